@@ -1,0 +1,25 @@
+# Meta-Rewarding Language Models (arXiv 2407.19594): from human rankings to M4, benchmarks and a report.
+# `snakemake` runs config/config.yaml on this machine; `--configfile` lays another file over it.
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/sft.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/preferences.smk"
+include: "workflow/rules/dpo.smk"
+include: "workflow/rules/benchmarks.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    """Every model of the methods under `run`, their benchmarks, and the report."""
+    default_target: True
+    input:
+        "<results>/report/index.html",
+
+
+onsuccess:
+    show_scoreboard()

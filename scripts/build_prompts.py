@@ -1,0 +1,27 @@
+"""The prompt pool, from a file: checked, without repeats."""
+
+from job import logged
+from metarewarding.errors import UserError
+from metarewarding.records import Prompt, read_jsonl, unique_by, write_jsonl
+
+
+def pool(path) -> list[dict]:
+    """The prompts of ``path``; a prompt whose text stood before is left out, an id that did is an error."""
+    rows = list(unique_by(read_jsonl(path, Prompt), "prompt_id", str(path)).values())
+    for row in rows:
+        if not row["text"].strip():
+            raise UserError(f"{path}: the prompt '{row['prompt_id']}' has no text.")
+        if "/" in row["prompt_id"] or " " in row["prompt_id"]:
+            raise UserError(f"{path}: the prompt_id '{row['prompt_id']}' holds a slash or a space; ids of rows are built on it.")
+    return list({row["text"].strip(): row for row in reversed(rows)}.values())[::-1]
+
+
+@logged
+def main(job):
+    rows = pool(job.input.prompts)
+    print(f"{len(rows)} distinct prompts", flush=True)
+    write_jsonl(job.output[0], [{"prompt_id": row["prompt_id"], "text": row["text"]} for row in rows])
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

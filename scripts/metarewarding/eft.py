@@ -1,0 +1,147 @@
+"""EFT data: human rankings become judge prompts with accepted judgments (section 3.1; Self-Rewarding, 3.1.1)."""
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from metarewarding import agreement
+from metarewarding.errors import UserError
+from metarewarding.records import RankedReply, SftExample
+from metarewarding.templates import fill
+
+
+def read_trees(path: str | Path) -> Iterator[dict]:
+    """The message trees of an Open Assistant export, one at a time, from ``.jsonl`` or ``.jsonl.gz``."""
+    opener = gzip.open if str(path).endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        try:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    tree = json.loads(line)
+                    tree["message_tree_id"], tree["prompt"]["text"], tree["prompt"].get("replies")
+                except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+                    raise UserError(
+                        f"{path}, line {number}: no Open Assistant message tree ({error}). A line is one JSON object "
+                        "with message_tree_id and prompt (text, role, lang, replies)."
+                    ) from None
+                yield tree
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise UserError(f"{path}: the gzip file is broken or cut off ({error}). Fetch it again.") from None
+
+
+def ranked_replies(tree: dict, synthetic: bool = False) -> list[RankedReply]:
+    """The ranked replies to an English first turn, best first; empty where the tree has none.
+
+    Left out are deleted messages, replies without a rank, and, unless ``synthetic``, those that the
+    export marks as machine-made. Absent keys and nulls both mean "not so": exports differ.
+    """
+
+    def usable(message: dict) -> bool:
+        made_by_people = synthetic or not message.get("synthetic")
+        return message.get("lang", "en") == "en" and not message.get("deleted") and made_by_people
+
+    prompt = tree["prompt"]
+    if not usable(prompt) or prompt.get("role", "prompter") != "prompter":
+        return []
+    rows = []
+    for reply in prompt.get("replies") or []:
+        if usable(reply) and reply.get("role", "assistant") == "assistant" and reply.get("rank") is not None:
+            row = RankedReply(
+                prompt_id=tree["message_tree_id"],
+                response_id=reply["message_id"],
+                prompt=prompt["text"],
+                text=reply["text"],
+                rank=reply["rank"],
+            )
+            if reply.get("judgment"):
+                row["judgment"] = reply["judgment"]
+            rows.append(row)
+    return sorted(rows, key=lambda row: (row["rank"], row["response_id"]))
+
+
+def split(
+    replies: Iterable[list[RankedReply]], ift_prompts: int, eval_prompts: int, rng: np.random.Generator
+) -> tuple[list[list[RankedReply]], list[list[RankedReply]], list[list[RankedReply]]]:
+    """(IFT, EFT train, EFT eval), disjoint by prompt, each a list of one prompt's replies.
+
+    IFT takes ``ift_prompts`` prompts with a rank 0 reply; eval then ``eval_prompts`` prompts with at least
+    two ranked replies; train gets the other prompts with at least two. Raises UserError when there are
+    not enough prompts.
+    """
+    prompts = sorted((rows for rows in replies if rows), key=lambda rows: rows[0]["prompt_id"])
+    order = rng.permutation(len(prompts))
+    ift, train, held_out = [], [], []
+    for i in order:
+        rows = prompts[i]
+        if len(ift) < ift_prompts and rows[0]["rank"] == 0:
+            ift.append(rows)
+        elif len(rows) >= 2 and len(held_out) < eval_prompts:
+            held_out.append(rows)
+        elif len(rows) >= 2:
+            train.append(rows)
+    if len(ift) < ift_prompts or len(held_out) < eval_prompts or not train:
+        raise UserError(
+            f"eft.trees: {len(prompts)} English prompts with ranked replies are too few for eft.ift_prompts "
+            f"{ift_prompts}, eft.eval_prompts {eval_prompts} and at least one prompt to train on."
+        )
+    return ift, train, held_out
+
+
+def count(replies: Iterable[list[RankedReply]]) -> dict:
+    """{prompts: those with at least two ranked replies, replies: of those prompts, ordered_pairs, ift: rank 0 replies}."""
+    replies = [rows for rows in replies if rows]
+    ranked = [[row["rank"] for row in rows] for rows in replies if len(rows) >= 2]
+    return {
+        "prompts": len(ranked),
+        "replies": sum(map(len, ranked)),
+        "ordered_pairs": sum(a != b for ranks in ranked for a, b in combinations(ranks, 2)),
+        "ift": sum(rows[0]["rank"] == 0 for rows in replies),
+    }
+
+
+def accepted(mean_scores: Sequence[float], ranks: Sequence[int]) -> bool:
+    """Whether judgments of one prompt's replies agree with people enough to be learned from.
+
+    Spearman > 0 over the replies, and the reply that people put first scores no less than the one that
+    they put second (protocol, row 20). ``ranks``: 0 = best.
+    """
+    spearman = agreement.pairwise(mean_scores, ranks)["spearman"]
+    if spearman is None or spearman <= 0:
+        return False
+    best, second = sorted(range(len(ranks)), key=lambda i: ranks[i])[:2]
+    return mean_scores[best] >= mean_scores[second]
+
+
+def examples(replies: Sequence[RankedReply], judgments: dict[str, list[tuple[str, float]]], template: str) -> list[SftExample]:
+    """One training example for each (text, score) in ``judgments[response_id]`` of the given replies."""
+    return [
+        SftExample(
+            prompt_id=reply["prompt_id"],
+            response_id=reply["response_id"],
+            prompt=fill(template, prompt=reply["prompt"], response=reply["text"]),
+            completion=[{"role": "assistant", "content": text}],
+            score=score,
+        )
+        for reply in replies
+        for text, score in judgments[reply["response_id"]]
+    ]
+
+
+def rebalance(rows: Sequence[SftExample], rng: np.random.Generator) -> list[SftExample]:
+    """Thin the most common score until it is no more than twice the second most common (protocol, row 20)."""
+    counts = Counter(row["score"] for row in rows).most_common(2)
+    if len(counts) < 2:
+        return list(rows)
+    (score, count), (_, second) = counts
+    if count <= 2 * second:
+        return list(rows)
+    of_score = [i for i, row in enumerate(rows) if row["score"] == score]
+    dropped = set(rng.choice(of_score, size=count - 2 * second, replace=False).tolist())
+    return [row for i, row in enumerate(rows) if i not in dropped]

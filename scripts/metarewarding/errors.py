@@ -1,0 +1,9 @@
+"""The one exception that a user is meant to read."""
+
+
+class UserError(Exception):
+    """Bad input: a config value, a data row, a model folder, a judge's reply.
+
+    The message names the file, the key or the row, and says how to mend it. Scripts print it alone,
+    without a traceback.
+    """

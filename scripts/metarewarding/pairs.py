@@ -1,0 +1,70 @@
+"""Which response and which judgment become chosen and rejected (sections 2.1 and 2.2)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+_TOLERANCE = 1e-9  # edges of the tiers: 0.7 * 5 + 0.3 * 1 and 3.8 are not the same float
+
+
+def select_actor_pair(
+    scores: Sequence[float], lengths: Sequence[int], rho: float, may_be_chosen: Sequence[bool] | None = None
+) -> tuple[int, int] | None:
+    """(index of chosen, index of rejected) among one prompt's responses, or None (section 2.1).
+
+    ``scores`` are mean judge scores, ``lengths`` characters, 0 <= rho <= 1. Chosen is the shortest
+    response of the top tier [(1 - rho) S_max + rho S_min, S_max]; rejected is the longest of the
+    bottom tier [S_min, (1 - rho) S_min + rho S_max]. Tiers come from all scores; ``may_be_chosen``
+    (default: all) then says who may be chosen. Within a tier equal lengths go by score (higher for
+    chosen, lower for rejected), then by index.
+
+    None when all scores are equal, when no member of the top tier may be chosen, when both would be
+    the same response, or with fewer than two responses.
+    """
+    if len(scores) < 2:
+        return None
+    high, low = max(scores), min(scores)
+    if high - low <= _TOLERANCE:
+        return None
+    top = (1 - rho) * high + rho * low - _TOLERANCE
+    bottom = (1 - rho) * low + rho * high + _TOLERANCE
+    allowed = may_be_chosen if may_be_chosen is not None else [True] * len(scores)
+    top_tier = [i for i, score in enumerate(scores) if score >= top and allowed[i]]
+    bottom_tier = [i for i, score in enumerate(scores) if score <= bottom]
+    if not top_tier:
+        return None
+    chosen = min(top_tier, key=lambda i: (lengths[i], -scores[i], i))
+    rejected = min(bottom_tier, key=lambda i: (-lengths[i], scores[i], i))
+    return None if chosen == rejected else (chosen, rejected)
+
+
+def select_response_to_meta_judge(
+    scores_by_response: dict[str, Sequence[float]], rng: np.random.Generator
+) -> str | None:
+    """The response whose judge scores have the highest population variance (section 2.2).
+
+    ``scores_by_response`` maps a response id to its valid scores. Ties are drawn by ``rng``. None
+    when no response has two scores that differ.
+    """
+    variances = {
+        response_id: float(np.var(scores))
+        for response_id, scores in scores_by_response.items()
+        if len(scores) >= 2 and max(scores) > min(scores)
+    }
+    if not variances:
+        return None
+    highest = max(variances.values())
+    tied = [response_id for response_id, variance in variances.items() if variance >= highest - _TOLERANCE]
+    return tied[0] if len(tied) == 1 else tied[rng.integers(len(tied))]
+
+
+def select_judge_pair(elo: Sequence[float], rng: np.random.Generator) -> tuple[int, int] | None:
+    """(index of the highest Elo, index of the lowest), ties drawn by ``rng`` (section 2.2).
+
+    None when all scores are equal: nothing was won, so nothing is preferred.
+    """
+    if len(elo) < 2 or max(elo) - min(elo) <= _TOLERANCE:
+        return None
+    best = [i for i, score in enumerate(elo) if score >= max(elo) - _TOLERANCE]
+    worst = [i for i, score in enumerate(elo) if score <= min(elo) + _TOLERANCE]
+    return int(best[rng.integers(len(best))]), int(worst[rng.integers(len(worst))])

@@ -1,0 +1,199 @@
+"""What one row of each JSONL file holds, and the only functions that read or write such files.
+
+Rows are plain dicts. Ids join everything; nothing is joined by position:
+``response_id`` is ``<prompt_id>/r<k>`` and ``judgment_id`` is ``<response_id>/j<n>``.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NotRequired, TypedDict, get_type_hints
+
+from metarewarding.errors import UserError
+
+
+class Message(TypedDict):
+    """One turn of a chat, as TRL and chat templates take it."""
+
+    role: str
+    content: str
+
+
+class Prompt(TypedDict):
+    prompt_id: str
+    text: str
+
+
+class Response(TypedDict):
+    prompt_id: str
+    response_id: str
+    text: str
+    tokens: int
+    finish_reason: str  # "stop", or "length" when it was cut at the token limit
+
+
+class Judgment(TypedDict):
+    prompt_id: str
+    response_id: str
+    judgment_id: str
+    text: str
+    score: float | None  # None: no score could be read, which casts no vote
+    finish_reason: str
+
+
+class MetaJudgment(TypedDict):
+    """One presentation of two judgments of one response, in the order shown."""
+
+    prompt_id: str
+    response_id: str
+    first: str  # judgment ids
+    second: str
+    text: str
+    winner: Literal["first", "second"] | None
+
+
+class Score(TypedDict):
+    prompt_id: str
+    response_id: str
+    score: float  # mean over the valid judgments
+    judgments: int  # how many those were
+    length: int  # characters of the response
+    finish_reason: str
+
+
+class Elo(TypedDict):
+    prompt_id: str
+    response_id: str
+    judgment_id: str
+    elo: float  # natural-log units, mean 0 over a response's judgments
+
+
+class Pair(TypedDict):
+    prompt_id: str
+    kind: Literal["actor", "judge"]
+    prompt: list[Message]
+    chosen: list[Message]
+    rejected: list[Message]
+    chosen_id: str  # response ids (actor) or judgment ids (judge)
+    rejected_id: str
+    chosen_by: float  # mean score (actor) or Elo (judge)
+    rejected_by: float
+
+
+class SftExample(TypedDict):
+    """A judge prompt with an accepted judgment as its target."""
+
+    prompt_id: str
+    response_id: str
+    prompt: list[Message]
+    completion: list[Message]
+    score: float
+
+
+class RankedReply(TypedDict):
+    """A reply that people ranked among the replies to one prompt (rank 0 = best)."""
+
+    prompt_id: str
+    response_id: str
+    prompt: str
+    text: str
+    rank: int
+    judgment: NotRequired[str]  # only where the trees carry a written one
+
+
+def read_jsonl(path: str | Path, kind: type) -> list[dict]:
+    """Read every row of ``path``, checked against the TypedDict ``kind``.
+
+    Raises UserError naming file, line and field for a line that is cut off, is no JSON object, or
+    lacks a field or has one of another type.
+    """
+    return list(iter_jsonl(path, kind))
+
+
+def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
+    hints = get_type_hints(kind)
+    allowed = {field: _json_types(hint) for field, hint in hints.items()}
+    required = kind.__required_keys__
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(
+                    f"{path}, line {number}: not a complete JSON object ({error.msg}). The file was cut off or "
+                    "edited: delete it, and the workflow makes it again (or mend the line, if it is yours)."
+                ) from None
+            if not isinstance(row, dict):
+                raise UserError(f"{path}, line {number}: a JSON object was expected, not {type(row).__name__}.")
+            for field, types in allowed.items():
+                if field not in row:
+                    if field in required:
+                        raise UserError(f"{path}, line {number}: the field '{field}' is missing.")
+                elif not isinstance(row[field], types) or (isinstance(row[field], bool) and bool not in types):
+                    raise UserError(
+                        f"{path}, line {number}: the field '{field}' is {json.dumps(row[field])[:80]}, and should be "
+                        f"{' or '.join('null' if t is type(None) else t.__name__ for t in types)}."
+                    )
+            yield row
+
+
+def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
+    """Write ``rows``, whole or not at all; return how many there were."""
+    count = 0
+    with replacing(path) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def read_json(path: str | Path) -> dict:
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not a complete JSON file ({error}). Delete it, and the workflow makes it again.") from None
+
+
+def write_json(path: str | Path, value: dict) -> None:
+    with replacing(path) as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+@contextmanager
+def replacing(path: str | Path):
+    """A text file that takes the name ``path`` only when everything in it was written."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.partial")
+    with open(beside, "w", encoding="utf-8") as file:
+        yield file
+    os.replace(beside, path)
+
+
+def unique_by(rows: Iterable[dict], field: str, source: str) -> dict[str, dict]:
+    """Index ``rows`` by ``field``; a second row with the same id is an error."""
+    index: dict[str, dict] = {}
+    for row in rows:
+        if row[field] in index:
+            raise UserError(f"{source}: the {field} '{row[field]}' stands there twice; ids must be unique.")
+        index[row[field]] = row
+    return index
+
+
+def _json_types(hint) -> tuple[type, ...]:
+    """The Python types that json.loads may give for a field with this type hint."""
+    origin, args = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
+    if origin is NotRequired:
+        return _json_types(args[0])
+    if origin is Literal:
+        return tuple({type(value) for value in args})
+    if origin is list:
+        return (list,)
+    if args:  # a union
+        return tuple(t for arg in args for t in _json_types(arg))
+    return (int, float) if hint is float else (hint,)

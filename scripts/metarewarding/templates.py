@@ -1,0 +1,39 @@
+"""Prompt templates: text files with placeholders in braces, filled with text that models and users wrote."""
+
+import re
+from pathlib import Path
+
+from metarewarding.errors import UserError
+
+PLACEHOLDERS = {
+    "judge": ("prompt", "response"),
+    "meta_judge": ("prompt", "response", "judgment_a", "judgment_b"),
+}
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def check(template: str, role: str, source: str | Path) -> str:
+    """Return ``template`` when it holds each placeholder of ``role`` and no other, else raise UserError."""
+    wanted, found = set(PLACEHOLDERS[role]), set(_PLACEHOLDER.findall(template))
+    if found != wanted:
+        faults = [f"lacks {{{name}}}" for name in sorted(wanted - found)]
+        faults += [f"has the unknown placeholder {{{name}}}" for name in sorted(found - wanted)]
+        raise UserError(
+            f"{source}: the {role.replace('_', '-')} template {' and '.join(faults)}. "
+            f"Its placeholders are {', '.join('{' + name + '}' for name in PLACEHOLDERS[role])}."
+        )
+    return template
+
+
+def load(path: str | Path, role: str) -> str:
+    """Read and check a template; a trailing newline is not part of it."""
+    return check(Path(path).read_text(encoding="utf-8").rstrip("\n"), role, path)
+
+
+def fill(template: str, **values: str) -> list[dict]:
+    """The chat that asks ``template``: one user message.
+
+    All placeholders are replaced in one pass, so braces and placeholder names inside a value stay
+    what they are: text.
+    """
+    return [{"role": "user", "content": _PLACEHOLDER.sub(lambda match: values[match[1]], template)}]

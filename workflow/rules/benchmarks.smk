@@ -1,0 +1,97 @@
+# What every model is measured on.
+
+ARENA_RUNS = "arena_laptop" in SETTINGS["benchmarks"]["run"]
+ARENA = SETTINGS["benchmarks"]["arena_laptop"]
+ARENA_ANSWERS = {
+    "answers": "<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
+    "answers_stats": "<results>/{model}/benchmarks/arena_laptop/answers.stats.json",
+}
+AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
+
+
+rule run_benchmark:
+    """One engine start a model: its judgments of people's ranked replies, and its answers to the arena if that runs."""
+    input:
+        **({"prompts": ARENA["prompts"]} if ARENA_RUNS else {}),
+        replies="<results>/data/eft/eval.jsonl",
+        weights="<results>/{model}/weights",
+        template=SETTINGS["templates"]["judge"],
+    output:
+        **(ARENA_ANSWERS if ARENA_RUNS else {}),
+        judgments="<results>/{model}/benchmarks/judge_agreement/judgments.jsonl",
+        judgments_stats="<results>/{model}/benchmarks/judge_agreement/judgments.stats.json",
+    log:
+        "<results>/logs/run_benchmark/{model}.log",
+    conda:
+        "../../envs/sample.yaml"
+    threads: 8
+    params:
+        responses=SAMPLING["responses"],
+        judgments=SAMPLING["judgments"] | {"n": AGREEMENT["judgments"]},
+        system_prompt=SAMPLING["system_prompt"],
+        seed=SEED,
+        engine=SETTINGS["engine"],
+        code=fingerprint("run_benchmark.py"),
+    script:
+        "../../scripts/run_benchmark.py"
+
+
+rule judge_answers:
+    """M0 judges a model's answers to the arena."""
+    input:
+        prompts=ARENA["prompts"],
+        answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
+        weights="<results>/m0/weights",
+        template=SETTINGS["templates"]["judge"],
+    output:
+        verdicts="<results>/{model}/benchmarks/arena_laptop/verdicts.jsonl",
+        stats="<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json",
+    log:
+        "<results>/logs/judge_answers/{model}.log",
+    conda:
+        "../../envs/sample.yaml"
+    threads: 8
+    params:
+        judgments=SAMPLING["judgments"] | {"n": ARENA["judgments"]},
+        seed=SEED,
+        engine=SETTINGS["engine"],
+        code=fingerprint("judge_answers.py"),
+    script:
+        "../../scripts/judge_answers.py"
+
+
+rule score_arena:
+    """A model's win rate against the seed's answers, by M0's mean scores."""
+    input:
+        answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
+        verdicts="<results>/{model}/benchmarks/arena_laptop/verdicts.jsonl",
+        baseline="<results>/seed/benchmarks/arena_laptop/verdicts.jsonl",
+    output:
+        "<results>/{model}/benchmarks/arena_laptop/score.json",
+    log:
+        "<results>/logs/score_arena/{model}.log",
+    conda:
+        "../../envs/sample.yaml"
+    params:
+        rounds=ARENA["bootstrap_rounds"],
+        seed=SEED,
+        code=fingerprint("score_arena.py"),
+    script:
+        "../../scripts/score_arena.py"
+
+
+rule judge_agreement:
+    """How a model's mean scores agree with people's rankings of the held-out replies."""
+    input:
+        replies="<results>/data/eft/eval.jsonl",
+        judgments="<results>/{model}/benchmarks/judge_agreement/judgments.jsonl",
+    output:
+        "<results>/{model}/benchmarks/judge_agreement/score.json",
+    log:
+        "<results>/logs/judge_agreement/{model}.log",
+    conda:
+        "../../envs/sample.yaml"
+    params:
+        code=fingerprint("judge_agreement.py"),
+    script:
+        "../../scripts/judge_agreement.py"

@@ -1,0 +1,101 @@
+# Settings, paths and the recursion; no rules.
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, f"{workflow.basedir}/workflow")
+import fingerprint as fingerprints
+import settings as config_settings
+
+
+try:
+    SETTINGS = config_settings.resolve(config)
+except config_settings.ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    model=r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*",
+    method="|".join(SETTINGS["methods"]),
+    iteration=r"[1-9][0-9]*",
+    shard=r"[0-9]+",
+
+
+RESULTS = SETTINGS["pathvars"].get("results", "results")  # for params, where <results> is not replaced
+SAMPLING = SETTINGS["sampling"]
+SEED = SAMPLING["seed"]
+SHARDS = range(SAMPLING["shards"])
+REPORTED = config_settings.models(SETTINGS, SETTINGS["run"])
+
+
+def fingerprint(script):
+    """What a script and the local modules that it imports do; a rule carries it as a param."""
+    return fingerprints.fingerprint(f"{workflow.basedir}/scripts/{script}")
+
+
+# -- the recursion: from any model back to the seed
+
+
+def parent(wildcards):
+    """The model that an iteration starts from: the method's previous one, or its `starts_from`."""
+    return config_settings.parent(SETTINGS, wildcards.method, int(wildcards.iteration))
+
+
+def from_parent(path):
+    """A file in the parent's folder; with `{shard}` in it, one for each shard."""
+
+    def files(wildcards):
+        folder = f"<results>/{parent(wildcards)}"
+        return expand(f"{folder}/{path}", shard=SHARDS) if "{shard}" in path else f"{folder}/{path}"
+
+    return files
+
+
+def training_pairs(wildcards):
+    """The pair files that an iteration trains on."""
+    folder = f"<results>/{wildcards.method}/m{wildcards.iteration}/pairs"
+    return [f"{folder}/{kind}.jsonl" for kind in of_iteration("train_on")(wildcards)]
+
+
+# -- settings and paths by wildcard
+
+
+def of_iteration(key):
+    """A setting of one DPO round: the iteration's, else the method's, else that of `pairs` or `dpo`."""
+
+    def value(wildcards):
+        rounds = config_settings.iterations(SETTINGS, wildcards.method)
+        number = int(wildcards.iteration)
+        if number > len(rounds):
+            raise WorkflowError(f"config: methods.{wildcards.method} has {len(rounds)} iterations, and m{number} is asked for.")
+        return rounds[number - 1][key]
+
+    return value
+
+
+def prompts_of(wildcards):
+    """The prompts that a model answers: the slice of the iteration that it is the parent of."""
+    return f"<results>/data/prompts/{config_settings.depth(SETTINGS, wildcards.model) + 1}.jsonl"
+
+
+def prompts_of_parent(wildcards):
+    """The prompts that an iteration's pairs come from."""
+    return f"<results>/data/prompts/{config_settings.depth(SETTINGS, parent(wildcards)) + 1}.jsonl"
+
+
+def iteration_stats(wildcards):
+    """The counts behind an iteration's pairs: those of the pairs, of the judgments, of the meta-judgments."""
+    folder, kinds = f"<results>/{wildcards.method}/m{wildcards.iteration}/pairs", of_iteration("train_on")(wildcards)
+    stats = {f"{kind}_pairs": f"{folder}/{kind}.stats.json" for kind in kinds}
+    stats["judgments"] = from_parent("judgments/{shard}.stats.json")(wildcards)
+    if "judge" in kinds:
+        stats["meta_judgments"] = from_parent("meta_judgments/{shard}.stats.json")(wildcards)
+    return stats
+
+
+def show_scoreboard():
+    scoreboard = Path(RESULTS) / "report" / "scoreboard.txt"
+    if scoreboard.is_file():
+        print(scoreboard.read_text(encoding="utf-8"), file=sys.stderr)

@@ -1,0 +1,39 @@
+# M(t-1) -> M(t).
+
+
+rule train_dpo:
+    """M(t-1) -> M(t) on the iteration's pairs, reference M(t-1)."""
+    input:
+        weights=from_parent("weights"),
+        data=training_pairs,
+        checked="<results>/{method}/m{iteration}/pairs/stats.json",
+        recipe=of_iteration("recipe"),
+        accelerate=of_iteration("accelerate"),
+    output:
+        weights=directory("<results>/{method}/m{iteration}/weights"),
+        stats="<results>/{method}/m{iteration}/training.json",
+        manifest="<results>/{method}/m{iteration}/manifest.json",
+    log:
+        "<results>/logs/train_dpo/{method}/m{iteration}.log",
+    conda:
+        "../../envs/train.yaml"
+    threads: 8
+    params:
+        # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
+        checkpoints=f"{RESULTS}/{{method}}/m{{iteration}}/checkpoints",
+        learning_rate=of_iteration("learning_rate"),
+        beta=of_iteration("beta"),
+        batch_size=of_iteration("batch_size"),
+        schedule_epochs=of_iteration("schedule_epochs"),
+        stop_epoch=of_iteration("stop_epoch"),
+        max_length=of_iteration("max_length"),
+        seed=SEED,
+        code=fingerprint("train_dpo.py"),
+    shell:
+        "accelerate launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {threads}"
+        " scripts/train_dpo.py --config {input.recipe:q}"
+        " --model {input.weights:q} --data {input.data:q}"
+        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
+        " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
+        " --token_limit {params.max_length} --learning_rate {params.learning_rate} --beta {params.beta}"
+        " --num_train_epochs {params.schedule_epochs} --seed {params.seed} > {log:q} 2>&1"

@@ -1,0 +1,74 @@
+# What is sampled from a model lives in that model's folder: responses, judgments, meta-judgments.
+
+
+rule sample_responses:
+    """The actor: n responses to each prompt of one shard."""
+    input:
+        prompts=prompts_of,
+        weights="<results>/{model}/weights",
+    output:
+        responses="<results>/{model}/responses/{shard}.jsonl",
+        stats="<results>/{model}/responses/{shard}.stats.json",
+    log:
+        "<results>/logs/sample_responses/{model}/{shard}.log",
+    conda:
+        "../../envs/sample.yaml"
+    threads: 8
+    params:
+        **SAMPLING["responses"],
+        system_prompt=SAMPLING["system_prompt"],
+        seed=SEED,
+        shards=len(SHARDS),
+        engine=SETTINGS["engine"],
+        code=fingerprint("sample_responses.py"),
+    script:
+        "../../scripts/sample_responses.py"
+
+
+rule judge_responses:
+    """The judge: n judgments of each distinct response of one shard."""
+    input:
+        prompts=prompts_of,
+        responses="<results>/{model}/responses/{shard}.jsonl",
+        weights="<results>/{model}/weights",
+        template=SETTINGS["templates"]["judge"],
+    output:
+        judgments="<results>/{model}/judgments/{shard}.jsonl",
+        stats="<results>/{model}/judgments/{shard}.stats.json",
+    log:
+        "<results>/logs/judge_responses/{model}/{shard}.log",
+    conda:
+        "../../envs/sample.yaml"
+    threads: 8
+    params:
+        **SAMPLING["judgments"],
+        seed=SEED,
+        engine=SETTINGS["engine"],
+        code=fingerprint("judge_responses.py"),
+    script:
+        "../../scripts/judge_responses.py"
+
+
+rule meta_judge:
+    """The meta-judge: both orders of every pair of judgments of each prompt's most disputed response."""
+    input:
+        prompts=prompts_of,
+        responses="<results>/{model}/responses/{shard}.jsonl",
+        judgments="<results>/{model}/judgments/{shard}.jsonl",
+        weights="<results>/{model}/weights",
+        template=SETTINGS["templates"]["meta_judge"],
+    output:
+        meta_judgments="<results>/{model}/meta_judgments/{shard}.jsonl",
+        stats="<results>/{model}/meta_judgments/{shard}.stats.json",
+    log:
+        "<results>/logs/meta_judge/{model}/{shard}.log",
+    conda:
+        "../../envs/sample.yaml"
+    threads: 8
+    params:
+        **SAMPLING["meta_judgments"],
+        seed=SEED,
+        engine=SETTINGS["engine"],
+        code=fingerprint("meta_judge.py"),
+    script:
+        "../../scripts/meta_judge.py"

@@ -1,0 +1,205 @@
+"""The config: validated, filled in with the schema's defaults, and read by the rules."""
+
+import copy
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+
+SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
+
+
+class ConfigError(Exception):
+    """A fault in the config; each line names the key and the mend."""
+
+
+def schema() -> dict:
+    """The config's schema, with every key of `pairs` and `dpo` allowed in a method and in an iteration."""
+    full = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+    overrides = {
+        key: {name: value for name, value in rule.items() if name != "default"}
+        for section in ("pairs", "dpo")
+        for key, rule in full["properties"][section]["properties"].items()
+    }
+    method = full["properties"]["methods"]["additionalProperties"]["properties"]
+    method.update(overrides)
+    method["iterations"]["items"]["properties"].update(overrides)
+    return full
+
+
+def resolve(config: dict) -> dict:
+    """``config`` checked and with every default written out; raises ConfigError with all faults at once."""
+    full_schema = schema()
+    errors = sorted(Draft202012Validator(full_schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise ConfigError("\n".join(_in_words(error) for error in errors))
+    settings = _with_defaults(config, full_schema, full_schema["$defs"])
+    faults = _check_across(settings)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return settings
+
+
+def iterations(settings: dict, method: str) -> list[dict]:
+    """The settings of each DPO round: its own keys, else the method's, else those of `pairs` and `dpo`."""
+    of_method = settings["methods"][method]
+    shared = {key: value for key, value in of_method.items() if key not in ("iterations", "starts_from")}
+    return [settings["pairs"] | settings["dpo"] | shared | own for own in of_method["iterations"]]
+
+
+def parent(settings: dict, method: str, iteration: int) -> str:
+    """The model that iteration ``iteration`` (from 1) of ``method`` starts from and samples: `m0`, `<method>/m<t>`."""
+    if iteration == 1:
+        return settings["methods"][method]["starts_from"]
+    return f"{method}/m{iteration - 1}"
+
+
+def split_model(model: str) -> tuple[str, int]:
+    """("meta-rewarding", 2) from `meta-rewarding/m2`."""
+    method, _, iteration = model.rpartition("/m")
+    return method, int(iteration)
+
+
+def depth(settings: dict, model: str) -> int:
+    """How many DPO rounds lie between M0 and ``model``; the seed and M0 have none."""
+    rounds = 0
+    while model not in ("seed", "m0"):
+        model = parent(settings, *split_model(model))
+        rounds += 1
+    return rounds
+
+
+def models(settings: dict, methods: list[str]) -> list[str]:
+    """The seed, M0, and every model of ``methods`` with those that they start from, parents first."""
+    found = ["seed", "m0"]
+    for method in methods:
+        chain, model = [], f"{method}/m{len(settings['methods'][method]['iterations'])}"
+        while model not in found:
+            chain.insert(0, model)
+            model = parent(settings, *split_model(model))
+        found += chain
+    return found
+
+
+def _in_words(error) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
+    if error.validator == "additionalProperties" and error.schema.get("additionalProperties") is False:
+        known = error.schema.get("properties", {})
+        unknown = sorted(str(key) for key in error.instance if key not in known)
+        where = f"{path}." if path else ""
+        return f"config: {', '.join(where + key for key in unknown)}: no such key. Known here: {', '.join(sorted(known))}."
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f"config: {', '.join((path + '.' if path else '') + key for key in missing)}: missing."
+    description = error.schema.get("description") if isinstance(error.schema, dict) else None
+    return f"config: {path}: {error.message}." + (f" ({description})" if description else "")
+
+
+def _with_defaults(value, rule: dict, defs: dict):
+    if "$ref" in rule:
+        rule = defs[rule["$ref"].rsplit("/", 1)[1]]
+    if isinstance(value, dict) and rule.get("type") == "object":
+        value = dict(value)
+        properties = rule.get("properties", {})
+        for key, of_key in properties.items():
+            of_key = defs[of_key["$ref"].rsplit("/", 1)[1]] if "$ref" in of_key else of_key
+            if key not in value and "default" in of_key:
+                value[key] = copy.deepcopy(of_key["default"])
+        other = rule.get("additionalProperties")
+        return {
+            key: _with_defaults(inner, properties.get(key, other if isinstance(other, dict) else {}), defs)
+            for key, inner in value.items()
+        }
+    return copy.deepcopy(value)
+
+
+_MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": ("path",)}
+
+
+def _check_across(settings: dict) -> list[str]:
+    """What one key cannot say alone: names that must exist, files that must be there, pools that must suffice."""
+    faults = []
+    model = settings["model"]
+    for key in _MODEL_KEYS[model["source"]]:
+        if key not in model:
+            faults.append(f"config: model.{key}: missing; model.source is {model['source']}.")
+    methods = settings["methods"]
+    for name in settings["run"]:
+        if name not in methods:
+            faults.append(f"config: run: '{name}' is no method. Methods: {', '.join(methods)}.")
+    for name, method in methods.items():
+        start = method["starts_from"]
+        if start != "m0":
+            other, number = split_model(start)
+            if other not in methods or number > len(methods[other]["iterations"]):
+                faults.append(f"config: methods.{name}.starts_from: there is no model {start}.")
+            elif _loops(methods, name):
+                faults.append(f"config: methods.{name}.starts_from: {start} itself starts from {name}.")
+    if faults:
+        return faults
+    for name in methods:
+        for number, own in enumerate(iterations(settings, name)):
+            where = f"config: methods.{name}.iterations[{number}]"
+            if own["stop_epoch"] > own["schedule_epochs"]:
+                faults.append(f"{where}.stop_epoch: {own['stop_epoch']} lies after schedule_epochs {own['schedule_epochs']}.")
+            if "judge" in own["train_on"] and (own["k"] is not None or own["n"] is not None):
+                faults.append(
+                    f"{where}: pairs.k and pairs.n cannot be set where the judge is trained: another response would be "
+                    "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with its own pathvars.results."
+                )
+            for key, sampled in (("k", "responses"), ("n", "judgments")):
+                if own[key] is not None and own[key] > settings["sampling"][sampled]["n"]:
+                    faults.append(f"{where}.{key}: {own[key]} is more than sampling.{sampled}.n {settings['sampling'][sampled]['n']}.")
+    if settings["sft"]["stop_epoch"] > settings["sft"]["schedule_epochs"]:
+        faults.append("config: sft.stop_epoch: lies after sft.schedule_epochs.")
+    if settings["sampling"]["shards"] > settings["prompts"]["per_iteration"]:
+        faults.append("config: sampling.shards: more shards than prompts.per_iteration leaves some empty.")
+    faults += [
+        f"config: {key}: the file {path} does not exist."
+        for key, path in _files(settings)
+        if not Path(path).is_file()
+    ]
+    return faults or _check_pool(settings)
+
+
+def _check_pool(settings: dict) -> list[str]:
+    """More iterations than the pool has prompts for are refused before anything is sampled."""
+    per_iteration, path = settings["prompts"]["per_iteration"], settings["prompts"]["path"]
+    deepest = max(depth(settings, model) for model in models(settings, list(settings["methods"])))
+    with open(path, encoding="utf-8") as file:
+        available = sum(1 for line in file if line.strip())
+    if deepest * per_iteration > available:
+        return [
+            f"config: prompts: {deepest} iterations of prompts.per_iteration {per_iteration} need "
+            f"{deepest * per_iteration} prompts, and {path} has {available}."
+        ]
+    return []
+
+
+def _files(settings: dict) -> list[tuple[str, str]]:
+    files = [
+        ("eft.trees", settings["eft"]["trees"]),
+        ("prompts.path", settings["prompts"]["path"]),
+        ("templates.judge", settings["templates"]["judge"]),
+        ("templates.meta_judge", settings["templates"]["meta_judge"]),
+        ("sft.recipe", settings["sft"]["recipe"]),
+        ("sft.accelerate", settings["sft"]["accelerate"]),
+        ("dpo.recipe", settings["dpo"]["recipe"]),
+        ("dpo.accelerate", settings["dpo"]["accelerate"]),
+    ]
+    if "arena_laptop" in settings["benchmarks"]["run"]:
+        files.append(("benchmarks.arena_laptop.prompts", settings["benchmarks"]["arena_laptop"]["prompts"]))
+    return files
+
+
+def _loops(methods: dict, name: str) -> bool:
+    seen, current = set(), name
+    while current not in seen:
+        seen.add(current)
+        start = methods[current]["starts_from"]
+        if start == "m0":
+            return False
+        current = split_model(start)[0]
+        if current not in methods:
+            return False
+    return True
