@@ -1,6 +1,7 @@
 # Meta-Rewarding Language Models (arXiv 2407.19594): from human rankings to M4, benchmarks and a report.
 # `snakemake` runs config/config.yaml on this machine; `--configfile` lays another file over it.
 
+
 configfile: "config/config.yaml"
 
 

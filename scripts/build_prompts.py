@@ -12,7 +12,9 @@ def pool(path) -> list[dict]:
         if not row["text"].strip():
             raise UserError(f"{path}: the prompt '{row['prompt_id']}' has no text.")
         if "/" in row["prompt_id"] or " " in row["prompt_id"]:
-            raise UserError(f"{path}: the prompt_id '{row['prompt_id']}' holds a slash or a space; ids of rows are built on it.")
+            raise UserError(
+                f"{path}: the prompt_id '{row['prompt_id']}' holds a slash or a space; ids of rows are built on it."
+            )
     return list({row["text"].strip(): row for row in reversed(rows)}.values())[::-1]
 
 

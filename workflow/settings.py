@@ -81,18 +81,37 @@ def models(settings: dict, methods: list[str]) -> list[str]:
     return found
 
 
+def trains_judge(settings: dict, model: str) -> bool:
+    """Whether the DPO round that makes ``model`` trains on judge pairs."""
+    method, iteration = split_model(model)
+    return "judge" in iterations(settings, method)[iteration - 1]["train_on"]
+
+
 def _in_words(error) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
     if error.validator == "additionalProperties" and error.schema.get("additionalProperties") is False:
         known = error.schema.get("properties", {})
         unknown = sorted(str(key) for key in error.instance if key not in known)
         where = f"{path}." if path else ""
-        return f"config: {', '.join(where + key for key in unknown)}: no such key. Known here: {', '.join(sorted(known))}."
+        return (
+            f"config: {', '.join(where + key for key in unknown)}: no such key. Known here: {', '.join(sorted(known))}."
+        )
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"config: {', '.join((path + '.' if path else '') + key for key in missing)}: missing."
+    if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
+        number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
+        return f"config: {path}: '{error.instance}' is text for YAML; write {number}, with a point and without quotes."
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return f"config: {path}: {error.message}." + (f" ({description})" if description else "")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _with_defaults(value, rule: dict, defs: dict):
@@ -113,7 +132,7 @@ def _with_defaults(value, rule: dict, defs: dict):
     return copy.deepcopy(value)
 
 
-_MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": ("path",)}
+_MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": ("path",), "random": ("seed",)}
 
 
 def _check_across(settings: dict) -> list[str]:
@@ -141,23 +160,25 @@ def _check_across(settings: dict) -> list[str]:
         for number, own in enumerate(iterations(settings, name)):
             where = f"config: methods.{name}.iterations[{number}]"
             if own["stop_epoch"] > own["schedule_epochs"]:
-                faults.append(f"{where}.stop_epoch: {own['stop_epoch']} lies after schedule_epochs {own['schedule_epochs']}.")
+                faults.append(
+                    f"{where}.stop_epoch: {own['stop_epoch']} lies after schedule_epochs {own['schedule_epochs']}."
+                )
             if "judge" in own["train_on"] and (own["k"] is not None or own["n"] is not None):
                 faults.append(
                     f"{where}: pairs.k and pairs.n cannot be set where the judge is trained: another response would be "
-                    "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with its own pathvars.results."
+                    "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with a root of its own "
+                    "(pathvars.results)."
                 )
             for key, sampled in (("k", "responses"), ("n", "judgments")):
                 if own[key] is not None and own[key] > settings["sampling"][sampled]["n"]:
-                    faults.append(f"{where}.{key}: {own[key]} is more than sampling.{sampled}.n {settings['sampling'][sampled]['n']}.")
+                    most = settings["sampling"][sampled]["n"]
+                    faults.append(f"{where}.{key}: {own[key]} is more than sampling.{sampled}.n {most}.")
     if settings["sft"]["stop_epoch"] > settings["sft"]["schedule_epochs"]:
         faults.append("config: sft.stop_epoch: lies after sft.schedule_epochs.")
     if settings["sampling"]["shards"] > settings["prompts"]["per_iteration"]:
         faults.append("config: sampling.shards: more shards than prompts.per_iteration leaves some empty.")
     faults += [
-        f"config: {key}: the file {path} does not exist."
-        for key, path in _files(settings)
-        if not Path(path).is_file()
+        f"config: {key}: the file {path} does not exist." for key, path in _files(settings) if not Path(path).is_file()
     ]
     return faults or _check_pool(settings)
 

@@ -119,7 +119,9 @@ def accepted(mean_scores: Sequence[float], ranks: Sequence[int]) -> bool:
     return mean_scores[best] >= mean_scores[second]
 
 
-def examples(replies: Sequence[RankedReply], judgments: dict[str, list[tuple[str, float]]], template: str) -> list[SftExample]:
+def examples(
+    replies: Sequence[RankedReply], judgments: dict[str, list[tuple[str, float]]], template: str
+) -> list[SftExample]:
     """One training example for each (text, score) in ``judgments[response_id]`` of the given replies."""
     return [
         SftExample(

@@ -27,7 +27,7 @@ def presentations(judgments: Sequence[Judgment]) -> list[tuple[Judgment, Judgmen
 
 
 def parse_winner(text: str) -> str | None:
-    """"A" (the judgment shown first), "B", or None, from the last winner line of ``text``.
+    """ "A" (the judgment shown first), "B", or None, from the last winner line of ``text``.
 
     Judgment or Judgement, brackets and bold are accepted. A last line that quotes both options, as
     the prompt does, names no winner.
@@ -43,9 +43,7 @@ def parse_winner(text: str) -> str | None:
 
 def _options(answer: str) -> set[str]:
     # A lone lower-case "a" is an English article, not an option.
-    return {
-        match["option"].upper() for match in _OPTION.finditer(answer) if match["word"] or match["option"].isupper()
-    }
+    return {match["option"].upper() for match in _OPTION.finditer(answer) if match["word"] or match["option"].isupper()}
 
 
 def position_weights(meta_judgments: Iterable[MetaJudgment]) -> tuple[float, float]:

@@ -155,7 +155,9 @@ def read_json(path: str | Path) -> dict:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not a complete JSON file ({error}). Delete it, and the workflow makes it again.") from None
+        raise UserError(
+            f"{path}: not a complete JSON file ({error}). Delete it, and the workflow makes it again."
+        ) from None
 
 
 def write_json(path: str | Path, value: dict) -> None:

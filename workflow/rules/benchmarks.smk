@@ -1,13 +1,5 @@
 # What every model is measured on.
 
-ARENA_RUNS = "arena_laptop" in SETTINGS["benchmarks"]["run"]
-ARENA = SETTINGS["benchmarks"]["arena_laptop"]
-ARENA_ANSWERS = {
-    "answers": "<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
-    "answers_stats": "<results>/{model}/benchmarks/arena_laptop/answers.stats.json",
-}
-AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
-
 
 rule run_benchmark:
     """One engine start a model: its judgments of people's ranked replies, and its answers to the arena if that runs."""

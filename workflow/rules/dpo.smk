@@ -20,7 +20,7 @@ rule train_dpo:
     threads: 8
     params:
         # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
-        checkpoints=f"{RESULTS}/{{method}}/m{{iteration}}/checkpoints",
+        checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
         learning_rate=of_iteration("learning_rate"),
         beta=of_iteration("beta"),
         batch_size=of_iteration("batch_size"),

@@ -19,7 +19,7 @@ rule train_sft:
     threads: 8
     params:
         # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
-        checkpoints=f"{RESULTS}/m0/checkpoints",
+        checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
         learning_rate=SETTINGS["sft"]["learning_rate"],
         batch_size=SETTINGS["sft"]["batch_size"],
         schedule_epochs=SETTINGS["sft"]["schedule_epochs"],

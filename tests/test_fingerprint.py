@@ -1,0 +1,55 @@
+"""A fingerprint changes with what the code does, and with nothing else."""
+
+import pytest
+from fingerprint import fingerprint
+
+
+@pytest.fixture
+def scripts(tmp_path):
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "__init__.py").write_text("")
+    (tmp_path / "library" / "elo.py").write_text('"""Elo."""\nfrom library import tools\n\ndef fit():\n    return 1\n')
+    (tmp_path / "library" / "tools.py").write_text("LIMIT = 1\n")
+    (tmp_path / "library" / "other.py").write_text("OTHER = 1\n")
+    (tmp_path / "fit.py").write_text('"""Fit."""\nimport json\nfrom library import elo\n\nprint(elo.fit(), json)\n')
+    return tmp_path
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("fit.py", '"""Fit."""', '"""Fit the Elo scores."""'),
+        ("fit.py", "import json", "# standard library\nimport json"),
+        ("library/elo.py", "    return 1", '    """One."""\n    return 1'),
+        ("library/elo.py", "return 1", "return (1)"),
+        ("library/other.py", "1", "2"),
+    ],
+)
+def test_comments_docstrings_and_modules_not_imported_do_not_count(scripts, file, old, new):
+    before = fingerprint(scripts / "fit.py")
+    edit(scripts / file, old, new)
+    assert fingerprint(scripts / "fit.py") == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("fit.py", "print", "repr"),
+        ("library/elo.py", "return 1", "return 2"),
+        ("library/tools.py", "LIMIT = 1", "LIMIT = 2"),
+        ("library/__init__.py", "", "import json"),
+    ],
+)
+def test_real_edits_count_also_in_modules_imported_by_modules(scripts, file, old, new):
+    before = fingerprint(scripts / "fit.py")
+    if old:
+        edit(scripts / file, old, new)
+    else:
+        (scripts / file).write_text(new)
+    assert fingerprint(scripts / "fit.py") != before

@@ -1,0 +1,116 @@
+"""config/smoke.yaml from end to end: real training and real sampling of a tiny random model."""
+
+import json
+import shutil
+
+import pytest
+from conftest import copy_project, planned, snakemake
+
+from metarewarding.records import MetaJudgment, Pair, read_jsonl
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The project with the finished results of the smoke config."""
+    project = copy_project(tmp_path_factory.mktemp("smoke"))
+    finished = snakemake(project, *SMOKE)
+    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-6000:]
+    return project, finished
+
+
+@pytest.fixture(scope="module")
+def results(run):
+    return run[0] / "results/smoke"
+
+
+def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
+    page = (results / "report/index.html").read_text()
+    said = run[1].stdout + run[1].stderr
+    for model in ("seed", "m0", "meta-rewarding/m2", "self-rewarding/m2"):
+        assert model in page
+        assert model in said
+    assert "where the time went" in said
+
+
+def test_both_methods_have_their_pairs(results):
+    for model in ("meta-rewarding/m1", "meta-rewarding/m2", "self-rewarding/m1", "self-rewarding/m2"):
+        assert read_jsonl(results / model / "pairs/actor.jsonl", Pair)
+        assert (results / model / "pairs/judge.jsonl").exists() == model.startswith("meta")
+    assert not (results / "self-rewarding/m1/meta_judgments").exists()
+    assert not (results / "meta-rewarding/m2/responses").exists()  # nothing trains on what the last model would say
+
+
+def test_the_shards_hold_every_prompt_once(results):
+    prompts = [row["prompt_id"] for row in map(json.loads, (results / "data/prompts/1.jsonl").open())]
+    sampled = [
+        {json.loads(line)["prompt_id"] for line in (results / f"m0/responses/{shard}.jsonl").open()} for shard in (0, 1)
+    ]
+    assert len(sampled[0]) == len(sampled[1]) == 3
+    assert sampled[0] | sampled[1] == set(prompts)
+
+
+def test_slices_of_iterations_are_disjoint(results):
+    slices = [
+        {json.loads(line)["prompt_id"] for line in (results / f"data/prompts/{t}.jsonl").open()} for t in (1, 2)
+    ]
+    assert not slices[0] & slices[1]
+
+
+def test_each_model_differs_from_its_parent_and_says_how_it_came_about(results):
+    manifests = {}
+    for path in results.rglob("manifest.json"):
+        manifests[str(path.parent.relative_to(results))] = json.loads(path.read_text())
+    hashes = [manifest["weights_sha256"]["model.safetensors"] for manifest in manifests.values()]
+    assert len(manifests) == len(set(hashes)) == 6
+    assert manifests["meta-rewarding/m2"]["trained_from"].endswith("meta-rewarding/m1/weights")
+    assert manifests["self-rewarding/m1"]["trained_from"].endswith("m0/weights")
+
+
+def test_judge_pairs_train_what_was_judged(results):
+    shown = [row for shard in (0, 1) for row in read_jsonl(results / f"m0/meta_judgments/{shard}.jsonl", MetaJudgment)]
+    ids = {row["first"] for row in shown}
+    for pair in read_jsonl(results / "meta-rewarding/m1/pairs/judge.jsonl", Pair):
+        assert {pair["chosen_id"], pair["rejected_id"]} <= ids
+        assert pair["chosen_by"] > pair["rejected_by"]
+
+
+def test_no_checkpoint_and_no_partial_file_is_left(results):
+    assert not [path for path in results.rglob("*") if "checkpoint" in path.name or path.name.endswith(".partial")]
+
+
+def test_every_job_left_a_log(results):
+    logs = list((results / "logs").rglob("*.log"))
+    assert len(logs) > 40
+    assert all(log.stat().st_size for log in logs)
+
+
+def test_a_second_run_does_nothing(run):
+    assert not planned(run[0], *SMOKE)
+
+
+def test_a_deleted_shard_is_redone_and_comes_out_the_same(run, results):
+    project, _ = run
+    shard = results / "m0/responses/1.jsonl"
+    before = shard.read_bytes()
+    shard.unlink()
+    jobs = planned(project, *SMOKE)
+    assert jobs["sample_responses"] >= 1
+    again = snakemake(project, "results/smoke/m0/responses/1.jsonl", *SMOKE)
+    assert again.returncode == 0, again.stderr
+    assert shard.read_bytes() == before
+    # the shard is what it was, so nothing that follows from it has to be done again
+    assert not planned(project, *SMOKE)
+
+
+def test_a_row_that_was_cut_off_is_named(run, results, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(run[0], project, symlinks=True)
+    responses = project / "results/smoke/m0/responses/0.jsonl"
+    responses.write_text(responses.read_text()[:-40])
+    said = snakemake(project, "results/smoke/m0/judgments/0.jsonl", *SMOKE)
+    assert said.returncode != 0
+    text = said.stdout + said.stderr
+    assert "results/smoke/m0/responses/0.jsonl, line" in text
+    assert "Traceback" not in text

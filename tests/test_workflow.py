@@ -1,0 +1,104 @@
+"""What the workflow would run, by dry-run, and how it refuses bad input."""
+
+import pytest
+import yaml
+from conftest import ROOT, planned, snakemake
+
+SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+def overlay(project, change: dict) -> tuple[str, ...]:
+    """--configfile words for the smoke config with ``change`` laid over it."""
+    (project / "change.yaml").write_text(yaml.safe_dump(change))
+    return (*SMOKE, "change.yaml")
+
+
+def test_the_laptop_plans_four_iterations_of_meta_rewarding(project):
+    jobs = planned(project)
+    assert jobs["train_sft"] == 1
+    assert jobs["train_dpo"] == 4
+    assert jobs["sample_responses"] == 4  # M0 .. M3
+    assert jobs["judge_responses"] == 4
+    assert jobs["meta_judge"] == 2  # iterations 3 and 4 train on actor pairs only
+    assert jobs["fit_elo"] == jobs["build_judge_pairs"] == 2
+    assert jobs["run_benchmark"] == jobs["judge_agreement"] == 6  # the seed, M0 .. M4
+
+
+def test_self_rewarding_asks_for_no_meta_judgment(project):
+    jobs = planned(project, "results/self-rewarding/m4/weights")
+    assert jobs["train_dpo"] == jobs["sample_responses"] == jobs["judge_responses"] == 4
+    for rule in ("meta_judge", "fit_elo", "build_judge_pairs", "run_benchmark"):
+        assert rule not in jobs
+
+
+def test_two_methods_share_m0_and_its_samples(project):
+    jobs = planned(project, "--config", "run=[meta-rewarding,self-rewarding]")
+    assert jobs["train_sft"] == 1
+    assert jobs["train_dpo"] == 8
+    assert jobs["sample_responses"] == 1 + 3 + 3
+    assert jobs["meta_judge"] == 2
+
+
+def test_smoke_shards_every_sampling_stage(project):
+    jobs = planned(project, *SMOKE)
+    assert jobs["train_dpo"] == 4
+    assert jobs["sample_responses"] == jobs["judge_responses"] == 2 * 3  # M0, and M1 of both methods
+    assert jobs["meta_judge"] == 2 * 2
+
+
+def test_a_method_that_starts_from_a_model_shares_all_up_to_it(project):
+    words = overlay(
+        project,
+        {
+            "methods": {"ablation": {"starts_from": "meta-rewarding/m1", "iterations": [{"train_on": ["actor"]}]}},
+            "run": ["meta-rewarding", "ablation"],
+        },
+    )
+    jobs = planned(project, *words)
+    assert jobs["train_dpo"] == 3
+    assert jobs["sample_responses"] == 2 * 2  # nothing is sampled for the ablation alone
+
+
+def test_an_own_root_moves_everything(project):
+    run = snakemake(project, "-n", *overlay(project, {"pathvars": {"results": "results/study"}}))
+    assert run.returncode == 0, run.stderr
+    assert "results/study/seed/weights" in run.stdout + run.stderr
+    assert "results/smoke" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sampling": {"tempratur": 1}}, "config: sampling.tempratur: no such key"),
+        ({"methods": {"self-rewarding": {"iterations": [{"rho": 0.1}]}}}, "iterations[0].train_on: missing"),
+        ({"templates": {"judge": "config/nowhere.txt"}}, "templates.judge: the file config/nowhere.txt does not exist"),
+        ({"prompts": {"per_iteration": 7}}, "2 iterations of prompts.per_iteration 7 need 14 prompts"),
+    ],
+)
+def test_a_bad_config_gets_one_message_and_no_traceback(project, change, said):
+    run = snakemake(project, "-n", *overlay(project, change))
+    assert run.returncode != 0
+    assert said in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_an_iteration_that_does_not_exist_is_refused(project):
+    run = snakemake(project, "-n", "results/meta-rewarding/m5/weights")
+    assert run.returncode != 0
+    assert "has 4 iterations" in run.stdout + run.stderr
+
+
+def test_a_template_without_a_placeholder_is_refused_before_anything_is_sampled(project):
+    (project / "config/smoke/judge.txt").write_text("Grade {prompt}")
+    run = snakemake(project, "results/smoke/data/eft/train.jsonl", *SMOKE)
+    assert run.returncode != 0
+    assert "the judge template lacks {response}" in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_every_rule_names_an_environment_file_and_a_log():
+    for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for rule in file.read_text().split("\nrule ")[1:]:
+            assert "    log:\n" in rule, f"{file.name}: {rule[:30]}"
+            environment = rule.split("conda:\n")[1].split('"')[1]
+            assert (file.parent / environment).is_file(), f"{file.name}: {environment}"
