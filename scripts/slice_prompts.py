@@ -7,11 +7,14 @@ from metarewarding.sampling import rng
 
 
 def slice_of(pool: list[dict], iteration: int, per_iteration: int, seed: int) -> list[dict]:
-    """Iteration counts from 1, as depth from M0; slices of different iterations share no prompt (protocol, row 15)."""
+    """The prompts of ``iteration``, counted from 1 as depth from M0.
+
+    Slices of different iterations share no prompt (protocol, row 15). Raises UserError when the pool ends.
+    """
     last = iteration * per_iteration
     if last > len(pool):
         raise UserError(
-            f"prompts: iteration {iteration} needs prompts {last - per_iteration + 1} to {last} of a pool of {len(pool)}. "
+            f"prompts: iteration {iteration} needs the prompts up to number {last}, and the pool has {len(pool)}. "
             "Give a larger pool (prompts.path), fewer prompts.per_iteration, or fewer iterations."
         )
     pool = sorted(pool, key=lambda row: row["prompt_id"])

@@ -16,7 +16,8 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
     stages: dict[str, dict] = {}
     for path in inputs["sampling"]:
         of_stage = stages.setdefault(stage_of(path, root), {"jobs": 0, "requests": 0, "completions": 0, "unparsed": 0})
-        add_job(of_stage, read_json(path))
+        # a model's answers and judgments come from one job; the judgments' stats hold its whole time
+        add_job(of_stage, read_json(path), counts=not path.endswith("answers.stats.json"))
     for manifest in files["manifests"].values():
         name = {"seed": "fetch_seed_model", "m0": "train_sft"}.get(manifest.get("model"), "train_dpo")
         if "trained_from" in manifest:
@@ -53,12 +54,12 @@ def stage_of(path: str, root: str) -> str:
     return {"responses": "sample_responses", "judgments": "judge_responses", "meta_judgments": "meta_judge"}[parts[-2]]
 
 
-def add_job(stage: dict, facts: dict) -> None:
-    stage["jobs"] += 1
+def add_job(stage: dict, facts: dict, counts: bool) -> None:
     for key in ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens"):
         stage[key] = stage.get(key, 0) + facts.get(key, 0)
     stage["engine_seconds"] = stage.get("engine_seconds", 0) + facts["seconds"]
-    stage["seconds"] = stage.get("seconds", 0) + facts["process_seconds"]
+    stage["jobs"] += counts
+    stage["seconds"] = stage.get("seconds", 0) + counts * facts["process_seconds"]
 
 
 def scoreboard(metrics: dict, note: str | None) -> str:
@@ -113,7 +114,7 @@ def small_run_note(model: dict, per_iteration: int) -> str | None:
     """What a run smaller than the paper's shows and does not show."""
     if per_iteration >= PAPER_PROMPTS:
         return None
-    name = model.get("repo") or model.get("file") or model.get("path")
+    name = model.get("repo") or model.get("file") or model.get("path") or "a tiny random model"
     return (
         f"This run used {name} and {per_iteration} prompts an iteration; the paper used Llama-3-8B-Instruct and "
         f"{PAPER_PROMPTS:,}. It shows that the pipeline works. It does not show the paper's gain: with so few prompts "

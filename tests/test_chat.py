@@ -63,7 +63,9 @@ def test_a_real_added_token_is_read_by_its_content():
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<|im_", "end|>", "<", "|", ">", "text", " "])).map("".join))
+@given(
+    st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<|im_", "end|>", "<", "|", ">", "text", " "])).map("".join)
+)
 def test_no_special_token_is_left_and_nothing_else_is_changed(text):
     safe = inert(text, CHAT)
     assert "<|im_end|>" not in safe

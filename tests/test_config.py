@@ -93,7 +93,11 @@ def put(path, value):
         ("dpo.learning_rate", "5e-6", "dpo.learning_rate"),
         ("methods.meta-rewarding.iterations.1.rho", 1.2, "methods.meta-rewarding.iterations[1].rho: 1.2"),
         ("methods.meta-rewarding.iterations.0.temperature", 1, "iterations[0].temperature: no such key"),
-        ("methods.meta-rewarding.iterations.0.train_on", ["critic"], "methods.meta-rewarding.iterations[0].train_on[0]"),
+        (
+            "methods.meta-rewarding.iterations.0.train_on",
+            ["critic"],
+            "methods.meta-rewarding.iterations[0].train_on[0]",
+        ),
         ("methods.meta-rewarding.iterations.0.k", 2, "methods.meta-rewarding.iterations[0]: pairs.k and pairs.n"),
         ("methods.self-rewarding.n", 4, "n: 4 is more than sampling.judgments.n 3"),
         ("methods.self-rewarding.starts_from", "meta-rewarding/m9", "there is no model meta-rewarding/m9"),

@@ -37,7 +37,9 @@ def by_scipy(battles, l2):
 
     start = np.zeros(len(battles))
     options = {"gtol": 1e-11, "maxiter": 1000}
-    found = minimize(lambda e: -objective(e, battles, l2), start, jac=gradient, hess=hessian, method="trust-exact", options=options)
+    found = minimize(
+        lambda e: -objective(e, battles, l2), start, jac=gradient, hess=hessian, method="trust-exact", options=options
+    )
     return found.x
 
 
@@ -153,7 +155,7 @@ def test_the_input_is_not_changed_and_may_be_a_list_of_integers():
     ],
 )
 def test_bad_input_is_refused(battles, l2):
-    with pytest.raises(ValueError, match="battles|l2"):
+    with pytest.raises(ValueError, match=r"battles|l2"):
         fit(battles, l2)
 
 

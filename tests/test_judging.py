@@ -204,7 +204,9 @@ def test_a_score_under_its_label_is_not_left():
 
 @quick
 @given(
-    st.lists(st.sampled_from(["Score:", "**Score:**", " ", "\n", "4", "3.5", "/5", "good", "- "]), max_size=8).map("".join)
+    st.lists(st.sampled_from(["Score:", "**Score:**", " ", "\n", "4", "3.5", "/5", "good", "- "]), max_size=8).map(
+        "".join
+    )
 )
 def test_without_score_leaves_no_score_that_could_be_read(text):
     assert parse_score(without_score(text)) is None

@@ -134,8 +134,8 @@ def naive(scores, lengths, rho, allowed):
         return None
     shortest = [i for i in top if lengths[i] == min(lengths[k] for k in top)]
     longest = [i for i in bottom if lengths[i] == max(lengths[k] for k in bottom)]
-    chosen = [i for i in shortest if scores[i] == max(scores[k] for k in shortest)][0]
-    rejected = [i for i in longest if scores[i] == min(scores[k] for k in longest)][0]
+    chosen = next(i for i in shortest if scores[i] == max(scores[k] for k in shortest))
+    rejected = next(i for i in longest if scores[i] == min(scores[k] for k in longest))
     return None if chosen == rejected else (chosen, rejected)
 
 

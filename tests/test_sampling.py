@@ -1,6 +1,6 @@
 """What a model is asked in its three roles, in which order, with which seed, and what becomes of its answers."""
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +27,9 @@ from metarewarding.sampling import (
 
 DECODING = Decoding(temperature=0.8, top_p=0.95, max_tokens=64)
 JUDGE = "Judge this.\nUser: {prompt}\n<response>{response}</response>"
-META_JUDGE = "Compare.\nUser: {prompt}\nResponse: {response}\nJudgment A: {judgment_a}\nJudgment B: {judgment_b}\nWinner?"
+META_JUDGE = (
+    "Compare.\nUser: {prompt}\nResponse: {response}\nJudgment A: {judgment_a}\nJudgment B: {judgment_b}\nWinner?"
+)
 
 
 class Engine:
@@ -113,7 +115,7 @@ def test_seeds_of_different_requests_never_overlap():
     # the engine draws sample i with seed + i, and n is at most the spacing
     seeds = sorted(identity_seed(0, "response", f"p{i}") for i in range(5000))
     assert SEED_SPACING == 1024
-    assert min(b - a for a, b in zip(seeds, seeds[1:], strict=False)) >= 1024
+    assert min(b - a for a, b in pairwise(seeds)) >= 1024
 
 
 def test_seeds_fit_what_engines_take():

@@ -52,9 +52,7 @@ def test_the_shards_hold_every_prompt_once(results):
 
 
 def test_slices_of_iterations_are_disjoint(results):
-    slices = [
-        {json.loads(line)["prompt_id"] for line in (results / f"data/prompts/{t}.jsonl").open()} for t in (1, 2)
-    ]
+    slices = [{json.loads(line)["prompt_id"] for line in (results / f"data/prompts/{t}.jsonl").open()} for t in (1, 2)]
     assert not slices[0] & slices[1]
 
 

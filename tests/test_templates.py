@@ -105,7 +105,9 @@ def test_the_projects_templates_are_complete(role):
 def test_the_projects_templates_put_what_is_shared_first():
     # requests of one response then share their beginning, which the engine keeps
     for file in CONFIG.glob("*/meta_judge.txt"):
-        places = [file.read_text().index("{" + name + "}") for name in ("prompt", "response", "judgment_a", "judgment_b")]
+        places = [
+            file.read_text().index("{" + name + "}") for name in ("prompt", "response", "judgment_a", "judgment_b")
+        ]
         assert places == sorted(places), file
     for file in CONFIG.glob("*/judge.txt"):
         text = file.read_text()

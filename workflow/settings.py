@@ -6,6 +6,9 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
+from metarewarding import templates
+from metarewarding.errors import UserError
+
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
 
 
@@ -34,6 +37,11 @@ def resolve(config: dict) -> dict:
     if errors:
         raise ConfigError("\n".join(_in_words(error) for error in errors))
     settings = _with_defaults(config, full_schema, full_schema["$defs"])
+    # a config laid over another keeps the other's keys: only those of this source count
+    source = settings["model"]["source"]
+    settings["model"] = {
+        key: settings["model"][key] for key in ("source", *_MODEL_KEYS[source]) if key in settings["model"]
+    }
     faults = _check_across(settings)
     if faults:
         raise ConfigError("\n".join(faults))
@@ -101,7 +109,7 @@ def _in_words(error) -> str:
         return f"config: {', '.join((path + '.' if path else '') + key for key in missing)}: missing."
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
-        return f"config: {path}: '{error.instance}' is text for YAML; write {number}, with a point and without quotes."
+        return f"config: {path}: '{error.instance}' is text for YAML; write {number}, with a point, without quotes."
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return f"config: {path}: {error.message}." + (f" ({description})" if description else "")
 
@@ -180,7 +188,17 @@ def _check_across(settings: dict) -> list[str]:
     faults += [
         f"config: {key}: the file {path} does not exist." for key, path in _files(settings) if not Path(path).is_file()
     ]
-    return faults or _check_pool(settings)
+    return faults or _check_templates(settings) + _check_pool(settings)
+
+
+def _check_templates(settings: dict) -> list[str]:
+    faults = []
+    for role, path in settings["templates"].items():
+        try:
+            templates.load(path, role)
+        except UserError as error:
+            faults.append(f"config: templates.{role}: {error}")
+    return faults
 
 
 def _check_pool(settings: dict) -> list[str]:
@@ -205,9 +223,11 @@ def _files(settings: dict) -> list[tuple[str, str]]:
         ("templates.meta_judge", settings["templates"]["meta_judge"]),
         ("sft.recipe", settings["sft"]["recipe"]),
         ("sft.accelerate", settings["sft"]["accelerate"]),
-        ("dpo.recipe", settings["dpo"]["recipe"]),
-        ("dpo.accelerate", settings["dpo"]["accelerate"]),
     ]
+    for name in settings["methods"]:
+        for number, own in enumerate(iterations(settings, name)):
+            where = f"methods.{name}.iterations[{number}]"
+            files += [(f"{where}.{key} (or dpo.{key})", own[key]) for key in ("recipe", "accelerate")]
     if "arena_laptop" in settings["benchmarks"]["run"]:
         files.append(("benchmarks.arena_laptop.prompts", settings["benchmarks"]["arena_laptop"]["prompts"]))
     return files

@@ -95,7 +95,7 @@ def split(
 
 
 def count(replies: Iterable[list[RankedReply]]) -> dict:
-    """{prompts: those with at least two ranked replies, replies: of those prompts, ordered_pairs, ift: rank 0 replies}."""
+    """{prompts: those with at least two ranked replies, replies and ordered_pairs of those, ift: rank 0 replies}."""
     replies = [rows for rows in replies if rows]
     ranked = [[row["rank"] for row in rows] for rows in replies if len(rows) >= 2]
     return {

@@ -4,6 +4,7 @@ Both take chats, render them with the model's own chat template, and draw the i-
 with the seed ``seed + i``.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ class VllmEngine:
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # a second process: 95 s to start on 2 cores
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cpu_cache_gb))
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))  # its default idles a core
+        gc.disable()  # importing makes objects by the million; collecting among them costs seconds
         try:
             import vllm
             from vllm.platforms import current_platform
@@ -59,6 +61,8 @@ class VllmEngine:
                 f"engine.name is vllm, and vLLM cannot be imported here ({error}). "
                 "Install it, or set engine.name: transformers."
             ) from None
+        finally:
+            gc.enable()
         on_cpu = current_platform.is_cpu()
         self.max_model_len = max_model_len
         self.parameters = vllm.SamplingParams

@@ -23,11 +23,10 @@ def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
     (section 2.1: such judgments are discarded). A text that quotes a score earlier, for instance
     from the prompt, is read by its last one.
     """
-    last = None
-    for last in _SCORE.finditer(text):
-        pass
-    if last is None:
+    matches = list(_SCORE.finditer(text))
+    if not matches:
         return None
+    last = matches[-1]
     if last["total"] and float(last["total"]) != high:
         return None
     value = float(last["value"].replace(",", "."))

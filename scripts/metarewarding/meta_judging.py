@@ -32,12 +32,10 @@ def parse_winner(text: str) -> str | None:
     Judgment or Judgement, brackets and bold are accepted. A last line that quotes both options, as
     the prompt does, names no winner.
     """
-    last = None
-    for last in _WINNER_LINE.finditer(text):
-        pass
-    if last is None:
+    lines = list(_WINNER_LINE.finditer(text))
+    if not lines:
         return None
-    options = _options(last["answer"])
+    options = _options(lines[-1]["answer"])
     return options.pop() if len(options) == 1 else None
 
 

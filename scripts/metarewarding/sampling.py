@@ -233,7 +233,7 @@ def meta_judge(
             valid.setdefault(judgment["response_id"], []).append(judgment)
     shown = (lambda text: judging.without_score(text)) if strip_scores else (lambda text: text)
     presented = []
-    for prompt_id, response_id in select_for_meta_judging(responses, judgments, seed).items():
+    for response_id in select_for_meta_judging(responses, judgments, seed).values():
         for first, second in meta_judging.presentations(valid[response_id]):
             messages = templates.fill(
                 template,
@@ -276,5 +276,5 @@ def _text(prompt_texts: dict[str, str], row: dict) -> str:
         return prompt_texts[row["prompt_id"]]
     except KeyError:
         raise UserError(
-            f"The row '{row['response_id']}' belongs to the prompt '{row['prompt_id']}', which is not among the prompts."
+            f"The row '{row['response_id']}' belongs to the prompt '{row['prompt_id']}', which is not there."
         ) from None
