@@ -16,10 +16,12 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
-    """Every model of the methods under `run`, their benchmarks, and the report."""
+    """Every model of the methods under `run`, what was sampled for them, their benchmarks, and the report."""
     default_target: True
     input:
         "<results>/report/index.html",
+        expand("<results>/{model}/weights", model=REPORTED),
+        sampled_rows,
 
 
 onsuccess:

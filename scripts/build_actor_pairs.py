@@ -47,7 +47,7 @@ def actor_pairs(prompts, responses, judgments, rho, max_chosen_chars, truncated_
         may = [truncated_may_be_chosen or row["finish_reason"] != "length" for row in scored]
         picked = pairs.select_actor_pair(scores, lengths, rho, may)
         if picked is None:
-            outcome[why_none(scores, may, rho, lengths)] += 1
+            outcome[why_none(scores, may, rho)] += 1
         elif max_chosen_chars is not None and lengths[picked[0]] > max_chosen_chars:
             outcome["chosen too long"] += 1
         else:
@@ -81,13 +81,13 @@ def actor_pairs(prompts, responses, judgments, rho, max_chosen_chars, truncated_
     return score_rows, pair_rows, facts
 
 
-def why_none(scores, may_be_chosen, rho, lengths) -> str:
+def why_none(scores, may_be_chosen, rho) -> str:
     """The reason, in words, for which select_actor_pair gave no pair."""
     if len(scores) < 2:
         return "fewer than two scored responses"
     if pairs.select_actor_pair(scores, [0] * len(scores), 0) is None:
         return "all scores equal"
-    if pairs.select_actor_pair(scores, lengths, rho) is None:
+    if any(may_be_chosen[i] for i in pairs.tiers(scores, rho)[0]):
         return "shortest of the best is longest of the worst"
     return "no response of the top tier may be chosen (cut at the token limit)"
 

@@ -15,7 +15,10 @@ def pool(path) -> list[dict]:
             raise UserError(
                 f"{path}: the prompt_id '{row['prompt_id']}' holds a slash or a space; ids of rows are built on it."
             )
-    return list({row["text"].strip(): row for row in reversed(rows)}.values())[::-1]
+    first: dict[str, dict] = {}
+    for row in rows:
+        first.setdefault(row["text"].strip(), row)
+    return list(first.values())
 
 
 @logged

@@ -19,7 +19,7 @@ def check(stats: dict, gates: dict, where: str) -> None:
         if rate is not None and rate < gates[gate]:
             faults.append(
                 f"only {rate:.1%} of the {what.replace('_', '-')} could be read, and gates.{gate} asks for "
-                f"{gates[gate]:.0%}. Look at the texts in the parent's {what}/*.jsonl: a judge that has not learned the "
+                f"{gates[gate]:.0%}. See the texts in the parent's {what}/*.jsonl: a judge that has not learned the "
                 f"form needs another template or more EFT; a form that is cut off, a larger sampling.{what}.max_tokens."
             )
     for kind in ("actor", "judge"):

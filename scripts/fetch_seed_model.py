@@ -109,7 +109,7 @@ def from_random(seed: int, folder: Path) -> dict:
         hidden_size=64,
         intermediate_size=128,
         num_hidden_layers=2,
-        num_attention_heads=4,
+        num_attention_heads=2,
         max_position_embeddings=4096,
         bos_token_id=None,
         eos_token_id=0,

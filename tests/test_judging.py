@@ -111,6 +111,11 @@ def test_a_range_in_words_is_none(text):
     assert parse_score(text) is None
 
 
+@pytest.mark.parametrize("text", ["Score: **3**-4", "Score: [3]-[4]", "Score: **3** or **4**", "**Score: 3** - 4"])
+def test_a_range_is_none_also_behind_marks(text):
+    assert parse_score(text) is None
+
+
 @pytest.mark.parametrize("text", ["Score: 1+1+1+1 = 4", "Score: 1 + 1 + 1 = 3"])
 def test_a_sum_is_not_read_as_its_first_term(text):
     assert parse_score(text) != 1
@@ -202,9 +207,15 @@ def test_a_score_under_its_label_is_not_left():
     assert parse_score(without_score("It is good.\nScore:\n4")) is None
 
 
+@pytest.mark.parametrize("line", ["_Score:_ 4", "__Score:__ 4/5", "Score: _4_", "**Score:** **4**", "Score: <4>"])
+def test_a_score_in_marks_is_not_left(line):
+    assert parse_score(line) == 4
+    assert without_score(f"It is good.\n{line}") == "It is good."
+
+
 @quick
 @given(
-    st.lists(st.sampled_from(["Score:", "**Score:**", " ", "\n", "4", "3.5", "/5", "good", "- "]), max_size=8).map(
+    st.lists(st.sampled_from(["Score:", "**Score:**", " ", "\n", "4", "3.5", "/5", "good", "- ", "_"]), max_size=8).map(
         "".join
     )
 )

@@ -174,7 +174,7 @@ def _check_across(settings: dict) -> list[str]:
             if "judge" in own["train_on"] and (own["k"] is not None or own["n"] is not None):
                 faults.append(
                     f"{where}: pairs.k and pairs.n cannot be set where the judge is trained: another response would be "
-                    "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with a root of its own "
+                    "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with its own root "
                     "(pathvars.results)."
                 )
             for key, sampled in (("k", "responses"), ("n", "judgments")):

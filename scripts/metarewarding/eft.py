@@ -116,7 +116,7 @@ def accepted(mean_scores: Sequence[float], ranks: Sequence[int]) -> bool:
     if spearman is None or spearman <= 0:
         return False
     best, second = sorted(range(len(ranks)), key=lambda i: ranks[i])[:2]
-    return mean_scores[best] >= mean_scores[second]
+    return ranks[best] == ranks[second] or mean_scores[best] >= mean_scores[second]
 
 
 def examples(

@@ -23,11 +23,11 @@ def fit(battles: np.ndarray, l2: float = 1e-3, tolerance: float = 1e-10, max_ste
     if l2 <= 0:
         raise ValueError(f"l2 must be positive, not {l2}: without it the maximum need not exist")
     n = battles.shape[-1]
+    if battles.size == 0:
+        return np.zeros(battles.shape[:-1])
     wins = battles.reshape(-1, n, n) * (1 - np.eye(n))  # a judgment does not play itself
     games = wins + wins.transpose(0, 2, 1)
     scores = np.zeros(wins.shape[:2])
-    if scores.size == 0:
-        return scores.reshape(battles.shape[:-1])
     value = _objective(scores, wins, l2)
     for _ in range(max_steps):
         probability = _sigmoid(scores[:, :, None] - scores[:, None, :])

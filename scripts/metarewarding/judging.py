@@ -5,37 +5,39 @@ from collections.abc import Iterable
 
 from metarewarding.records import Judgment
 
-# "Score: 4", "**Score:** 4.5", "_Score: 4_", "Score: 4/5", "Score: <4>". What follows the number must not
-# go on as a number, a word or a range: "Score: 45", "Score: 4th" and "Score: 3-4" are no scores.
-_SCORE = re.compile(
-    r"(?<![^\W_])score(?![^\W_])[\s*_`\"']*[:=\-][\s*_`\"'<\[({]*"
-    r"(?P<value>[+-]?\d+(?:[.,]\d+)?)(?![^\W_]|%|[.,]\d|\s*[-–]\s*\d)"
-    r"(?:\s*(?:/|out\s+of)\s*(?P<total>\d+(?:\.\d+)?))?",
+# "Score:", "**Score:**", "_Score_ =": what labels a score. Not "Scores:" or "Underscore:".
+_LABEL = re.compile(r"(?<![^\W_])score(?![^\W_])[ \t*_`\"']*[:=]", re.IGNORECASE)
+# The number behind a label, in marks or brackets, with the scale that it may name. "45", "4th", "80%",
+# "3-4", "3 or 4" and "1 + 1" are no scores of this form.
+_NUMBER = re.compile(
+    r"[\s*_`\"'<\[({]*(?P<value>[+-]?\d+(?:[.,]\d+)?)(?![^\W_]|%|[.,]\d)[*_`\"'>\])}]*"
+    r"(?!\s*(?:[-–—+]|to\b|or\b)\s*\d)(?:[\s*_(]*(?:/|out\s+of)[\s*_]*(?P<total>\d+(?:\.\d+)?))?",
     re.IGNORECASE,
 )
 
 
 def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
-    """The score that a judgment ends with: the last ``Score: <number>`` in ``text``.
+    """The score that a judgment ends with: the number behind the last "Score:" of ``text``, on its line.
 
-    Decimals are accepted. The last match decides alone: when it lies outside [low, high], or names
-    another scale ("Score: 8/10"), the judgment does not follow the scale and there is no score
-    (section 2.1: such judgments are discarded). A text that quotes a score earlier, for instance
-    from the prompt, is read by its last one.
+    Decimals are accepted. The last label decides alone: when no number in [low, high] follows it, or
+    one on another scale ("Score: 8/10"), the judgment does not follow the form and has no score
+    (section 2.1: such judgments are discarded). What stands earlier, for instance quoted from the
+    prompt, never takes its place.
     """
-    matches = list(_SCORE.finditer(text))
-    if not matches:
+    labels = list(_LABEL.finditer(text))
+    if not labels:
         return None
-    last = matches[-1]
-    if last["total"] and float(last["total"]) != high:
+    number = _NUMBER.match(text[labels[-1].end() :].split("\n", 1)[0])
+    if number is None or (number["total"] and float(number["total"]) != high):
         return None
-    value = float(last["value"].replace(",", "."))
+    value = float(number["value"].replace(",", "."))
     return value if low <= value <= high else None
 
 
 def without_score(text: str) -> str:
     """``text`` without the lines that name a score, for a meta-judge that must not see them."""
-    return "\n".join(line for line in text.splitlines() if not _SCORE.search(line)).rstrip()
+    lines = text.split("\n")
+    return "\n".join(line for line in lines if not re.search(_LABEL.pattern + r"\W*\d", line, re.IGNORECASE)).strip()
 
 
 def mean_scores(judgments: Iterable[Judgment]) -> dict[str, float]:

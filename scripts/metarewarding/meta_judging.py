@@ -13,7 +13,8 @@ _WINNER_LINE = re.compile(
     r"^.*?(?<![^\W_])winner(?![^\W_])[\s*_`\"']*(?::|is(?![^\W_]))(?P<answer>.*)$", re.IGNORECASE | re.MULTILINE
 )
 _OPTION = re.compile(
-    r"(?<![^\W_])(?P<word>judge?ments?[\s*_`\"'\[\](){}<>:]*)?(?P<option>[AB])(?![^\W_]|')", re.IGNORECASE
+    r"(?<![^\W_])(?P<word>judge?ments?[\s*_`\"'\[\](){}<>:]*)?(?P<option>[AB])(?![^\W_]|'|\s+(?:tie|draw)\b)",
+    re.IGNORECASE,
 )
 
 

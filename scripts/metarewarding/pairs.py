@@ -23,19 +23,26 @@ def select_actor_pair(
     """
     if len(scores) < 2:
         return None
-    high, low = max(scores), min(scores)
-    if high - low <= _TOLERANCE:
+    if max(scores) - min(scores) <= _TOLERANCE:
         return None
-    top = (1 - rho) * high + rho * low - _TOLERANCE
-    bottom = (1 - rho) * low + rho * high + _TOLERANCE
-    allowed = may_be_chosen if may_be_chosen is not None else [True] * len(scores)
-    top_tier = [i for i, score in enumerate(scores) if score >= top and allowed[i]]
-    bottom_tier = [i for i, score in enumerate(scores) if score <= bottom]
+    top_tier, bottom_tier = tiers(scores, rho)
+    if may_be_chosen is not None:
+        top_tier = [i for i in top_tier if may_be_chosen[i]]
     if not top_tier:
         return None
     chosen = min(top_tier, key=lambda i: (lengths[i], -scores[i], i))
     rejected = min(bottom_tier, key=lambda i: (-lengths[i], scores[i], i))
     return None if chosen == rejected else (chosen, rejected)
+
+
+def tiers(scores: Sequence[float], rho: float) -> tuple[list[int], list[int]]:
+    """(indices of the top tier, indices of the bottom tier) of one prompt's scores (section 2.1)."""
+    high, low = max(scores), min(scores)
+    top = (1 - rho) * high + rho * low - _TOLERANCE
+    bottom = (1 - rho) * low + rho * high + _TOLERANCE
+    return [i for i, score in enumerate(scores) if score >= top], [
+        i for i, score in enumerate(scores) if score <= bottom
+    ]
 
 
 def select_response_to_meta_judge(

@@ -115,16 +115,17 @@ def read_jsonl(path: str | Path, kind: type) -> list[dict]:
 def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
     hints = get_type_hints(kind)
     allowed = {field: _json_types(hint) for field, hint in hints.items()}
+    choices = {field: _choices(hint) for field, hint in hints.items()}
     required = kind.__required_keys__
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:  # bytes: a file may be cut off inside a character
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
                 raise UserError(
-                    f"{path}, line {number}: not a complete JSON object ({error.msg}). The file was cut off or "
+                    f"{path}, line {number}: not a complete JSON object ({error}). The file was cut off or "
                     "edited: delete it, and the workflow makes it again (or mend the line, if it is yours)."
                 ) from None
             if not isinstance(row, dict):
@@ -137,6 +138,11 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                     raise UserError(
                         f"{path}, line {number}: the field '{field}' is {json.dumps(row[field])[:80]}, and should be "
                         f"{' or '.join('null' if t is type(None) else t.__name__ for t in types)}."
+                    )
+                elif choices[field] and row[field] not in choices[field]:
+                    raise UserError(
+                        f"{path}, line {number}: the field '{field}' is {json.dumps(row[field])[:80]}, and should be "
+                        f"one of {', '.join(json.dumps(choice) for choice in choices[field])}."
                     )
             yield row
 
@@ -185,6 +191,15 @@ def unique_by(rows: Iterable[dict], field: str, source: str) -> dict[str, dict]:
             raise UserError(f"{source}: the {field} '{row[field]}' stands there twice; ids must be unique.")
         index[row[field]] = row
     return index
+
+
+def _choices(hint) -> tuple:
+    """The values that a Literal hint allows, None among them in a union with it; empty for other hints."""
+    origin, args = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
+    if origin is Literal:
+        return args
+    of_parts = [_choices(arg) for arg in args]
+    return (*(choice for part in of_parts for choice in part), None) if any(of_parts) else ()
 
 
 def _json_types(hint) -> tuple[type, ...]:

@@ -230,8 +230,8 @@ def meta_judge(
     valid: dict[str, list[Judgment]] = {}
     for judgment in judgments:
         if judgment["score"] is not None:
-            valid.setdefault(judgment["response_id"], []).append(judgment)
-    shown = (lambda text: judging.without_score(text)) if strip_scores else (lambda text: text)
+            shown = judging.without_score(judgment["text"]) if strip_scores else judgment["text"]
+            valid.setdefault(judgment["response_id"], []).append({**judgment, "text": shown})
     presented = []
     for response_id in select_for_meta_judging(responses, judgments, seed).values():
         for first, second in meta_judging.presentations(valid[response_id]):
@@ -239,8 +239,8 @@ def meta_judge(
                 template,
                 prompt=_text(prompt_texts, first),
                 response=text_of[response_id],
-                judgment_a=shown(first["text"]),
-                judgment_b=shown(second["text"]),
+                judgment_a=first["text"],
+                judgment_b=second["text"],
             )
             presented.append((f"{first['judgment_id']} {second['judgment_id']}", first, second, messages))
     requests = [

@@ -109,11 +109,21 @@ def iteration_stats(wildcards):
     return stats
 
 
-def sampling_stats(wildcards):
-    """The facts of every sampling job behind the reported models."""
+def sampled_folders():
+    """`<model>/<stage>` of everything that is sampled to train the reported models."""
     stages = [(model, stage) for model in dict.fromkeys(PARENTS.values()) for stage in ("responses", "judgments")]
     stages += [(model, "meta_judgments") for model in dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED)]
-    sampled = [f"<results>/{model}/{stage}/{shard}.stats.json" for model, stage in stages for shard in SHARDS]
+    return [f"{model}/{stage}" for model, stage in stages]
+
+
+def sampled_rows(wildcards):
+    """Every sampled shard, so that one which was deleted is missed although what follows from it is there."""
+    return expand("<results>/{folder}/{shard}.jsonl", folder=sampled_folders(), shard=SHARDS)
+
+
+def sampling_stats(wildcards):
+    """The facts of every sampling job behind the reported models."""
+    sampled = expand("<results>/{folder}/{shard}.stats.json", folder=sampled_folders(), shard=SHARDS)
     benchmarked = ["judge_agreement/judgments"] + ["arena_laptop/answers", "arena_laptop/verdicts"] * ARENA_RUNS
     return sampled + [f"<results>/{model}/benchmarks/{what}.stats.json" for model in REPORTED for what in benchmarked]
 

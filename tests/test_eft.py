@@ -1,0 +1,336 @@
+"""EFT data: which replies count as ranked, how prompts are split, which judgments are learned from."""
+
+import gzip
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from build_eft import build, written_judgments
+
+from metarewarding import eft
+from metarewarding.errors import UserError
+
+ROOT = Path(__file__).parent.parent
+TRUTH = Path(os.environ.get("TRUTH_DATA", ROOT.parent / "shared" / "truth")) / "oasst" / "en_100_tree.jsonl"
+
+
+def reply(name, rank, **more):
+    return {"message_id": name, "text": f"Reply {name}.", "role": "assistant", "lang": "en", "rank": rank} | more
+
+
+def tree(*replies, name="t", **more):
+    prompt = {"message_id": name, "text": f"Question {name}?", "role": "prompter", "lang": "en"}
+    return {"message_tree_id": name, "prompt": prompt | {"replies": list(replies)} | more}
+
+
+def kept(*replies, machine_made=False, **more):
+    """The message ids of the ranked replies of a tree, best first; ``more`` are keys of its prompt."""
+    return [row["response_id"] for row in eft.ranked_replies(tree(*replies, **more), machine_made)]
+
+
+def ranked(name, *ranks):
+    return eft.ranked_replies(tree(*(reply(f"{name}-{i}", rank) for i, rank in enumerate(ranks)), name=name))
+
+
+def without(message, *keys):
+    return {key: value for key, value in message.items() if key not in keys}
+
+
+# -- ranked_replies
+
+
+def test_a_ranked_reply_is_a_row():
+    assert eft.ranked_replies(tree(reply("a", 0))) == [
+        {"prompt_id": "t", "response_id": "a", "prompt": "Question t?", "text": "Reply a.", "rank": 0}
+    ]
+
+
+def test_the_best_reply_stands_first():
+    assert kept(reply("c", 2), reply("a", 0), reply("b", 1)) == ["a", "b", "c"]
+
+
+def test_a_written_judgment_comes_along():
+    rows = eft.ranked_replies(tree(reply("a", 0, judgment="Good. Score: 4"), reply("b", 1, judgment=None)))
+    assert [row.get("judgment") for row in rows] == ["Good. Score: 4", None]
+    assert "judgment" not in rows[1]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        reply("x", 1, deleted=True),
+        reply("x", 1, synthetic=True),
+        reply("x", 1, lang="de"),
+        reply("x", 1, role="prompter"),
+        reply("x", None),
+        without(reply("x", 1), "rank"),
+    ],
+    ids=["deleted", "synthetic", "not English", "another role", "null rank", "no rank"],
+)
+def test_a_reply_that_does_not_count_is_left_out_alone(bad):
+    assert kept(reply("a", 0), bad, reply("b", 2)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"deleted": True}, {"synthetic": True}, {"lang": "es"}, {"role": "assistant"}], ids=" ".join
+)
+def test_a_prompt_that_does_not_count_leaves_its_replies_out(more):
+    assert kept(reply("a", 0), reply("b", 1), **more) == []
+
+
+def test_synthetic_messages_count_where_that_is_asked_for():
+    replies = reply("a", 0, synthetic=True), reply("b", 1), reply("c", 2, deleted=True, synthetic=True)
+    assert kept(*replies, machine_made=True) == ["a", "b"]
+    assert kept(*replies, machine_made=True, synthetic=True) == ["a", "b"]
+    assert kept(*replies) == ["b"]
+
+
+def test_nulls_mean_not_so():
+    assert kept(reply("a", 0, deleted=None, synthetic=None, judgment=None), deleted=None, synthetic=None) == ["a"]
+    assert kept(replies=None) == []
+
+
+def test_absent_keys_mean_not_so():
+    bare = {"message_id": "a", "text": "Reply a.", "rank": 0}
+    assert kept(bare) == ["a"]
+    assert eft.ranked_replies({"message_tree_id": "t", "prompt": {"text": "Why?", "replies": [bare]}}) != []
+    assert eft.ranked_replies({"message_tree_id": "t", "prompt": {"text": "Why?"}}) == []
+
+
+def test_only_replies_to_the_first_turn_count():
+    deeper = reply("b", 0, role="prompter", replies=[reply("c", 0)])
+    assert kept(reply("a", 0, replies=[deeper])) == ["a"]
+
+
+# -- read_trees
+
+
+def test_trees_are_read_from_plain_and_zipped_files(tmp_path):
+    trees = [tree(reply("a", 0), name="é"), tree(name="u")]
+    text = "\n".join(json.dumps(one, ensure_ascii=False) for one in trees) + "\n\n"
+    (tmp_path / "trees.jsonl").write_text(text, encoding="utf-8")
+    with gzip.open(tmp_path / "trees.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.write(text)
+    assert list(eft.read_trees(tmp_path / "trees.jsonl")) == trees
+    assert list(eft.read_trees(tmp_path / "trees.jsonl.gz")) == trees
+
+
+@pytest.mark.parametrize("line", ['{"message_tree_id": "t"', "[]", "{}", '{"message_tree_id": "t", "prompt": {}}', "3"])
+def test_a_line_that_is_no_tree_is_named(tmp_path, line):
+    path = tmp_path / "trees.jsonl"
+    path.write_text(json.dumps(tree()) + "\n" + line + "\n")
+    with pytest.raises(UserError, match=r"trees\.jsonl, line 2"):
+        list(eft.read_trees(path))
+
+
+def test_a_zipped_file_that_is_cut_off_is_named(tmp_path):
+    path = tmp_path / "trees.jsonl.gz"
+    with gzip.open(path, "wt") as file:
+        file.writelines(json.dumps(tree(name=str(i))) + "\n" for i in range(100))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"trees\.jsonl\.gz"):
+        list(eft.read_trees(path))
+
+
+# -- split
+
+REPLIES = [ranked(f"t{i:02}", 0, 1, 2) for i in range(12)]
+
+
+def names(part):
+    return [rows[0]["prompt_id"] for rows in part]
+
+
+def split(replies=REPLIES, ift=3, held_out=4, seed=0):
+    return eft.split(replies, ift, held_out, np.random.default_rng(seed))
+
+
+def test_the_parts_share_no_prompt_and_lose_none():
+    ift, train, held_out = split()
+    assert [len(part) for part in (ift, train, held_out)] == [3, 5, 4]
+    assert sorted(names(ift) + names(train) + names(held_out)) == names(REPLIES)
+
+
+def test_the_split_depends_on_the_seed_and_not_on_the_order_of_the_trees():
+    assert split() == split()
+    assert split() == split(REPLIES[::-1])
+    assert names(split()[2]) != names(split(seed=1)[2])
+
+
+def test_held_out_prompts_keep_all_their_replies():
+    assert all(len(rows) == 3 for rows in split()[2])
+
+
+def test_demonstrations_are_prompts_with_a_best_reply():
+    # half of the prompts have lost their rank 0
+    replies = [ranked(f"t{i:02}", *((0, 1) if i % 2 else (1, 2))) for i in range(12)]
+    for seed in range(5):
+        ift, train, held_out = split(replies, ift=4, held_out=3, seed=seed)
+        assert [rows[0]["rank"] for rows in ift] == [0] * 4
+        assert len(train) + len(held_out) == 8
+
+
+def test_prompts_with_one_reply_are_neither_trained_on_nor_held_out():
+    replies = [ranked(f"t{i:02}", *((0, 1) if i % 2 else (0,))) for i in range(12)]
+    _, train, held_out = split(replies, ift=0, held_out=2)
+    assert {len(rows) for rows in train + held_out} == {2}
+    assert (len(train), len(held_out)) == (4, 2)
+
+
+def test_prompts_without_a_ranked_reply_are_passed_over():
+    assert split([[], *REPLIES, []]) == split()
+
+
+@pytest.mark.parametrize(("ift", "held_out"), [(13, 1), (3, 10), (0, 12), (6, 6)])
+def test_too_few_prompts_are_refused(ift, held_out):
+    with pytest.raises(UserError, match=f"eft.ift_prompts {ift}, eft.eval_prompts {held_out}"):
+        split(ift=ift, held_out=held_out)
+
+
+# -- accepted
+
+
+@pytest.mark.parametrize(
+    ("scores", "ranks", "expected"),
+    [
+        ([5, 3, 1], [0, 1, 2], True),
+        ([5, 1], [0, 1], True),
+        ([5, 5, 1], [0, 1, 2], True),  # the top pair is tied, not inverted
+        ([4, 5, 1], [0, 1, 2], False),  # Spearman 0.5, but the top pair is inverted
+        ([5, 1, 3], [0, 1, 2], True),  # Spearman 0.5, and only the lower pair is inverted
+        ([5, 1, 3], [1, 2, 0], False),  # the second reply scores 5, the first 3
+        ([3, 1, 5], [1, 2, 0], True),
+        ([1, 3, 5], [0, 1, 2], False),
+        ([3, 1, 5], [0, 1, 2], False),  # Spearman -0.5
+        # ranks by score 3, 1, 2, 4 and by people 4, 3, 2, 1: Spearman 1 - 6 * (1 + 4 + 0 + 9) / 60 = -0.4
+        ([3, 1, 2, 4], [0, 1, 2, 3], False),
+        ([4, 4, 4], [0, 1, 2], False),  # no order at all
+        ([5], [0], False),
+    ],
+)
+def test_judgments_are_accepted_when_they_order_the_replies_as_people_do(scores, ranks, expected):
+    assert eft.accepted(scores, ranks) is expected
+
+
+def test_a_spearman_of_0_is_not_enough():
+    # ranks by score 3, 1, 4, 2 and by people 4, 3, 2, 1: 1 - 6 * (1 + 4 + 4 + 1) / 60 = 0; the top pair is right
+    assert eft.accepted([3, 1, 4, 2], [0, 1, 2, 3]) is False
+
+
+@pytest.mark.parametrize("scores", [[3, 5, 1], [5, 3, 1]])
+def test_two_replies_that_people_put_first_together_are_no_inverted_pair(scores):
+    assert eft.accepted(scores, [0, 0, 1]) is True
+
+
+# -- rebalance
+
+
+def rows_of(counts):
+    """Rows with these scores, mixed."""
+    rows = [{"response_id": f"{score}-{i}", "score": score} for score, count in counts.items() for i in range(count)]
+    return [rows[i] for i in np.random.default_rng(9).permutation(len(rows))]
+
+
+def rebalanced(counts, seed=0):
+    rows = rows_of(counts)
+    result = eft.rebalance(rows, np.random.default_rng(seed))
+    place = {row["response_id"]: i for i, row in enumerate(rows)}
+    places = [place[row["response_id"]] for row in result]
+    assert places == sorted(places)  # the order stays
+    return result
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({4: 20, 3: 5, 5: 4, 1: 1}, {4: 10, 3: 5, 5: 4, 1: 1}),
+        ({4.5: 9, 2: 4}, {4.5: 8, 2: 4}),
+        ({4: 10, 3: 5}, {4: 10, 3: 5}),  # no more than twice
+        ({4: 5, 3: 5, 2: 1}, {4: 5, 3: 5, 2: 1}),
+        ({4: 7}, {4: 7}),  # there is nothing to balance it with
+        ({}, {}),
+    ],
+)
+def test_the_most_common_score_is_thinned_to_twice_the_second(before, after):
+    assert Counter(row["score"] for row in rebalanced(before)) == after
+
+
+def test_which_rows_go_is_drawn_by_the_seed():
+    assert rebalanced({4: 20, 3: 5}) == rebalanced({4: 20, 3: 5})
+    assert rebalanced({4: 20, 3: 5}) != rebalanced({4: 20, 3: 5}, seed=1)
+
+
+# -- examples and build
+
+TEMPLATE = "User: {prompt}\n<response>{response}</response>"
+
+
+def test_an_example_is_the_judge_prompt_and_a_judgment():
+    assert eft.examples(ranked("t", 0), {"t-0": [("Good. Score: 4", 4.0), ("Fair. Score: 3", 3.0)]}, TEMPLATE) == [
+        {
+            "prompt_id": "t",
+            "response_id": "t-0",
+            "prompt": [{"role": "user", "content": "User: Question t?\n<response>Reply t-0.</response>"}],
+            "completion": [{"role": "assistant", "content": text}],
+            "score": value,
+        }
+        for text, value in (("Good. Score: 4", 4.0), ("Fair. Score: 3", 3.0))
+    ]
+
+
+def test_a_ranked_reply_without_a_readable_judgment_is_named():
+    rows = eft.ranked_replies(tree(reply("a", 0, judgment="Good. Score: 4"), reply("b", 1, judgment="No idea.")))
+    assert written_judgments(rows[:1], "trees.jsonl") == {"a": [("Good. Score: 4", 4)]}
+    with pytest.raises(UserError, match=r"trees\.jsonl.*'b'"):
+        written_judgments(rows, "trees.jsonl")
+
+
+def test_only_accepted_prompts_are_trained_on_and_held_out_ones_never(tmp_path):
+    # In t0 to t4 the written scores follow the ranks, in t5 to t9 they are the other way round.
+    path = tmp_path / "trees.jsonl"
+    trees = [
+        tree(*(reply(f"t{i}-{k}", k, judgment=f"Score: {2 - k if i < 5 else 1 + k}") for k in (0, 1)), name=f"t{i}")
+        for i in range(10)
+    ]
+    path.write_text("".join(json.dumps(one) + "\n" for one in trees))
+    ift, train, held_out, facts = build(path, 2, 3, TEMPLATE, seed=0)
+    trained, kept_out = {row["prompt_id"] for row in train}, {row["prompt_id"] for row in held_out}
+    demonstrated = {row["prompt_id"] for row in ift}
+    assert (len(demonstrated), len(kept_out)) == (2, 3)
+    rest = {f"t{i}" for i in range(10)} - demonstrated - kept_out
+    assert trained == rest & {f"t{i}" for i in range(5)}
+    assert facts["train_prompts"] == 5
+    assert facts["train_prompts_accepted"] == len(trained)
+    assert facts["eval_replies"] == len(held_out) == 6
+    assert all(row["rank"] == 0 for row in ift)
+
+
+# -- counts
+
+needs_trees = pytest.mark.skipif(
+    not TRUTH.is_file(),
+    reason=f"needs Open Assistant's {TRUTH.name}: set TRUTH_DATA to a folder that holds it in oasst/",
+)
+
+
+def test_counts_by_hand():
+    # three replies with ranks 0, 1, 1: two ordered pairs; two replies with ranks 1, 2: one; one reply alone: none
+    counts = eft.count([ranked("a", 0, 1, 1), ranked("b", 1, 2), ranked("c", 0), []])
+    assert counts == {"prompts": 2, "replies": 5, "ordered_pairs": 3, "ift": 2}
+
+
+@needs_trees
+def test_counts_of_a_hundred_real_trees():
+    trees = list(eft.read_trees(TRUTH))
+    counts = eft.count(eft.ranked_replies(one, synthetic=True) for one in trees)
+    assert counts == {"prompts": 99, "replies": 330, "ordered_pairs": 438, "ift": 99}
+
+
+@needs_trees
+def test_machine_made_replies_of_real_trees_are_left_out():
+    # 5 of the 100 prompts are machine-made, and with them 17 of the 330 replies
+    counts = eft.count(eft.ranked_replies(one) for one in eft.read_trees(TRUTH))
+    assert (counts["prompts"], counts["replies"]) == (94, 313)

@@ -1,0 +1,443 @@
+"""Each script's `main` on toy files, with a job object like Snakemake's."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import build_actor_pairs
+import build_eft
+import build_judge_pairs
+import build_prompts
+import check_pairs
+import fetch_seed_model
+import fit_elo
+import judge_agreement
+import judge_answers
+import judge_responses
+import meta_judge
+import pytest
+import run_benchmark
+import sample_responses
+import score_arena
+import slice_prompts
+import write_report
+from conftest import ROOT
+
+ENGINE = {"name": "transformers", "max_model_len": 512, "dtype": "float32", "batch_size": 8}
+SAMPLING = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 6}
+
+
+class Files(dict):
+    """Named files, reached by name or position, as in a Snakemake job."""
+
+    __getattr__ = dict.__getitem__
+
+    def __getitem__(self, key):
+        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
+
+
+def job(tmp_path, inputs, outputs, params=None, **wildcards):
+    return SimpleNamespace(
+        input=Files({k: list(map(str, v)) if isinstance(v, list) else str(v) for k, v in inputs.items()}),
+        output=Files({k: str(tmp_path / v) for k, v in outputs.items()}),
+        params=SimpleNamespace(**(params or {})),
+        wildcards=SimpleNamespace(**wildcards),
+        log=[str(tmp_path / "job.log")],
+    )
+
+
+def write(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def read(path):
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def response(k, text, prompt="p0", reason="stop"):
+    identity = f"{prompt}/r{k}"
+    return {"prompt_id": prompt, "response_id": identity, "text": text, "tokens": 1, "finish_reason": reason}
+
+
+def judgment(r, j, score, text=None, prompt="p0"):
+    return {
+        "prompt_id": prompt,
+        "response_id": f"{prompt}/r{r}",
+        "judgment_id": f"{prompt}/r{r}/j{j}",
+        "text": text or f"Text {r} {j}.\nScore: {score}",
+        "score": score,
+        "finish_reason": "stop",
+    }
+
+
+def verdict(first, second, winner, r=0, prompt="p0"):
+    return {
+        "prompt_id": prompt,
+        "response_id": f"{prompt}/r{r}",
+        "first": f"{prompt}/r{r}/j{first}",
+        "second": f"{prompt}/r{r}/j{second}",
+        "text": "",
+        "winner": winner,
+    }
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    return write(tmp_path / "prompts.jsonl", {"prompt_id": "p0", "text": "Say hi."}, {"prompt_id": "p1", "text": "Go."})
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    fetch_seed_model.from_random(0, folder)
+    return folder
+
+
+@pytest.fixture
+def refused(capsys):
+    """What a job that ends with status 1 says (pytest takes the streams before the log file can)."""
+
+    def run(program, made):
+        with pytest.raises(SystemExit) as end:
+            program.main(made)
+        assert end.value.code == 1
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return said.err
+
+    return run
+
+
+# -- data
+
+
+def test_fetch_seed_model_links_a_local_folder(tmp_path, weights):
+    params = {"model": {"source": "path", "path": str(weights)}}
+    made = job(tmp_path, {}, {"weights": "seed", "manifest": "manifest.json"}, params)
+    fetch_seed_model.main(made)
+    assert (tmp_path / "seed/config.json").is_file()
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert len(manifest["weights_sha256"]["model.safetensors"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"source": "path", "path": "/nowhere"}, "model.path: /nowhere is not a folder"),
+        (
+            {"source": "path", "path": str(ROOT / "config")},
+            "the model lacks config.json, safetensors weights, a tokenizer",
+        ),
+    ],
+)
+def test_fetch_seed_model_says_what_a_folder_lacks(tmp_path, model, said, refused):
+    assert said in refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, {"model": model}))
+
+
+def test_fetch_seed_model_refuses_a_model_without_a_chat_template(tmp_path, refused):
+    fetch_seed_model.from_random(0, tmp_path / "bare")
+    for file in (tmp_path / "bare").glob("chat_template*"):
+        file.unlink()
+    settings = tmp_path / "bare/tokenizer_config.json"
+    settings.write_text(json.dumps({k: v for k, v in json.loads(settings.read_text()).items() if k != "chat_template"}))
+    params = {"model": {"source": "path", "path": str(tmp_path / "bare")}}
+    said = refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, params))
+    assert "no chat template" in said
+
+
+def eft_job(tmp_path, trees):
+    template = tmp_path / "judge.txt"
+    template.write_text("{prompt} {response}\n")
+    outputs = {"train": "train.jsonl", "eval": "eval.jsonl", "ift": "ift.jsonl", "stats": "stats.json"}
+    params = {"ift_prompts": 6, "eval_prompts": 18, "seed": 0}
+    return job(tmp_path, {"trees": trees, "template": template}, outputs, params)
+
+
+def test_build_eft_on_the_laptops_trees(tmp_path):
+    build_eft.main(eft_job(tmp_path, ROOT / "config/laptop/trees.jsonl"))
+    facts = json.loads((tmp_path / "stats.json").read_text())
+    assert facts["trees"] >= 48
+    assert facts["eval_prompts"] == 18
+    assert facts["train_prompts"] == facts["train_prompts_accepted"] == facts["trees"] - 24
+    train, held_out, ift = (read(tmp_path / f"{name}.jsonl") for name in ("train", "eval", "ift"))
+    ids = [{row["prompt_id"] for row in rows} for rows in (train, held_out, ift)]
+    assert not ids[0] & ids[1]
+    assert not ids[2] & (ids[0] | ids[1])
+    assert all(row["completion"][0]["content"].split("\n")[-1].startswith("Score: ") for row in train)
+
+
+def test_build_eft_names_a_broken_tree_and_a_reply_without_a_judgment(tmp_path, refused):
+    lines = (ROOT / "config/laptop/trees.jsonl").read_text().splitlines()
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("\n".join([lines[0], lines[1][:100]]))
+    assert f"{broken}, line 2" in refused(build_eft, eft_job(tmp_path, broken))
+    trees = [json.loads(line) for line in lines]
+    for tree in trees:
+        tree["prompt"]["replies"][0].pop("judgment")
+    said = refused(build_eft, eft_job(tmp_path, write(tmp_path / "bare.jsonl", *trees)))
+    assert "has no judgment that ends with a score line" in said
+
+
+def test_build_prompts_drops_repeats_and_refuses_a_repeated_id(tmp_path, refused):
+    rows = [{"prompt_id": f"p{i}", "text": text} for i, text in enumerate(["a", "b", "a "])]
+    build_prompts.main(job(tmp_path, {"prompts": write(tmp_path / "in.jsonl", *rows)}, {"pool": "pool.jsonl"}))
+    assert [row["prompt_id"] for row in read(tmp_path / "pool.jsonl")] == ["p0", "p1"]
+    rows[1]["prompt_id"] = "p0"
+    made = job(tmp_path, {"prompts": write(tmp_path / "in.jsonl", *rows)}, {"pool": "pool.jsonl"})
+    assert "'p0' stands there twice" in refused(build_prompts, made)
+
+
+def test_slice_prompts_cuts_disjoint_slices_and_refuses_one_too_many(tmp_path, refused):
+    rows = [{"prompt_id": f"p{i}", "text": str(i)} for i in range(7)]
+    pool = write(tmp_path / "pool.jsonl", *rows)
+    slices = []
+    for t in (1, 2):
+        slice_prompts.main(
+            job(tmp_path, {"pool": pool}, {"out": f"{t}.jsonl"}, {"per_iteration": 3, "seed": 0}, iteration=t)
+        )
+        slices.append({row["prompt_id"] for row in read(tmp_path / f"{t}.jsonl")})
+    assert len(slices[0]) == len(slices[1]) == 3
+    assert not slices[0] & slices[1]
+    made = job(tmp_path, {"pool": pool}, {"out": "3.jsonl"}, {"per_iteration": 3, "seed": 0}, iteration="3")
+    assert "the pool has 7" in refused(slice_prompts, made)
+
+
+# -- sampling
+
+
+def test_sampling_scripts_hand_their_files_on(tmp_path, prompts, weights, capsys):
+    params = {"n": 2, **SAMPLING, "seed": 0, "system_prompt": None, "shards": 2, "engine": ENGINE}
+    outputs = {"responses": "r.jsonl", "stats": "r.json"}
+    sample_responses.main(job(tmp_path, {"prompts": prompts, "weights": weights}, outputs, params, shard="1"))
+    rows = read(tmp_path / "r.jsonl")
+    assert [row["response_id"] for row in rows] == ["p1/r0", "p1/r1"]  # the second shard: the second prompt
+    facts = json.loads((tmp_path / "r.json").read_text())
+    assert facts["requests"] == 1
+    assert "1 requests" in capsys.readouterr().out
+
+    template = tmp_path / "judge.txt"
+    template.write_text("{prompt} {response}")
+    repeated = write(tmp_path / "repeated.jsonl", *rows, rows[0] | {"response_id": "p1/r2"})
+    inputs = {"prompts": prompts, "responses": repeated, "weights": weights, "template": template}
+    outputs = {"judgments": "j.jsonl", "stats": "j.json"}
+    judge_responses.main(job(tmp_path, inputs, outputs, {"n": 3, **SAMPLING, "seed": 0, "engine": ENGINE}))
+    judged = read(tmp_path / "j.jsonl")
+    assert len(judged) == 3 * len({row["text"] for row in rows})  # a repeated response is not judged again
+    assert json.loads((tmp_path / "j.json").read_text())["parse_rate"] == 0
+
+    scored = write(tmp_path / "s.jsonl", *(judgment(0, j, score, prompt="p1") for j, score in enumerate([1, 3, 5])))
+    template.write_text("{prompt} {response} {judgment_a} {judgment_b}")
+    inputs |= {"judgments": scored, "template": template}
+    outputs = {"meta_judgments": "m.jsonl", "stats": "m.json"}
+    meta_judge.main(job(tmp_path, inputs, outputs, SAMPLING | {"seed": 0, "engine": ENGINE, "strip_scores": True}))
+    assert {(row["first"][-1], row["second"][-1]) for row in read(tmp_path / "m.jsonl")} == {
+        (a, b) for a in "012" for b in "012" if a != b
+    }
+
+
+def test_run_benchmark_answers_and_judges_in_one_start(tmp_path, prompts, weights):
+    template = tmp_path / "judge.txt"
+    template.write_text("{prompt} {response}")
+    replies = [
+        {"prompt_id": "t", "response_id": f"t-{rank}", "prompt": "What?", "text": f"So {rank}.", "rank": rank}
+        for rank in (0, 1)
+    ]
+    inputs = {
+        "prompts": prompts,
+        "replies": write(tmp_path / "e.jsonl", *replies),
+        "weights": weights,
+        "template": template,
+    }
+    outputs = {"answers": "a.jsonl", "answers_stats": "a.json", "judgments": "j.jsonl", "judgments_stats": "j.json"}
+    params = {
+        "responses": SAMPLING,
+        "judgments": SAMPLING | {"n": 2},
+        "system_prompt": None,
+        "seed": 0,
+        "engine": ENGINE,
+    }
+    run_benchmark.main(job(tmp_path, inputs, outputs, params))
+    assert [row["response_id"] for row in read(tmp_path / "a.jsonl")] == ["p0/r0", "p1/r0"]
+    assert [row["response_id"] for row in read(tmp_path / "j.jsonl")] == ["t-0", "t-0", "t-1", "t-1"]
+
+    inputs = {"prompts": prompts, "answers": tmp_path / "a.jsonl", "weights": weights, "template": template}
+    params = {"judgments": SAMPLING | {"n": 2}, "seed": 0, "engine": ENGINE}
+    judge_answers.main(job(tmp_path, inputs, {"verdicts": "v.jsonl", "stats": "v.json"}, params))
+    assert len(read(tmp_path / "v.jsonl")) == 4
+
+
+# -- preferences: four judgments of p0/r0; j0 beats j1 in both orders, the first shown wins between j2 and j3
+
+
+JUDGMENTS = [judgment(0, j, score) for j, score in enumerate([5, 1, 3, 4])]
+VERDICTS = [verdict(0, 1, "first"), verdict(1, 0, "second"), verdict(2, 3, "first"), verdict(3, 2, "first")]
+
+
+def test_fit_elo_and_build_judge_pairs(tmp_path, prompts):
+    half = {"judgments": [write(tmp_path / "j.jsonl", *JUDGMENTS)]}
+    verdicts = [write(tmp_path / "m0.jsonl", *VERDICTS[:1]), write(tmp_path / "m1.jsonl", *VERDICTS[:0:-1])]
+    made = job(
+        tmp_path,
+        half | {"meta_judgments": verdicts},
+        {"elo": "elo.jsonl", "stats": "elo.json"},
+        {"position_weights": "iteration", "elo_l2": 0.01},
+    )
+    fit_elo.main(made)
+    facts = json.loads((tmp_path / "elo.json").read_text())
+    # three wins in the first slot, one in the second
+    assert (facts["omega1"], facts["omega2"]) == (0.25, 0.75)
+    elo = {row["judgment_id"][-2:]: row["elo"] for row in read(tmp_path / "elo.jsonl")}
+    assert elo["j2"] == pytest.approx(elo["j3"])
+    assert elo["j0"] > elo["j2"] > elo["j1"]
+
+    template = tmp_path / "judge.txt"
+    template.write_text("{prompt} | {response}")
+    inputs = half | {"prompts": prompts, "responses": [write(tmp_path / "r.jsonl", response(0, "Hi."))]}
+    inputs |= {"elo": tmp_path / "elo.jsonl", "template": template}
+    outputs = {"pairs": "pairs.jsonl", "stats": "pairs.json"}
+    build_judge_pairs.main(job(tmp_path, inputs, outputs, {"max_judgment_chars": 100, "seed": 0}))
+    (pair,) = read(tmp_path / "pairs.jsonl")
+    assert (pair["chosen_id"], pair["rejected_id"]) == ("p0/r0/j0", "p0/r0/j1")
+    assert pair["prompt"] == [{"role": "user", "content": "Say hi. | Hi."}]
+    outcome = json.loads((tmp_path / "pairs.json").read_text())["outcome"]
+    assert outcome == {"pair": 1, "no response with two differing scores and texts": 1}
+    build_judge_pairs.main(job(tmp_path, inputs, outputs, {"max_judgment_chars": 10, "seed": 0}))
+    assert json.loads((tmp_path / "pairs.json").read_text())["outcome"]["chosen too long"] == 1
+
+
+def actor(tmp_path, prompts, **changes):
+    responses = [response(0, "long and good"), response(1, "good"), response(2, "bad"), response(3, "bad")]
+    judgments = [judgment(0, 0, 4), judgment(0, 1, None), judgment(1, 0, 4), judgment(2, 0, 1), judgment(2, 1, 2)]
+    params = {"rho": 0.0, "max_chosen_chars": None, "truncated_may_be_chosen": False, "k": None, "n": None}
+    made = job(
+        tmp_path,
+        {
+            "prompts": prompts,
+            "responses": [write(tmp_path / "r.jsonl", *responses)],
+            "judgments": [write(tmp_path / "j.jsonl", *judgments)],
+        },
+        {"scores": "scores.jsonl", "pairs": "pairs.jsonl", "stats": "stats.json"},
+        params | {"system_prompt": None} | changes,
+    )
+    build_actor_pairs.main(made)
+    return read(tmp_path / "pairs.jsonl"), json.loads((tmp_path / "stats.json").read_text())
+
+
+def test_build_actor_pairs(tmp_path, prompts):
+    (pair,), facts = actor(tmp_path, prompts)
+    # r0 and r1 tie at 4, and the shorter is chosen; r3 repeats r2 and is dropped; r2's mean is 1.5
+    assert (pair["chosen_id"], pair["rejected_id"]) == ("p0/r1", "p0/r2")
+    assert (pair["chosen_by"], pair["rejected_by"]) == (4, 1.5)
+    assert facts["distinct_responses"] == 3
+    assert facts["outcome"] == {"pair": 1, "fewer than two scored responses": 1}
+    assert {row["response_id"]: row["judgments"] for row in read(tmp_path / "scores.jsonl")} == {
+        "p0/r0": 1,
+        "p0/r1": 1,
+        "p0/r2": 2,
+    }
+
+
+def test_build_actor_pairs_filters_and_first_k_and_n(tmp_path, prompts):
+    assert actor(tmp_path, prompts, max_chosen_chars=3)[1]["outcome"]["chosen too long"] == 1
+    assert actor(tmp_path, prompts, k=2)[1]["outcome"]["all scores equal"] == 1
+    (pair,), _ = actor(tmp_path, prompts, n=1)
+    assert pair["rejected_by"] == 1  # only the first judgment counts
+
+
+def test_check_pairs_passes_or_names_every_fault(tmp_path, refused):
+    def stats(name, value):
+        (tmp_path / name).write_text(json.dumps(value))
+        return tmp_path / name
+
+    outcome = {"pair": 3, "all scores equal": 7}
+    inputs = {
+        "actor_pairs": stats(
+            "a.json",
+            {"prompts": 10, "pairs": 3, "outcome": outcome, "truncated_responses": 5, "distinct_responses": 10},
+        ),
+        "judgments": [
+            stats("j0.json", {"completions": 10, "unparsed": 9}),
+            stats("j1.json", {"completions": 10, "unparsed": 1}),
+        ],
+    }
+    gates = {
+        "min_parse_rate": 0.5,
+        "min_meta_parse_rate": 0.5,
+        "max_truncated": 0.5,
+        "min_actor_pairs": 3,
+        "min_judge_pairs": 9,
+    }
+    check_pairs.main(job(tmp_path, inputs, {"out": "stats.json"}, {"gates": gates}))
+    assert json.loads((tmp_path / "stats.json").read_text())["judgments"]["parse_rate"] == 0.5
+    gates |= {"min_parse_rate": 0.6, "max_truncated": 0.4, "min_actor_pairs": 4}
+    said = refused(check_pairs, job(tmp_path, inputs, {"out": "no.json"}, {"gates": gates}))
+    for words in ("gates.min_parse_rate", "gates.max_truncated", "gates.min_actor_pairs", "all scores equal: 7"):
+        assert words in said
+    assert not (tmp_path / "no.json").exists()
+
+
+# -- benchmarks
+
+
+def test_score_arena(tmp_path):
+    answers = write(tmp_path / "a.jsonl", *(response(0, "x" * 10, prompt=f"p{i}") for i in range(4)))
+    model = write(tmp_path / "v.jsonl", *(judgment(0, 0, s, prompt=f"p{i}") for i, s in enumerate([5, 3, 1, None])))
+    seed = write(tmp_path / "b.jsonl", *(judgment(0, 0, s, prompt=f"p{i}") for i, s in enumerate([4, 3, 2, 2])))
+    inputs = {"answers": answers, "verdicts": model, "baseline": seed}
+    score_arena.main(job(tmp_path, inputs, {"out": "score.json"}, {"rounds": 200, "seed": 0}, model="m0"))
+    score = json.loads((tmp_path / "score.json").read_text())
+    # a win, a tie and a loss; the fourth answer has no readable score
+    assert (score["win_rate"], score["n"], score["prompts"]) == (50, 3, 4)
+    assert (score["wins"], score["ties"], score["losses"]) == (1, 1, 1)
+    assert score["ci_low"] <= 50 <= score["ci_high"]
+    assert score["mean_length"] == 10
+
+
+def test_judge_agreement(tmp_path):
+    replies = [
+        {"prompt_id": "p0", "response_id": f"p0/r{rank}", "prompt": "?", "text": "!", "rank": rank} for rank in range(3)
+    ]
+    rows = [judgment(0, 0, 5), judgment(1, 0, 2), judgment(1, 1, 4), judgment(2, 0, 4), judgment(2, 1, None)]
+    inputs = {"replies": write(tmp_path / "e.jsonl", *replies), "judgments": write(tmp_path / "j.jsonl", *rows)}
+    judge_agreement.main(job(tmp_path, inputs, {"out": "score.json"}, model="m0"))
+    score = json.loads((tmp_path / "score.json").read_text())
+    # means 5, 3, 4 for ranks 0, 1, 2: two pairs of three right
+    assert score["agreement"] == pytest.approx(2 / 3)
+    assert score["spearman"] == pytest.approx(0.5)
+    assert score["parse_rate"] == 0.8
+
+
+def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
+    root = tmp_path / "results"
+
+    def put(path, value):
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(value))
+        return file
+
+    agreement = {
+        "agreement": 0.5,
+        "agreement_without_ties": None,
+        "spearman": None,
+        "parse_rate": 0.25,
+        "mean_score": 2,
+    }
+    stats = {"requests": 1, "completions": 2, "unparsed": 1, "prompt_tokens": 3, "cached_prompt_tokens": 0}
+    stats |= {"output_tokens": 4, "seconds": 1, "process_seconds": 2}
+    inputs = {
+        "sampling": [put("seed/benchmarks/judge_agreement/judgments.stats.json", stats)],
+        "eft": put("data/eft/stats.json", {"eval_prompts": 1, "eval_replies": 2}),
+        "manifests": [put("seed/manifest.json", {"model": "seed", "seconds": 3})],
+        "agreement": [put("seed/benchmarks/judge_agreement/score.json", agreement)],
+        "template": ROOT / "workflow/report/page.html.jinja",
+    } | {kind: [] for kind in ("training", "pairs", "elo", "arena")}
+    params = {"root": str(root), "models": ["seed"], "parents": {}, "per_iteration": 8}
+    params["model"] = {"source": "path", "path": "<script>alert(1)</script>"}
+    outputs = {"page": "p.html", "scoreboard": "s.txt", "metrics": "m.json"}
+    write_report.main(job(tmp_path, inputs, outputs, params))
+    page = (tmp_path / "p.html").read_text()
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "25 %" in (tmp_path / "s.txt").read_text()
