@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from metarewarding.errors import UserError
+from metarewarding.progress import Progress
 
 STARTED = time.time()
 
@@ -24,6 +25,8 @@ def logged(main):
     @functools.wraps(main)
     def wrapper(job):
         before = os.dup(1), os.dup(2)
+        if os.isatty(2):
+            Progress.terminal = os.fdopen(os.dup(2), "w")
         if job.log:
             Path(job.log[0]).parent.mkdir(parents=True, exist_ok=True)
             with open(job.log[0], "w") as file:

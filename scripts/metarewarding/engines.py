@@ -6,15 +6,13 @@ with the seed ``seed + i``.
 
 import gc
 import os
-import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from tqdm import tqdm
-
 from metarewarding.chat import inert
 from metarewarding.errors import UserError
+from metarewarding.progress import Progress
 from metarewarding.sampling import Completion, Request
 
 
@@ -233,24 +231,3 @@ def render(tokenizer, messages) -> list[int]:
         return_dict=True,
     )
     return list(chat["input_ids"])
-
-
-class Progress(tqdm):
-    """A bar on a terminal; where the output is a file, a plain line every ten seconds."""
-
-    def __init__(self, *args, **kwargs):
-        if not sys.stderr.isatty():
-            kwargs |= {"file": _Lines(sys.stderr), "mininterval": 10, "ncols": 100, "dynamic_ncols": False}
-        super().__init__(*args, **kwargs)
-
-
-class _Lines:
-    def __init__(self, stream):
-        self.stream = stream
-
-    def write(self, text: str) -> None:
-        if text.strip():
-            self.stream.write(text.strip() + "\n")
-
-    def flush(self) -> None:
-        self.stream.flush()

@@ -1,0 +1,35 @@
+"""Progress of long work: a bar for a person, lines for a log."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+
+class Progress(tqdm):
+    """A bar on the terminal, if there is one, and a plain line every ten seconds where the output is a file."""
+
+    terminal = None  # a job whose output goes to its log sets the terminal that it was started from
+
+    def __init__(self, *args, **kwargs):
+        if not sys.stderr.isatty():
+            kwargs |= {"file": _Lines(sys.stderr, self.terminal), "ncols": 100, "dynamic_ncols": False}
+        super().__init__(*args, **kwargs)
+
+
+class _Lines:
+    """What tqdm writes: every update to the terminal, a line now and then to the log."""
+
+    def __init__(self, log, terminal):
+        self.log, self.terminal, self.next_line = log, terminal, 0.0
+
+    def write(self, text: str) -> None:
+        if self.terminal:
+            self.terminal.write(text)
+        if text.strip() and time.monotonic() >= self.next_line:
+            self.next_line = time.monotonic() + 10
+            self.log.write(text.strip() + "\n")
+
+    def flush(self) -> None:
+        for stream in filter(None, (self.log, self.terminal)):
+            stream.flush()
