@@ -131,6 +131,15 @@ def test_a_hard_matrix_does_not_disturb_its_neighbours():
         np.testing.assert_allclose(scores, by_scipy(battles, 1e-3), atol=1e-6)
 
 
+def test_a_full_newton_step_that_overshoots_is_cut_short():
+    # weights over eight orders of magnitude: undamped Newton steps run off to 1e10 here
+    battles = np.array([[0, 0, 0.006, 15750], [0.03, 0, 700, 0], [0.0016, 0.004, 0, 6], [0, 0.003, 85000, 0]])
+    scores = fit(battles, 1e-6)
+    chance = expit(scores[:, None] - scores[None, :])
+    gradient = (battles - (battles + battles.T) * chance).sum(axis=1) - 1e-6 * scores
+    np.testing.assert_allclose(gradient, 0, atol=1e-9)
+
+
 def test_the_input_is_not_changed_and_may_be_a_list_of_integers():
     battles = np.array([[7, 2], [1, 7]])
     before = battles.copy()

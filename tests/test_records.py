@@ -242,3 +242,8 @@ def test_an_id_that_stands_twice_is_named():
     rows = [{"prompt_id": "p", "text": "x"}, {"prompt_id": "p", "text": "y"}]
     with pytest.raises(UserError, match=r"prompts\.jsonl.*prompt_id 'p'"):
         unique_by(rows, "prompt_id", "prompts.jsonl")
+
+
+def test_nan_is_no_number(path):
+    path.write_text('{"prompt_id": "p", "text": NaN}\n')
+    refused(path, Prompt, "line 1", "NaN")

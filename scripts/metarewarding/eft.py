@@ -45,14 +45,14 @@ def ranked_replies(tree: dict, synthetic: bool = False) -> list[RankedReply]:
 
     def usable(message: dict) -> bool:
         made_by_people = synthetic or not message.get("synthetic")
-        return message.get("lang", "en") == "en" and not message.get("deleted") and made_by_people
+        return (message.get("lang") or "en") == "en" and not message.get("deleted") and made_by_people
 
     prompt = tree["prompt"]
-    if not usable(prompt) or prompt.get("role", "prompter") != "prompter":
+    if not usable(prompt) or (prompt.get("role") or "prompter") != "prompter":
         return []
     rows = []
     for reply in prompt.get("replies") or []:
-        if usable(reply) and reply.get("role", "assistant") == "assistant" and reply.get("rank") is not None:
+        if usable(reply) and (reply.get("role") or "assistant") == "assistant" and reply.get("rank") is not None:
             row = RankedReply(
                 prompt_id=tree["message_tree_id"],
                 response_id=reply["message_id"],

@@ -10,8 +10,8 @@ _LABEL = re.compile(r"(?<![^\W_])score(?![^\W_])[ \t*_`\"']*[:=]", re.IGNORECASE
 # The number behind a label, in marks or brackets, with the scale that it may name. "45", "4th", "80%",
 # "3-4", "3 or 4" and "1 + 1" are no scores of this form.
 _NUMBER = re.compile(
-    r"[\s*_`\"'<\[({]*(?P<value>[+-]?\d+(?:[.,]\d+)?)(?![^\W_]|%|[.,]\d)[*_`\"'>\])}]*"
-    r"(?!\s*(?:[-–—+]|to\b|or\b)\s*\d)(?:[\s*_(]*(?:/|out\s+of)[\s*_]*(?P<total>\d+(?:\.\d+)?))?",
+    r"[\s*_`\"'<\[({]*(?P<value>[+-]?\d+(?:[.,]\d+)?)(?![^\W_]|\s*%|[.,]\d)[*_`\"'>\])}]*+"
+    r"(?![\s,]*(?:[-–—+]|to\b|or\b|maybe\b)[\s*_`<\[({]*\d)(?:[\s*_(\[]*(?:/|out\s+of)[\s*_]*(?P<total>\d+(?:\.\d+)?))?",
     re.IGNORECASE,
 )
 
@@ -37,7 +37,7 @@ def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
 def without_score(text: str) -> str:
     """``text`` without the lines that name a score, for a meta-judge that must not see them."""
     lines = text.split("\n")
-    return "\n".join(line for line in lines if not re.search(_LABEL.pattern + r"\W*\d", line, re.IGNORECASE)).strip()
+    return "\n".join(line for line in lines if not re.search(_LABEL.pattern + r"[\W_]*\d", line, re.IGNORECASE)).strip()
 
 
 def mean_scores(judgments: Iterable[Judgment]) -> dict[str, float]:

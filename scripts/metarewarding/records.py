@@ -122,8 +122,8 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                row = json.loads(line, parse_constant=_no_number)
+            except ValueError as error:  # no JSON, no UTF-8, or NaN
                 raise UserError(
                     f"{path}, line {number}: not a complete JSON object ({error}). The file was cut off or "
                     "edited: delete it, and the workflow makes it again (or mend the line, if it is yours)."
@@ -191,6 +191,10 @@ def unique_by(rows: Iterable[dict], field: str, source: str) -> dict[str, dict]:
             raise UserError(f"{source}: the {field} '{row[field]}' stands there twice; ids must be unique.")
         index[row[field]] = row
     return index
+
+
+def _no_number(name: str):
+    raise ValueError(f"{name} is no number")
 
 
 def _choices(hint) -> tuple:

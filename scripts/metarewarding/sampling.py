@@ -164,8 +164,9 @@ def judge(
 ) -> tuple[list[Judgment], dict]:
     """``n`` judgments of each response (section 2.1); callers leave duplicates out (``distinct``).
 
-    ``prompt_texts`` maps prompt ids to texts. Requests of one prompt stand side by side, so that the
-    engine's prefix cache is used. Adds to the facts: unparsed, parse_rate (None without judgments).
+    ``prompt_texts`` maps prompt ids to texts. Requests keep the order of ``responses``: rows of one prompt
+    side by side, as the files hold them, use the engine's prefix cache.
+    Adds to the facts: unparsed, parse_rate (None without judgments).
     """
     requests = [
         Request(
