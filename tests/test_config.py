@@ -20,7 +20,7 @@ def in_project(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.parametrize("name", ["config.yaml", *COMPLETE])
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
 def test_config_files_of_the_project_are_accepted(name):
     settings.resolve(load(name))
 
