@@ -109,7 +109,7 @@ def _in_words(error) -> str:
         return f"config: {', '.join((path + '.' if path else '') + key for key in missing)}: missing."
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
-        return f"config: {path}: '{error.instance}' is text for YAML; write {number}, with a point, without quotes."
+        return f"config: {path}: '{error.instance}' is text here; write {number} in a config file, without quotes."
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return f"config: {path}: {error.message}." + (f" ({description})" if description else "")
 
