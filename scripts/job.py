@@ -1,6 +1,7 @@
 """What every script does around its work: log to the rule's log file, and say errors in one message."""
 
 import functools
+import hashlib
 import os
 import platform
 import sys
@@ -65,6 +66,16 @@ class spoken_errors:
 def elapsed() -> float:
     """Seconds since this process began its work."""
     return time.time() - STARTED
+
+
+def sha256(path: str | Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_sha256(folder: str | Path) -> dict[str, str]:
+    """{file name: sha256} of a model folder's weights."""
+    return {file.name: sha256(file) for file in sorted(Path(folder).glob("*.safetensors"))}
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from job import elapsed, versions
+from job import elapsed, sha256, versions, weights_sha256
 from metarewarding.chat import inert
 from metarewarding.errors import UserError
 from metarewarding.records import write_json
@@ -94,7 +94,11 @@ def train(trainer, run: RunArguments, facts: dict) -> None:
     from transformers.trainer_utils import get_last_checkpoint
 
     args, folder = trainer.args, Path(trainer.args.output_dir)
-    identity = {"run": vars(run), "args": _stable(args), "data": {path: _sha256(path) for path in run.data}}
+    identity = {
+        "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
+        "data_sha256": {path: sha256(path) for path in run.data},
+        "trained_from_sha256": weights_sha256(run.model),
+    }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
     marker = folder / "run.sha256"
     if args.process_index == 0 and folder.exists() and not (marker.is_file() and marker.read_text() == key):
@@ -114,8 +118,7 @@ def train(trainer, run: RunArguments, facts: dict) -> None:
     trainer.accelerator.wait_for_everyone()
     if args.process_index != 0:
         return
-    for leftover in ("training_args.bin",):
-        (partial / leftover).unlink(missing_ok=True)
+    (partial / "training_args.bin").unlink(missing_ok=True)
     shutil.rmtree(run.weights, ignore_errors=True)
     os.replace(partial, run.weights)
     write_json(
@@ -126,9 +129,8 @@ def train(trainer, run: RunArguments, facts: dict) -> None:
         run.manifest,
         {
             "trained_from": run.model,
-            "data_sha256": identity["data"],
-            "weights_sha256": {file.name: _sha256(file) for file in sorted(Path(run.weights).glob("*.safetensors"))},
-            "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
+            **identity,
+            "weights_sha256": weights_sha256(run.weights),
             "devices": args.world_size,
             "device": str(args.device),
             "versions": versions("torch", "transformers", "trl", "accelerate", "datasets"),
@@ -142,15 +144,3 @@ _SETTINGS = (
     "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim", "bf16",
     "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",
 )  # fmt: skip
-
-
-def _stable(args) -> dict:
-    return {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)}
-
-
-def _sha256(path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
