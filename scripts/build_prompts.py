@@ -1,4 +1,4 @@
-"""The prompt pool, from a file: checked, without repeats."""
+"""A pool of prompts: from a file, checked and without repeats, or from the rounds that wrote it."""
 
 from job import logged
 from metarewarding.errors import UserError
@@ -21,9 +21,25 @@ def pool(path) -> list[dict]:
     return list(first.values())
 
 
+def generated(files, size) -> list[dict]:
+    """The first ``size`` of the prompts that the rounds accepted."""
+    rows = [row for file in files for row in read_jsonl(file, Prompt)]
+    if len(rows) < size:
+        raise UserError(
+            f"prompts.generation: {len(files)} rounds gave {len(rows)} prompts, and the pool needs {size} (size). "
+            "Raise prompts.generation.rounds, and the next run goes on from the rounds that are there, or lower "
+            "prompts.generation.size."
+        )
+    return rows[:size]
+
+
 @logged
 def main(job):
-    rows = pool(job.input.prompts)
+    # prompts.source: generate has the rounds of a pool as its input, prompts.source: file the file
+    if "accepted" in job.input.keys():
+        rows = generated(job.input.accepted, job.params.size)
+    else:
+        rows = pool(job.input.prompts)
     print(f"{len(rows)} distinct prompts", flush=True)
     write_jsonl(job.output[0], [{"prompt_id": row["prompt_id"], "text": row["text"]} for row in rows])
 

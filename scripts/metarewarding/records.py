@@ -26,6 +26,15 @@ class Prompt(TypedDict):
     text: str
 
 
+class Candidate(TypedDict):
+    """A prompt that a model wrote, before any filter."""
+
+    prompt_id: str
+    text: str | None  # None: nothing could be read, or the completion was cut at the token limit
+    raw: str  # the whole completion
+    finish_reason: str
+
+
 class Response(TypedDict):
     prompt_id: str
     response_id: str

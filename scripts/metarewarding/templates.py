@@ -8,6 +8,7 @@ from metarewarding.errors import UserError
 PLACEHOLDERS = {
     "judge": ("prompt", "response"),
     "meta_judge": ("prompt", "response", "judgment_a", "judgment_b"),
+    "generate": ("demonstrations", "next"),
 }
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 

@@ -1,0 +1,241 @@
+"""New prompts in the manner of Self-Instruct (Self-Rewarding, section 3.1.3): ask, read, filter.
+
+A model is shown a few tasks and writes the next one. What it writes joins the pool when it passes the
+filters of Self-Instruct and resembles no demonstration and no prompt before it.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import process
+from rapidfuzz.distance import Indel
+
+from metarewarding import sampling, templates
+from metarewarding.records import Candidate, Prompt, RankedReply
+
+# -- asking
+
+
+def candidate_ids(pool: str | int, round_number: str | int, count: int) -> list[str]:
+    """The ids of a round's candidates, in their order; unlike in all rounds and pools."""
+    return [f"g{pool}-{round_number}-{index}" for index in range(count)]
+
+
+def demonstration_prompts(replies: Sequence[RankedReply]) -> list[Prompt]:
+    """The prompts of the IFT rows; of prompts with the same text, the first."""
+    by_text = {row["prompt"].strip(): row["prompt_id"] for row in reversed(replies)}
+    return [Prompt(prompt_id=by_text[text], text=text) for text in dict.fromkeys(r["prompt"].strip() for r in replies)]
+
+
+def draw_demonstrations(
+    candidate_id: str, ift: Sequence[Prompt], earlier: Sequence[Prompt], n_ift: int, n_earlier: int, seed: int
+) -> list[str]:
+    """Texts of ``n_ift`` IFT prompts and ``n_earlier`` earlier prompts in a drawn order, no prompt twice.
+
+    IFT prompts stand in for earlier ones while there are too few; there are fewer where IFT has too few.
+    """
+    rng = sampling.rng(seed, "demonstrations", candidate_id)
+    drawn = rng.choice(len(earlier), min(n_earlier, len(earlier)), replace=False)
+    wanted = n_ift + n_earlier - len(drawn)
+    texts = [earlier[i]["text"] for i in drawn]
+    texts += [ift[i]["text"] for i in rng.choice(len(ift), min(wanted, len(ift)), replace=False)]
+    return [texts[i] for i in rng.permutation(len(texts))]
+
+
+def generate(
+    engine,
+    ids: Sequence[str],
+    ift: Sequence[Prompt],
+    earlier: Sequence[Prompt],
+    n_ift: int,
+    n_earlier: int,
+    template: str,
+    decoding: sampling.Decoding,
+    seed: int,
+) -> tuple[list[Candidate], dict]:
+    """A candidate for each id, and the facts of the call (``sampling.sample``) with unparsed and parse_rate."""
+    requests, numbers = [], {}
+    for name in ids:
+        texts = draw_demonstrations(name, ift, earlier, n_ift, n_earlier, seed)
+        numbers[name] = len(texts) + 1
+        messages = templates.fill(
+            template,
+            demonstrations="\n".join(f"Task {i}: {text}" for i, text in enumerate(texts, start=1)),
+            next=str(numbers[name]),
+        )
+        requests.append(sampling.Request(name, messages, 1, sampling.identity_seed(seed, "new prompt", name), decoding))
+    completions, facts = sampling.sample(engine, requests)
+    rows = [
+        Candidate(
+            prompt_id=name,
+            text=parse(completion.text, numbers[name], completion.finish_reason),
+            raw=completion.text,
+            finish_reason=completion.finish_reason,
+        )
+        for name in ids
+        for completion in completions[name]
+    ]
+    return rows, facts | sampling.parse_facts(row["text"] for row in rows)
+
+
+# -- reading
+
+# "Task 9:", "**Task 9:**", "**Task 9**:", "## Task 9" at the beginning of a line; bold may close at the label's
+# end, or only after the task.
+_LABEL = re.compile(
+    r"^[ \t>#]*(?P<bold>\*\*|__)?task[ \t]*#?(?P<number>[0-9]{1,6})(?P<closed>\*\*|__)?[ \t]*"
+    r"(?:[:.)]|[–—-](?=\s)|$)(?P<closed_late>(?(bold)(?:\*\*|__)?))",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BARE_NUMBER = re.compile(r"\s*([0-9]{1,3})[.)]\s+")
+
+
+def parse(completion: str, number: int, finish_reason: str = "stop") -> str | None:
+    """The task in a completion that was asked for task ``number``; None when there is none or it was cut off.
+
+    A label before it is left out ("Task 9:", another number, bold, or "9."), with what stands before the
+    label of that very number ("Sure, here it is:"). It ends where the next task begins.
+    """
+    labels = list(_LABEL.finditer(completion))
+    own = next((label for label in labels if int(label["number"]) == number), None)
+    if own is None and labels and not completion[: labels[0].start()].strip():
+        own = labels[0]
+    start, bare = own.end() if own else 0, None
+    following = next((label for label in labels if label.start() >= start and label is not own), None)
+    if own is None and (bare := _BARE_NUMBER.match(completion)):
+        start = bare.end()
+        # a list that goes on with the next number; other numbered lines are steps of the task itself
+        after = re.compile(rf"^[ \t]*{int(bare[1]) + 1}[.)]\s", re.MULTILINE).search(completion, start)
+        following = min(filter(None, (following, after)), key=lambda match: match.start(), default=None)
+    if finish_reason == "length" and following is None:
+        return None
+    text = completion[start : following.start() if following else None].strip()
+    if own and own["bold"] and not own["closed"] and not own["closed_late"]:
+        text = text.replace(own["bold"], "", 1)
+    return text.strip() or None
+
+
+# -- filtering
+
+
+def tokens(text: str) -> list[str]:
+    """The words that ROUGE compares, as the rouge-score package makes them without stemming.
+
+    Runs of a-z and 0-9 in lower case. Letters of other scripts separate words and are not compared: to the
+    measure, texts that differ in nothing but these are the same.
+    """
+    return re.findall("[a-z0-9]+", text.lower())
+
+
+class RougeIndex:
+    """Texts, and which of them another text resembles: ROUGE-L F1 = 2 LCS / (m + n) of at least ``threshold``.
+
+    The longest common subsequence comes from rapidfuzz, with one character for each word. Texts that cannot
+    reach the threshold are left out before: of m words, a match has at least ``threshold`` m / (2 - ``threshold``)
+    in common, so it holds one of any m + 1 minus that many words, and the rarest are looked up.
+    """
+
+    def __init__(self, threshold: float):
+        self.threshold = threshold
+        self.ids: list[str] = []
+        self.texts: list[str] = []  # a character for each word
+        self.characters: dict[str, str] = {}
+        self.holders: dict[str, list[int]] = {}  # {character: the texts that hold it}
+
+    def add(self, identity: str, text: str) -> None:
+        encoded = "".join(self.characters.setdefault(word, self._next_character()) for word in tokens(text))
+        for character in set(encoded):
+            self.holders.setdefault(character, []).append(len(self.texts))
+        self.ids.append(identity)
+        self.texts.append(encoded)
+
+    def most_similar(self, text: str) -> tuple[str, float] | None:
+        """(id, ROUGE-L F1) of the most similar text, the first of several, or None below the threshold."""
+        # no text here holds "\0", which stands for the words that are new
+        encoded = "".join(self.characters.get(word, "\0") for word in tokens(text))
+        m, t = len(encoded), self.threshold
+        in_common = math.ceil(t * m / (2 - t) - 1e-9)  # without the 1e-9, rounding could ask for one too many
+        rarest = sorted(encoded, key=lambda character: len(self.holders.get(character, ())))[: m - in_common + 1]
+        found = sorted(set().union(*(self.holders.get(character, ()) for character in rarest)))
+        found = [i for i in found if 2 * min(m, len(self.texts[i])) >= (t - 1e-9) * (m + len(self.texts[i]))]
+        best = process.extractOne(
+            encoded, [self.texts[i] for i in found], scorer=Indel.normalized_similarity, score_cutoff=t - 1e-9
+        )
+        if best is None:
+            return None
+        total = m + len(best[0])
+        rouge_l = (total - Indel.distance(encoded, best[0])) / total  # of whole numbers, so exact at the threshold
+        return (self.ids[found[best[2]]], rouge_l) if rouge_l >= t else None
+
+    def _next_character(self) -> str:
+        code = len(self.characters) + 1
+        return chr(code if code < 0xD800 else code + 0x800)  # surrogates are no characters
+
+
+@dataclass(frozen=True)
+class Refusal:
+    prompt_id: str
+    reason: str
+    similar_to: str | None = None  # the id of the demonstration or prompt that it resembles most
+    rouge_l: float | None = None
+
+
+def fault(row: Candidate, min_words: int, max_words: int, excluded: re.Pattern | None) -> str | None:
+    """Why a candidate is refused without a look at other prompts (the filters of Self-Instruct), or None."""
+    text = row["text"]
+    if text is None:
+        return "cut off" if row["finish_reason"] == "length" else "unparsed"
+    words = len(text.split())
+    if words < min_words:
+        return "too few words"
+    if words > max_words:
+        return "too many words"
+    if excluded and excluded.search(text):
+        return "excluded word"
+    if text.lower().startswith("write a program"):
+        return "write a program"
+    if not (text[0].isascii() and text[0].isalnum()):
+        return "first character"
+    return None
+
+
+def excluded_pattern(words: Sequence[str]) -> re.Pattern | None:
+    """Any of ``words`` as whole words in any case; a phrase matches with any white space between its words."""
+    if not words:
+        return None
+    either = "|".join(r"\s+".join(map(re.escape, word.split())) for word in words)
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)
+
+
+def select(
+    candidates: Iterable[Candidate],
+    ift: Sequence[Prompt],
+    earlier: Sequence[Prompt],
+    wanted: int,
+    max_rouge_l: float,
+    min_words: int,
+    max_words: int,
+    excluded_words: Sequence[str],
+) -> tuple[list[Prompt], list[Refusal]]:
+    """(the first ``wanted`` candidates that pass all filters, the others with their reasons), each in order.
+
+    A candidate is compared with the IFT prompts, the earlier ones and those accepted before it.
+    """
+    index = RougeIndex(max_rouge_l)
+    for row in (*ift, *earlier):
+        index.add(row["prompt_id"], row["text"])
+    excluded = excluded_pattern(excluded_words)
+    accepted, refused = [], []
+    for row in candidates:
+        name, similar = row["prompt_id"], None
+        reason = "pool full" if len(accepted) >= wanted else fault(row, min_words, max_words, excluded)
+        if reason is None and (similar := index.most_similar(row["text"])):
+            reason = "too similar"
+        if reason:
+            refused.append(Refusal(name, reason, *(similar or ())))
+        else:
+            index.add(name, row["text"])
+            accepted.append(Prompt(prompt_id=name, text=row["text"]))
+    return accepted, refused
