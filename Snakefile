@@ -7,6 +7,7 @@ configfile: "config/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/prompts.smk"
 include: "workflow/rules/sft.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/preferences.smk"

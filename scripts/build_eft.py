@@ -1,71 +1,93 @@
-"""Human rankings -> judge prompts with accepted judgments (EFT train) and held-out rankings (EFT eval)."""
+"""Judgments of ranked replies -> EFT train: those whose scores order a prompt's replies as people did."""
 
 from collections import Counter
 
 from job import logged
 from metarewarding import eft, judging, templates
 from metarewarding.errors import UserError
-from metarewarding.records import write_json, write_jsonl
+from metarewarding.records import Judgment, RankedReply, read_json, read_jsonl, unique_by, write_json, write_jsonl
 from metarewarding.sampling import rng
 
 
-def written_judgments(replies, path) -> dict:
+def written_judgments(replies, path, max_score=5) -> dict:
     """{response_id: [(text, score)]} from the judgments that stand in the trees."""
     judgments = {}
     for row in replies:
         text = row.get("judgment")
-        score = judging.parse_score(text) if text else None
+        score = judging.parse_score(text, high=max_score) if text else None
         if score is None:
             raise UserError(
                 f"{path}: the reply '{row['response_id']}' has no judgment that ends with a score line. "
-                "eft.annotator: written needs one on every ranked reply."
+                "eft.annotator: written needs one on every ranked reply; set eft.annotator: seed for judgments "
+                "that the seed model writes."
             )
         judgments[row["response_id"]] = [(text, score)]
     return judgments
 
 
-def build(trees, ift_prompts, eval_prompts, template, seed):
-    """(IFT rows, train examples, eval replies, facts) from the trees at the path ``trees``."""
-    replies, with_synthetic = [], []
-    for tree in eft.read_trees(trees):
-        replies.append(eft.ranked_replies(tree))
-        with_synthetic.append(eft.ranked_replies(tree, synthetic=True))
-    ift, train, held_out = eft.split(replies, ift_prompts, eval_prompts, rng(seed, "EFT split"))
-    rows, accepted = [], 0
-    for of_prompt in train:
-        judgments = written_judgments(of_prompt, trees)
-        means = [sum(s for _, s in judgments[r["response_id"]]) / len(judgments[r["response_id"]]) for r in of_prompt]
-        if eft.accepted(means, [row["rank"] for row in of_prompt]):
-            accepted += 1
-            rows += eft.examples(of_prompt, judgments, template)
-    kept = eft.rebalance(rows, rng(seed, "EFT rebalancing"))
+def sampled_judgments(rows) -> tuple[dict, dict]:
+    """({response_id: [(text, score)]}, facts); unparsed judgments, and those cut at the token limit, are left out."""
+    judgments: dict[str, list[tuple[str, float]]] = {}
+    for row in rows:
+        if row["score"] is not None and row["finish_reason"] != "length":
+            judgments.setdefault(row["response_id"], []).append((row["text"], row["score"]))
     facts = {
-        "trees": len(replies),
-        "ranked": eft.count(with_synthetic),
-        "ranked_and_not_synthetic": eft.count(replies),
-        "ift_prompts": len(ift),
-        "train_prompts": len(train),
-        "train_prompts_accepted": accepted,
+        "judgments": len(rows),
+        "judgments_unparsed": sum(row["score"] is None for row in rows),
+        "judgments_truncated": sum(row["score"] is not None and row["finish_reason"] == "length" for row in rows),
+    }
+    return judgments, facts
+
+
+def build(replies, judgments, per_reply, template, seed):
+    """(train examples, facts) from ranked replies and {response_id: [(text, score)]}."""
+    by_prompt: dict[str, list[dict]] = {}
+    for row in replies:
+        by_prompt.setdefault(row["prompt_id"], []).append(row)
+    accepted, judged = [], 0
+    for of_prompt in by_prompt.values():
+        scored = [row for row in of_prompt if row["response_id"] in judgments]
+        judged += len(scored) >= 2
+        means = [sum(s for _, s in judgments[r["response_id"]]) / len(judgments[r["response_id"]]) for r in scored]
+        if eft.accepted(means, [row["rank"] for row in scored]):
+            accepted.append(scored)
+    learned = {key: eft.nearest_to_mean(of_reply, per_reply) for key, of_reply in judgments.items()}
+    rows = [example for scored in accepted for example in eft.examples(scored, learned, template)]
+    kept = eft.rebalance(rows, rng(seed, "EFT rebalancing"))
+    return kept, {
+        "train_prompts_judged": judged,  # at least two replies with a valid judgment
+        "train_prompts_accepted": len(accepted),
+        "train_replies_accepted": sum(map(len, accepted)),
         "train_judgments": len(rows),
         "train_judgments_after_rebalancing": len(kept),
         "train_scores": dict(sorted(Counter(str(row["score"]) for row in kept).items())),
-        "eval_prompts": len(held_out),
-        "eval_replies": sum(map(len, held_out)),
     }
-    return [of_prompt[0] for of_prompt in ift], kept, [row for of_prompt in held_out for row in of_prompt], facts
 
 
 @logged
 def main(job):
     p = job.params
     template = templates.load(job.input.template, "judge")
-    ift, train, held_out, facts = build(job.input.trees, p.ift_prompts, p.eval_prompts, template, p.seed)
-    print(facts)
+    replies = read_jsonl(job.input.replies, RankedReply)
+    facts = read_json(job.input.split_stats)
+    if p.annotator == "written":
+        judgments = written_judgments(replies, p.trees, p.max_score)
+    else:
+        rows = [row for path in job.input.judgments for row in read_jsonl(path, Judgment)]
+        unique_by(rows, "judgment_id", "the annotator's judgments")
+        judgments, of_sampling = sampled_judgments(rows)
+        facts |= of_sampling
+    train, of_build = build(replies, judgments, p.judgments_per_reply, template, p.seed)
+    facts |= {"annotator": p.annotator} | of_build
+    print(facts, flush=True)
     if not train:
-        raise UserError(f"{job.input.trees}: no prompt's judgments agree with its human ranking, so EFT has no data.")
-    write_jsonl(job.output.ift, ift)
+        raise UserError(
+            f"EFT has no data: of {facts['train_prompts']} prompts, {facts['train_prompts_judged']} have two replies "
+            f"with a readable judgment, and none of them is ordered as people ordered it (eft.annotator: {p.annotator}). "
+            "An annotator that does not know the judge's form needs another template (templates.judge), or another "
+            "model (eft.annotator)."
+        )
     write_jsonl(job.output.train, train)
-    write_jsonl(job.output.eval, held_out)
     write_json(job.output.stats, facts)
 
 

@@ -5,8 +5,11 @@ from metarewarding.errors import UserError
 from metarewarding.records import Prompt, read_jsonl, unique_by, write_jsonl
 
 
-def pool(path) -> list[dict]:
-    """The prompts of ``path``; a prompt whose text stood before is left out, an id that did is an error."""
+def pool(path, earlier=()) -> list[dict]:
+    """The prompts of ``path``; a prompt whose text stood before, there or in ``earlier``, is left out.
+
+    An id that stood in the file before is an error.
+    """
     rows = list(unique_by(read_jsonl(path, Prompt), "prompt_id", str(path)).values())
     for row in rows:
         if not row["text"].strip():
@@ -15,10 +18,12 @@ def pool(path) -> list[dict]:
             raise UserError(
                 f"{path}: the prompt_id '{row['prompt_id']}' holds a slash or a space; ids of rows are built on it."
             )
-    first: dict[str, dict] = {}
+    seen, kept = {row["text"].strip() for row in earlier}, []
     for row in rows:
-        first.setdefault(row["text"].strip(), row)
-    return list(first.values())
+        if row["text"].strip() not in seen:
+            seen.add(row["text"].strip())
+            kept.append(row)
+    return kept
 
 
 def generated(files, size) -> list[dict]:
@@ -39,7 +44,8 @@ def main(job):
     if "accepted" in job.input.keys():
         rows = generated(job.input.accepted, job.params.size)
     else:
-        rows = pool(job.input.prompts)
+        earlier = [row for file in job.input.get("earlier", []) for row in read_jsonl(file, Prompt)]
+        rows = pool(job.input.prompts, earlier)
     print(f"{len(rows)} distinct prompts", flush=True)
     write_jsonl(job.output[0], [{"prompt_id": row["prompt_id"], "text": row["text"]} for row in rows])
 

@@ -14,7 +14,9 @@ def main(job):
     template = templates.load(job.input.template, "judge")
     engine = open_engine(job.input.weights, **p.engine)
     decoding = sampling.Decoding(p.judgments["temperature"], p.judgments["top_p"], p.judgments["max_tokens"])
-    rows, facts = sampling.judge(engine, texts, answers, template, p.judgments["n"], decoding, p.seed)
+    rows, facts = sampling.judge(
+        engine, texts, answers, template, p.judgments["n"], decoding, p.seed, p.judgments["max_score"]
+    )
     write_jsonl(job.output.verdicts, rows)
     write_json(job.output.stats, engine_facts(engine, facts))
 

@@ -14,7 +14,7 @@ def main(job):
     template = templates.load(job.input.template, "judge")
     engine = open_engine(job.input.weights, **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
-    rows, facts = sampling.judge(engine, texts, responses, template, p.n, decoding, p.seed)
+    rows, facts = sampling.judge(engine, texts, responses, template, p.n, decoding, p.seed, p.max_score)
     write_jsonl(job.output.judgments, rows)
     write_json(job.output.stats, engine_facts(engine, facts))
 

@@ -15,7 +15,9 @@ def main(job):
     template = templates.load(job.input.template, "meta_judge")
     engine = open_engine(job.input.weights, **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
-    rows, facts = sampling.meta_judge(engine, texts, responses, judgments, template, decoding, p.seed, p.strip_scores)
+    rows, facts = sampling.meta_judge(
+        engine, texts, responses, judgments, template, decoding, p.seed, p.strip_scores, p.orders
+    )
     write_jsonl(job.output.meta_judgments, rows)
     write_json(job.output.stats, engine_facts(engine, facts))
 

@@ -21,7 +21,16 @@ def main(job):
         write_json(job.output.answers_stats, engine_facts(engine, facts))
 
     texts = {row["prompt_id"]: row["prompt"] for row in replies}
-    judgments, facts = sampling.judge(engine, texts, replies, template, p.judgments["n"], decoding(p.judgments), p.seed)
+    judgments, facts = sampling.judge(
+        engine,
+        texts,
+        replies,
+        template,
+        p.judgments["n"],
+        decoding(p.judgments),
+        p.seed,
+        p.judgments["max_score"],
+    )
     write_jsonl(job.output.judgments, judgments)
     write_json(job.output.judgments_stats, engine_facts(engine, facts))
 

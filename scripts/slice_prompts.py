@@ -1,4 +1,4 @@
-"""One iteration's prompts: the t-th run of ``per_iteration`` prompts of one seeded permutation of the pool."""
+"""One iteration's prompts: the t-th run of ``per_iteration`` prompts of one seeded permutation of its pool."""
 
 from job import logged
 from metarewarding.errors import UserError
@@ -7,7 +7,7 @@ from metarewarding.sampling import rng
 
 
 def slice_of(pool: list[dict], iteration: int, per_iteration: int, seed: int) -> list[dict]:
-    """The prompts of ``iteration``, counted from 1 as depth from M0.
+    """The prompts of ``iteration``, counted from 1 as depth from M0 (from the pool's first, for a later pool).
 
     Slices of different iterations share no prompt (protocol, row 15). Raises UserError when the pool ends.
     """
@@ -25,7 +25,7 @@ def slice_of(pool: list[dict], iteration: int, per_iteration: int, seed: int) ->
 @logged
 def main(job):
     p = job.params
-    rows = slice_of(read_jsonl(job.input.pool, Prompt), int(job.wildcards.iteration), p.per_iteration, p.seed)
+    rows = slice_of(read_jsonl(job.input.pool, Prompt), p.slice, p.per_iteration, p.seed)
     write_jsonl(job.output[0], rows)
 
 

@@ -51,6 +51,8 @@ def stage_of(path: str, root: str) -> str:
     parts = Path(path).relative_to(root).parts
     if "benchmarks" in parts:
         return "judge_answers" if parts[-1].startswith("verdicts") else "run_benchmark"
+    if parts[0] == "data":
+        return "annotate_eft" if parts[1] == "eft" else "generate_prompts"
     return {"responses": "sample_responses", "judgments": "judge_responses", "meta_judgments": "meta_judge"}[parts[-2]]
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import settings
 import yaml
+from snakemake.utils import update_config
 
 ROOT = Path(__file__).parent.parent
-COMPLETE = ("smoke.yaml",)  # laid over config.yaml
+COMPLETE = ("paper.yaml", "smoke.yaml")  # laid over config.yaml
 
 
 def load(name="config.yaml"):
@@ -20,9 +21,159 @@ def in_project(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
-def test_config_files_of_the_project_are_accepted(name):
-    settings.resolve(load(name))
+def laid_over(*names):
+    """The config that Snakemake makes of config.yaml with these files over it."""
+    config = load()
+    for name in names:
+        update_config(config, load(name))
+    return config
+
+
+OVERLAYS = ["ablations.yaml", *(f"studies/{path.name}" for path in (ROOT / "config/studies").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(), ("smoke.yaml",), ("paper.yaml",), *(("paper.yaml", name) for name in sorted(OVERLAYS))],
+    ids=lambda names: "+".join(names) or "config.yaml",
+)
+def test_config_files_of_the_project_are_accepted(names):
+    settings.resolve(laid_over(*names))
+
+
+def test_every_study_has_a_root_of_its_own():
+    roots = [load(name)["pathvars"]["results"] for name in OVERLAYS if name.startswith("studies/")]
+    assert len(roots) >= 4
+    assert len({"results", "results/smoke", *roots}) == len(roots) + 2
+
+
+def test_the_laptops_keys_do_not_reach_the_paper():
+    assert settings.resolve(laid_over("paper.yaml")) == settings.resolve(load("paper.yaml"))
+
+
+def test_the_papers_values_are_the_schemas_defaults():
+    """Where the schema has a default, it is the paper's value, and paper.yaml writes the same."""
+    paper, different = load("paper.yaml"), []
+    for path in key_paths(settings.schema()):
+        rule, value = settings.schema(), paper
+        for key in path:
+            rule, value = rule["properties"][key], value.get(key) if path != ("pathvars",) else {}
+            if "$ref" in rule:
+                rule = settings.schema()["$defs"][rule["$ref"].rsplit("/", 1)[1]]
+        if "default" in rule and rule["default"] != value and path[0] != "gates":
+            different.append((".".join(path), rule["default"], value))
+    assert different == [
+        (
+            "eft.trees_sha256",
+            None,
+            "2a9a8fd343e9b28e04a895a669d3253f82d93e9c174d440199ae19d5fafbdff7",
+        ),
+        ("benchmarks.arena_laptop.judgments", 3, 11),
+    ]
+
+
+def test_the_paper_is_the_protocol():
+    """Sections 1 to 6 of the protocol, number by number."""
+    paper = settings.resolve(laid_over("paper.yaml"))
+    assert paper["model"]["repo"] == "meta-llama/Meta-Llama-3-8B-Instruct"
+    sft = {"learning_rate": 5e-8, "batch_size": 32, "schedule_epochs": 10, "stop_epoch": 5, "max_length": 4096}
+    assert paper["sft"].items() >= sft.items()
+    assert (paper["eft"]["ift_prompts"], paper["eft"]["eval_prompts"]) == (3200, 190)
+    assert paper["eft"]["annotator"] == "seed"
+    prompts, generation = paper["prompts"], paper["prompts"]["generation"]
+    assert (prompts["source"], prompts["per_iteration"], generation["size"]) == ("generate", 5000, 20000)
+    assert (generation["demonstrations"], generation["generated_demonstrations"]) == (6, 2)
+    assert (generation["temperature"], generation["top_p"], generation["max_rouge_l"]) == (0.6, 0.9, 0.7)
+    sampling = paper["sampling"]
+    for stage, n, tokens in (("responses", 7, 2048), ("judgments", 11, 768), ("meta_judgments", None, 1024)):
+        asked = sampling[stage]
+        assert (asked.get("n"), asked["temperature"], asked["top_p"], asked["max_tokens"]) == (n, 0.8, 0.95, tokens)
+    assert sampling["meta_judgments"] | {"strip_scores": False, "orders": "both"} == sampling["meta_judgments"]
+    assert sampling["judgments"]["max_score"] == 5
+    assert sampling["system_prompt"] is None
+    keys = ("train_on", "rho", "stop_epoch", "max_chosen_chars", "max_judgment_chars")
+    rows = {
+        "meta-rewarding": [
+            (["actor", "judge"], 0, 6, 2500, 1100),
+            (["actor", "judge"], 0.32, 4, None, 1000),
+            (["actor"], 0.32, 2, None, None),
+            (["actor"], 0.4, 2, None, None),
+        ],
+        "self-rewarding": [
+            (["actor"], 0, 5, 2500, None),
+            (["actor"], 0, 1, None, None),
+            (["actor"], 0, 2, None, None),
+            (["actor"], 0.1, 2, None, None),
+        ],
+    }
+    dpo = {"learning_rate": 5e-6, "beta": 0.1, "batch_size": 32, "schedule_epochs": 10, "max_length": 4096}
+    ours = {"position_weights": "iteration", "elo_l2": 1e-3, "truncated_may_be_chosen": False, "judge_pair_cap": None}
+    assert paper["run"] == list(rows) == list(paper["methods"])
+    for method, expected in rows.items():
+        rounds = settings.iterations(paper, method)
+        assert [tuple(own[key] for key in keys) for own in rounds] == expected
+        for own in rounds:
+            assert own.items() >= (dpo | ours | {"k": None, "n": None}).items()
+        assert paper["methods"][method]["starts_from"] == "m0"
+
+
+def test_the_ablations_hold_table_4_and_the_sweeps():
+    ablations = settings.resolve(laid_over("paper.yaml", "ablations.yaml"))
+    assert set(ablations["run"]) == set(ablations["methods"])
+
+    def fourth(start):
+        """{(rho, filter)} of the methods that are one actor-only round from ``start``."""
+        return {
+            (own["rho"], own["max_chosen_chars"])
+            for name, method in ablations["methods"].items()
+            if method["starts_from"] == start
+            for own in settings.iterations(ablations, name)[:1]
+            if own["train_on"] == ["actor"] and own["stop_epoch"] == 2
+        }
+
+    meta = fourth("meta-rewarding/m3") | {(settings.iterations(ablations, "meta-rewarding")[3]["rho"], None)}
+    own = fourth("self-rewarding/m3") | {(settings.iterations(ablations, "self-rewarding")[3]["rho"], None)}
+    grid = {(rho, None) for rho in (0, 0.1, 0.3, 0.35, 0.4)}
+    assert meta == grid
+    assert own == grid | {(0, 2500)}
+    assert settings.depth(ablations, "six-iterations/m2") == 6
+    assert [settings.slice_place(ablations, t) for t in (1, 4, 5, 6)] == [(1, 1), (1, 4), (2, 1), (2, 2)]
+    for name in ("self-k2", "self-k4", "self-n1", "self-n3", "self-n5"):
+        assert settings.models(ablations, [name]) == ["seed", "m0", f"{name}/m1"]  # only M0's samples
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("hf://owner/name@abc", {"repo": "owner/name", "revision": "abc", "file": None}),
+        ("hf://datasets/owner/name@abc/in/it.gz", {"repo": "owner/name", "revision": "abc", "file": "in/it.gz"}),
+        ("hf://owner/name", None),
+        ("config/trees.jsonl", None),
+    ],
+)
+def test_places_on_the_hub(place, found):
+    assert settings.on_hub(place) == found
+
+
+def test_other_models_are_those_that_are_not_the_seed():
+    config = laid_over("paper.yaml")
+    assert settings.other_models(settings.resolve(config)) == {}
+    config["eft"]["annotator"] = "hf://owner/name@abc"
+    config["prompts"]["generation"]["model"] = "config"
+    assert settings.other_models(settings.resolve(config)) == {
+        "annotator": {"source": "hub", "repo": "owner/name", "revision": "abc"},
+        "generator": {"source": "path", "path": "config"},
+    }
+
+
+def test_a_second_file_of_prompts_leaves_the_slices_of_the_first(tmp_path):
+    for name, lines in (("a", 7), ("b", 9)):
+        (tmp_path / name).write_text("{}\n" * lines)
+    config = load("smoke.yaml")
+    config["prompts"] |= {"path": [str(tmp_path / "a"), str(tmp_path / "b")], "per_iteration": 3}
+    resolved = settings.resolve(config)
+    assert settings.pool_sizes(resolved) == [7, 9]
+    assert [settings.slice_place(resolved, t) for t in range(1, 7)] == [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (2, 4)]
 
 
 def key_paths(rule, path=()):
@@ -110,13 +261,20 @@ def put(path, value):
         ("prompts.per_iteration", 30, "need 120 prompts, and config/laptop/prompts.jsonl has 72"),
         ("sampling.shards", 11, "sampling.shards"),
         ("model", {"source": "hub", "repo": "a/b"}, "model.revision: missing"),
+        ("eft.annotator", "nowhere", "eft.annotator: 'nowhere' is neither seed, a folder"),
+        ("eft.annotator", "hf://owner/name", "eft.annotator: hf://owner/name is not of the form"),
+        ("eft.trees", "hf://OpenAssistant/oasst1", "eft.trees: hf://OpenAssistant/oasst1 is not of the form"),
+        ("eft.trees", "hf://datasets/a/b@c/d.jsonl", "written needs judgments in the trees"),
+        ("prompts.generation.model", "written", "prompts.generation.model: 'written' is neither"),
+        ("prompts.path", None, "prompts.path: missing"),
+        ("prompts.path", [], "prompts.path"),
     ],
 )
 def test_a_fault_is_named_by_its_key(path, value, said):
     assert said in faults(put(path, value))
 
 
-@pytest.mark.parametrize("key", ["model", "eft", "prompts", "methods", "run"])
+@pytest.mark.parametrize("key", ["model", "eft", "methods", "run"])
 def test_a_missing_key_is_named(key):
     assert f"{key}: missing" in faults(lambda config: config.pop(key))
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from build_eft import build, written_judgments
+from build_eft import build, sampled_judgments, written_judgments
+from split_rankings import build as split_trees
 
 from metarewarding import eft
 from metarewarding.errors import UserError
@@ -296,16 +297,75 @@ def test_only_accepted_prompts_are_trained_on_and_held_out_ones_never(tmp_path):
         for i in range(10)
     ]
     path.write_text("".join(json.dumps(one) + "\n" for one in trees))
-    ift, train, held_out, facts = build(path, 2, 3, TEMPLATE, seed=0)
+    ift, candidates, held_out, facts = split_trees(path, 2, 3, seed=0)
+    train, of_build = build(candidates, written_judgments(candidates, path), 1, TEMPLATE, seed=0)
     trained, kept_out = {row["prompt_id"] for row in train}, {row["prompt_id"] for row in held_out}
     demonstrated = {row["prompt_id"] for row in ift}
     assert (len(demonstrated), len(kept_out)) == (2, 3)
     rest = {f"t{i}" for i in range(10)} - demonstrated - kept_out
+    assert {row["prompt_id"] for row in candidates} == rest
     assert trained == rest & {f"t{i}" for i in range(5)}
     assert facts["train_prompts"] == 5
-    assert facts["train_prompts_accepted"] == len(trained)
+    assert of_build["train_prompts_judged"] == 5
+    assert of_build["train_prompts_accepted"] == len(trained)
     assert facts["eval_replies"] == len(held_out) == 6
     assert all(row["rank"] == 0 for row in ift)
+
+
+# -- sampled judgments
+
+
+def judgment(of_reply, j, score, reason="stop"):
+    text = f"Text {of_reply} {j}." + (f"\nScore: {score}" if score is not None else "")
+    return {
+        "prompt_id": of_reply.rsplit("-", 1)[0],
+        "response_id": of_reply,
+        "judgment_id": f"{of_reply}/j{j}",
+        "text": text,
+        "score": score,
+        "finish_reason": reason,
+    }
+
+
+def test_unparsed_and_truncated_judgments_are_neither_counted_nor_learned_from():
+    rows = [
+        judgment("t-0", 0, 4.0),
+        judgment("t-0", 1, None),
+        judgment("t-0", 2, 1.0, "length"),
+        judgment("t-1", 0, None),
+    ]
+    judgments, facts = sampled_judgments(rows)
+    assert judgments == {"t-0": [("Text t-0 0.\nScore: 4.0", 4.0)]}
+    assert facts == {"judgments": 4, "judgments_unparsed": 2, "judgments_truncated": 1}
+
+
+@pytest.mark.parametrize(
+    ("scores", "count", "kept"),
+    [
+        ([1, 5, 3], 1, [3]),
+        ([5, 4, 4, 3], 2, [4, 4]),
+        ([2, 4], 1, [2]),  # equally near: the earlier drawn
+        ([5, 1, 1], 2, [1, 1]),  # mean 2.33
+        ([1, 5, 3], None, [3, 1, 5]),
+        ([4], 3, [4]),
+    ],
+)
+def test_the_judgments_nearest_to_the_mean_are_learned_from(scores, count, kept):
+    judgments = [(f"text {i}", score) for i, score in enumerate(scores)]
+    assert [score for _, score in eft.nearest_to_mean(judgments, count)] == kept
+
+
+def test_mean_scores_decide_and_replies_without_a_score_are_left_out():
+    # t: means 4 and 3 follow the ranks, though one judgment of the second reply says 5; its nearest to the mean is 3.
+    # u: means 2 and 3 do not. v: only one of two replies has a score. w: the second of three has none.
+    replies = [*ranked("t", 0, 1), *ranked("u", 0, 1), *ranked("v", 0, 1), *ranked("w", 0, 1, 2)]
+    scores = {"t-0": [4, 4], "t-1": [5, 3, 1], "u-0": [2], "u-1": [3], "v-0": [5], "w-0": [5], "w-2": [1]}
+    judgments = {key: [(f"{key} says {score}", float(score)) for score in values] for key, values in scores.items()}
+    train, facts = build(replies, judgments, 1, TEMPLATE, seed=0)
+    assert [(row["response_id"], row["score"]) for row in train] == [("t-0", 4), ("t-1", 3), ("w-0", 5), ("w-2", 1)]
+    assert (facts["train_prompts_judged"], facts["train_prompts_accepted"], facts["train_judgments"]) == (3, 2, 4)
+    everything, _ = build(replies, judgments, None, TEMPLATE, seed=0)
+    assert len(everything) == 2 + 3 + 1 + 1
 
 
 # -- counts
@@ -327,6 +387,18 @@ def test_counts_of_a_hundred_real_trees():
     trees = list(eft.read_trees(TRUTH))
     counts = eft.count(eft.ranked_replies(one, synthetic=True) for one in trees)
     assert counts == {"prompts": 99, "replies": 330, "ordered_pairs": 438, "ift": 99}
+
+
+@needs_trees
+def test_a_hundred_real_trees_are_split_and_counted():
+    ift, candidates, held_out, facts = split_trees(TRUTH, 20, 10, seed=0)
+    assert facts["ranked"] == {"prompts": 99, "replies": 330, "ordered_pairs": 438, "ift": 99}
+    assert len(ift) == facts["ift_prompts"] == 20
+    assert facts["eval_prompts"] == 10
+    assert facts["train_prompts"] == facts["ranked_and_not_synthetic"]["prompts"] - 20 - 10
+    assert len({row["prompt_id"] for row in ift + candidates + held_out}) == 94
+    assert len(candidates) == facts["train_replies"]
+    assert len(held_out) == facts["eval_replies"]
 
 
 @needs_trees

@@ -13,6 +13,7 @@ import fetch_seed_model
 import pytest
 from conftest import ROOT
 
+TREES = b'{"message_tree_id": "t", "prompt": {"text": "Why?", "replies": []}}\n'
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -48,6 +49,8 @@ def hub(tmp_path):
                 files = [{"rfilename": file.name} for file in sorted(folder.iterdir())]
                 body = json.dumps({"id": "owner/model", "sha": COMMIT, "siblings": files}).encode()
                 self.reply(200, body, Content_Type="application/json")
+            elif self.path == f"/datasets/owner/data/resolve/{COMMIT}/trees.jsonl":
+                self.reply(200, TREES, ETag=f'"{hashlib.sha1(TREES).hexdigest()}"', X_Repo_Commit=COMMIT)
             elif self.path.startswith(f"/owner/model/resolve/{COMMIT}/"):
                 body = (folder / Path(self.path).name).read_bytes()
                 self.reply(200, body, ETag=f'"{hashlib.sha1(body).hexdigest()}"', X_Repo_Commit=COMMIT)
@@ -65,8 +68,14 @@ def hub(tmp_path):
     server.shutdown()
 
 
+def in_process(address, code, folder, **environment):
+    """Run ``code`` in a process of its own, as the hub's address is read when its library is imported."""
+    home = {"HF_ENDPOINT": address, "HF_HOME": str(folder) + ".home", "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+    command = [sys.executable, "-c", code, str(folder)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | home | environment, capture_output=True, text=True)
+
+
 def fetch(address, repo, folder, **environment):
-    """from_hub in a process of its own, as the hub's address is read when its library is imported."""
     code = (
         "import sys; sys.path.insert(0, 'scripts')\n"
         "from pathlib import Path\n"
@@ -75,9 +84,19 @@ def fetch(address, repo, folder, **environment):
         "folder = Path(sys.argv[1]); folder.mkdir()\n"
         f"with spoken_errors(): fetch_seed_model.from_hub({repo!r}, {COMMIT!r}, folder)\n"
     )
-    home = {"HF_ENDPOINT": address, "HF_HOME": str(folder) + ".home", "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-c", code, str(folder)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | home | environment, capture_output=True, text=True)
+    return in_process(address, code, folder, **environment)
+
+
+def fetch_trees(address, folder, file="trees.jsonl", expected=None):
+    code = (
+        "import sys; sys.path.insert(0, 'scripts')\n"
+        "from pathlib import Path\n"
+        "from job import spoken_errors\n"
+        "import fetch_trees\n"
+        "with spoken_errors():\n"
+        f"    fetch_trees.fetch('owner/data', {COMMIT!r}, {file!r}, Path(sys.argv[1]) / 't.jsonl', {expected!r})\n"
+    )
+    return in_process(address, code, folder)
 
 
 def test_a_pinned_revision_is_fetched_without_what_is_not_needed(hub, tmp_path):
@@ -105,3 +124,30 @@ def test_a_hub_out_of_reach_gets_one_message(tmp_path):
     assert run.returncode == 1
     assert "the hub cannot be reached" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_trees_are_fetched_at_their_revision_and_checked(hub, tmp_path):
+    run = fetch_trees(hub[0], tmp_path, expected=hashlib.sha256(TREES).hexdigest())
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "t.jsonl").read_bytes() == TREES
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"expected": "0" * 64}, f"hashes to {hashlib.sha256(TREES).hexdigest()}, and eft.trees_sha256 is {'0' * 64}"),
+        ({"file": "none.jsonl"}, "none.jsonl of the dataset owner/data at revision"),
+    ],
+)
+def test_trees_that_are_not_the_pinned_ones_get_one_message_and_leave_nothing(hub, tmp_path, words, said):
+    run = fetch_trees(hub[0], tmp_path, **words)
+    assert run.returncode == 1
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not [path for path in tmp_path.iterdir() if "trees" in path.name or path.name == "t.jsonl"]
+
+
+def test_trees_from_a_hub_out_of_reach_get_one_message(tmp_path):
+    run = fetch_trees("http://127.0.0.1:9", tmp_path)
+    assert run.returncode == 1
+    assert "set eft.trees to its path" in run.stderr

@@ -1,14 +1,14 @@
 """The meta-judge's verdicts: who is shown with whom, who won, and what a win counts."""
 
 import random
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metarewarding.meta_judging import battle_matrix, parse_winner, position_weights, presentations
+from metarewarding.meta_judging import battle_matrix, one_order, parse_winner, position_weights, presentations
 
 
 def verdict(first, second, winner):
@@ -139,6 +139,15 @@ def test_each_pair_is_presented_in_both_orders():
         ("j2", "j0"),
         ("j2", "j1"),
     ]
+
+
+def test_one_order_shows_each_pair_once_and_either_way():
+    both = presentations(texts_and(*"abcdef"))
+    drawn = [ids(one_order(both, np.random.default_rng(seed))) for seed in range(60)]
+    for pairs in drawn:
+        assert sorted(map(sorted, pairs)) == [list(pair) for pair in combinations([f"j{i}" for i in range(6)], 2)]
+    assert 15 < sum(("j0", "j1") in pairs for pairs in drawn) < 45
+    assert sorted(ids(one_order(both[::-1], np.random.default_rng(0)))) == sorted(drawn[0])  # not by place
 
 
 def test_eleven_judgments_have_110_presentations():

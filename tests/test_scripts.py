@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import annotate_eft
 import build_actor_pairs
 import build_eft
 import build_judge_pairs
@@ -20,6 +21,7 @@ import run_benchmark
 import sample_responses
 import score_arena
 import slice_prompts
+import split_rankings
 import write_report
 from conftest import ROOT
 
@@ -146,16 +148,22 @@ def test_fetch_seed_model_refuses_a_model_without_a_chat_template(tmp_path, refu
     assert "no chat template" in said
 
 
-def eft_job(tmp_path, trees):
+def split_job(tmp_path, trees):
+    outputs = {name: f"{name}.jsonl" for name in ("ift", "candidates", "eval")} | {"stats": "split.json"}
+    return job(tmp_path, {"trees": trees}, outputs, {"ift_prompts": 6, "eval_prompts": 18, "seed": 0})
+
+
+def eft_job(tmp_path, annotator, **inputs):
     template = tmp_path / "judge.txt"
     template.write_text("{prompt} {response}\n")
-    outputs = {"train": "train.jsonl", "eval": "eval.jsonl", "ift": "ift.jsonl", "stats": "stats.json"}
-    params = {"ift_prompts": 6, "eval_prompts": 18, "seed": 0}
-    return job(tmp_path, {"trees": trees, "template": template}, outputs, params)
+    inputs |= {"template": template, "replies": tmp_path / "candidates.jsonl", "split_stats": tmp_path / "split.json"}
+    params = {"annotator": annotator, "trees": "trees.jsonl", "judgments_per_reply": 1, "max_score": 5, "seed": 0}
+    return job(tmp_path, inputs, {"train": "train.jsonl", "stats": "stats.json"}, params)
 
 
 def test_build_eft_on_the_laptops_trees(tmp_path):
-    build_eft.main(eft_job(tmp_path, ROOT / "config/laptop/trees.jsonl"))
+    split_rankings.main(split_job(tmp_path, ROOT / "config/laptop/trees.jsonl"))
+    build_eft.main(eft_job(tmp_path, "written"))
     facts = json.loads((tmp_path / "stats.json").read_text())
     assert facts["trees"] >= 48
     assert facts["eval_prompts"] == 18
@@ -171,12 +179,44 @@ def test_build_eft_names_a_broken_tree_and_a_reply_without_a_judgment(tmp_path, 
     lines = (ROOT / "config/laptop/trees.jsonl").read_text().splitlines()
     broken = tmp_path / "broken.jsonl"
     broken.write_text("\n".join([lines[0], lines[1][:100]]))
-    assert f"{broken}, line 2" in refused(build_eft, eft_job(tmp_path, broken))
+    assert f"{broken}, line 2" in refused(split_rankings, split_job(tmp_path, broken))
     trees = [json.loads(line) for line in lines]
     for tree in trees:
         tree["prompt"]["replies"][0].pop("judgment")
-    said = refused(build_eft, eft_job(tmp_path, write(tmp_path / "bare.jsonl", *trees)))
-    assert "has no judgment that ends with a score line" in said
+    split_rankings.main(split_job(tmp_path, write(tmp_path / "bare.jsonl", *trees)))
+    assert "has no judgment that ends with a score line" in refused(build_eft, eft_job(tmp_path, "written"))
+
+
+def test_an_annotator_judges_every_reply_of_its_shard(tmp_path, weights):
+    split_rankings.main(split_job(tmp_path, ROOT / "config/laptop/trees.jsonl"))
+    template = tmp_path / "judge.txt"
+    template.write_text("{prompt} {response}")
+    inputs = {"replies": tmp_path / "candidates.jsonl", "weights": weights, "template": template}
+    params = SAMPLING | {"n": 2, "max_score": 5, "seed": 0, "shards": 2, "engine": ENGINE | {"max_model_len": 2048}}
+    rows = []
+    for shard in (0, 1):
+        outputs = {"judgments": f"{shard}.jsonl", "stats": f"{shard}.json"}
+        annotate_eft.main(job(tmp_path, inputs, outputs, params, shard=str(shard)))
+        rows += read(tmp_path / f"{shard}.jsonl")
+    replies = [row["response_id"] for row in read(tmp_path / "candidates.jsonl")]
+    assert sorted(row["judgment_id"] for row in rows) == sorted(f"{reply}/j{j}" for reply in replies for j in (0, 1))
+
+
+def test_an_annotator_that_does_not_know_the_form_gets_one_message(tmp_path, refused):
+    split_rankings.main(split_job(tmp_path, ROOT / "config/laptop/trees.jsonl"))
+    rows = [
+        {
+            "prompt_id": row["prompt_id"],
+            "response_id": row["response_id"],
+            "judgment_id": f"{row['response_id']}/j0",
+            "text": "Well.",
+            "score": None,
+            "finish_reason": "stop",
+        }
+        for row in read(tmp_path / "candidates.jsonl")
+    ]
+    made = eft_job(tmp_path, "seed", judgments=[write(tmp_path / "judgments.jsonl", *rows)])
+    assert "0 have two replies with a readable judgment" in refused(build_eft, made)
 
 
 def test_build_prompts_drops_repeats_and_refuses_a_repeated_id(tmp_path, refused):
@@ -188,18 +228,26 @@ def test_build_prompts_drops_repeats_and_refuses_a_repeated_id(tmp_path, refused
     assert "'p0' stands there twice" in refused(build_prompts, made)
 
 
+def test_a_later_file_of_prompts_adds_no_prompt_that_was_there(tmp_path):
+    first = write(tmp_path / "1.jsonl", {"prompt_id": "p0", "text": "a"})
+    rows = [{"prompt_id": f"q{i}", "text": text} for i, text in enumerate(["b", " a"])]
+    inputs = {"prompts": write(tmp_path / "in.jsonl", *rows), "earlier": [first]}
+    build_prompts.main(job(tmp_path, inputs, {"pool": "2.jsonl"}))
+    assert [row["prompt_id"] for row in read(tmp_path / "2.jsonl")] == ["q0"]
+
+
 def test_slice_prompts_cuts_disjoint_slices_and_refuses_one_too_many(tmp_path, refused):
     rows = [{"prompt_id": f"p{i}", "text": str(i)} for i in range(7)]
     pool = write(tmp_path / "pool.jsonl", *rows)
     slices = []
     for t in (1, 2):
         slice_prompts.main(
-            job(tmp_path, {"pool": pool}, {"out": f"{t}.jsonl"}, {"per_iteration": 3, "seed": 0}, iteration=t)
+            job(tmp_path, {"pool": pool}, {"out": f"{t}.jsonl"}, {"slice": t, "per_iteration": 3, "seed": 0})
         )
         slices.append({row["prompt_id"] for row in read(tmp_path / f"{t}.jsonl")})
     assert len(slices[0]) == len(slices[1]) == 3
     assert not slices[0] & slices[1]
-    made = job(tmp_path, {"pool": pool}, {"out": "3.jsonl"}, {"per_iteration": 3, "seed": 0}, iteration="3")
+    made = job(tmp_path, {"pool": pool}, {"out": "3.jsonl"}, {"slice": 3, "per_iteration": 3, "seed": 0})
     assert "the pool has 7" in refused(slice_prompts, made)
 
 
@@ -221,7 +269,9 @@ def test_sampling_scripts_hand_their_files_on(tmp_path, prompts, weights, capsys
     repeated = write(tmp_path / "repeated.jsonl", *rows, rows[0] | {"response_id": "p1/r2"})
     inputs = {"prompts": prompts, "responses": repeated, "weights": weights, "template": template}
     outputs = {"judgments": "j.jsonl", "stats": "j.json"}
-    judge_responses.main(job(tmp_path, inputs, outputs, {"n": 3, **SAMPLING, "seed": 0, "engine": ENGINE}))
+    judge_responses.main(
+        job(tmp_path, inputs, outputs, {"n": 3, **SAMPLING, "max_score": 5, "seed": 0, "engine": ENGINE})
+    )
     judged = read(tmp_path / "j.jsonl")
     assert len(judged) == 3 * len({row["text"] for row in rows})  # a repeated response is not judged again
     assert json.loads((tmp_path / "j.json").read_text())["parse_rate"] == 0
@@ -230,7 +280,9 @@ def test_sampling_scripts_hand_their_files_on(tmp_path, prompts, weights, capsys
     template.write_text("{prompt} {response} {judgment_a} {judgment_b}")
     inputs |= {"judgments": scored, "template": template}
     outputs = {"meta_judgments": "m.jsonl", "stats": "m.json"}
-    meta_judge.main(job(tmp_path, inputs, outputs, SAMPLING | {"seed": 0, "engine": ENGINE, "strip_scores": True}))
+    meta_judge.main(
+        job(tmp_path, inputs, outputs, SAMPLING | {"seed": 0, "engine": ENGINE, "strip_scores": True, "orders": "both"})
+    )
     assert {(row["first"][-1], row["second"][-1]) for row in read(tmp_path / "m.jsonl")} == {
         (a, b) for a in "012" for b in "012" if a != b
     }
@@ -252,7 +304,7 @@ def test_run_benchmark_answers_and_judges_in_one_start(tmp_path, prompts, weight
     outputs = {"answers": "a.jsonl", "answers_stats": "a.json", "judgments": "j.jsonl", "judgments_stats": "j.json"}
     params = {
         "responses": SAMPLING,
-        "judgments": SAMPLING | {"n": 2},
+        "judgments": SAMPLING | {"n": 2, "max_score": 5},
         "system_prompt": None,
         "seed": 0,
         "engine": ENGINE,
@@ -262,7 +314,7 @@ def test_run_benchmark_answers_and_judges_in_one_start(tmp_path, prompts, weight
     assert [row["response_id"] for row in read(tmp_path / "j.jsonl")] == ["t-0", "t-0", "t-1", "t-1"]
 
     inputs = {"prompts": prompts, "answers": tmp_path / "a.jsonl", "weights": weights, "template": template}
-    params = {"judgments": SAMPLING | {"n": 2}, "seed": 0, "engine": ENGINE}
+    params = {"judgments": SAMPLING | {"n": 2, "max_score": 5}, "seed": 0, "engine": ENGINE}
     judge_answers.main(job(tmp_path, inputs, {"verdicts": "v.jsonl", "stats": "v.json"}, params))
     assert len(read(tmp_path / "v.jsonl")) == 4
 

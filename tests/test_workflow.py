@@ -1,5 +1,7 @@
 """What the workflow would run, by dry-run, and how it refuses bad input."""
 
+import re
+
 import pytest
 import yaml
 from conftest import ROOT, planned, snakemake
@@ -37,6 +39,61 @@ def test_two_methods_share_m0_and_its_samples(project):
     assert jobs["train_dpo"] == 8
     assert jobs["sample_responses"] == 1 + 3 + 3
     assert jobs["meta_judge"] == 2
+
+
+PAPER = ("--configfile", "config/paper.yaml")
+
+
+def test_the_paper_is_planned(project):
+    jobs = planned(project, *PAPER)
+    shards = 32
+    assert jobs["train_sft"] == 1
+    assert jobs["train_dpo"] == 8
+    assert jobs["sample_responses"] == jobs["judge_responses"] == (1 + 3 + 3) * shards  # M0 once, M1 .. M3 of both
+    assert jobs["meta_judge"] == 2 * shards  # M0 and M1 of Meta-Rewarding
+    assert jobs["fit_elo"] == jobs["build_judge_pairs"] == 2
+    assert jobs["annotate_eft"] == shards
+    assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (10 * 8, 10)
+    assert jobs["fetch_trees"] == jobs["fetch_seed_model"] == 1
+    assert "fetch_other_model" not in jobs
+
+
+def test_the_paper_asks_for_no_meta_judgment_where_none_is_trained_on(project):
+    run = snakemake(project, "-n", *PAPER)
+    assert run.returncode == 0
+    asked = set(re.findall(r"results/(\S+)/meta_judgments/\d+\.jsonl", run.stdout + run.stderr))
+    assert asked == {"m0", "meta-rewarding/m1"}
+
+
+def test_the_ablations_share_what_they_can(project):
+    jobs = planned(project, *PAPER, "config/ablations.yaml")
+    shards = 32
+    assert jobs["train_sft"] == 1
+    assert jobs["train_dpo"] == 8 + 9 + 4 + 4 + 2 + 5 + 2
+    # Of the ablations, those of two rounds or more sample from their own models; M4 is sampled for a fifth.
+    assert jobs["sample_responses"] == (7 + 3 + 3 + 1 + 2) * shards
+    assert jobs["meta_judge"] == (2 + 1 + 1 + 1) * shards  # no-position-weights' M1; M2 and its child's M1
+    assert jobs["build_prompts"] == 2
+
+
+@pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "config/studies").glob("*.yaml")))
+def test_a_study_is_planned_under_its_own_root(project, study):
+    run = snakemake(project, "-n", *PAPER, f"config/studies/{study}")
+    assert run.returncode == 0, run.stderr
+    roots = set(re.findall(r"results/([^/\s,]+)/m0/weights", run.stdout + run.stderr))
+    assert roots == {study.removesuffix(".yaml")}
+
+
+def test_prompts_are_generated_on_request(project):
+    jobs = planned(project, "results/data/prompts/1.jsonl", "--config", "prompts={source: generate}")
+    assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (4, 4)
+    assert jobs["fetch_seed_model"] == jobs["split_rankings"] == 1
+
+
+def test_an_annotator_of_its_own_is_fetched_and_asked(project):
+    jobs = planned(project, *overlay(project, {"eft": {"annotator": "hf://owner/name@abc"}}))
+    assert jobs["fetch_other_model"] == 1
+    assert jobs["annotate_eft"] == 2
 
 
 def test_smoke_shards_every_sampling_stage(project):

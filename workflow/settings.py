@@ -1,6 +1,7 @@
 """The config: validated, filled in with the schema's defaults, and read by the rules."""
 
 import copy
+import re
 from pathlib import Path
 
 import yaml
@@ -42,10 +43,59 @@ def resolve(config: dict) -> dict:
     settings["model"] = {
         key: settings["model"][key] for key in ("source", *_MODEL_KEYS[source]) if key in settings["model"]
     }
+    if isinstance(settings["prompts"]["path"], str):
+        settings["prompts"]["path"] = [settings["prompts"]["path"]]
     faults = _check_across(settings)
     if faults:
         raise ConfigError("\n".join(faults))
     return settings
+
+
+def on_hub(place: str) -> dict | None:
+    """{repo, revision, file} of `hf://[datasets/]<owner>/<name>@<revision>[/<file>]`; None for another text."""
+    match = re.fullmatch(r"hf://(?:datasets/)?(?P<repo>[^/@]+/[^/@]+)@(?P<revision>[^/@]+)(?:/(?P<file>.+))?", place)
+    return match and match.groupdict()
+
+
+def other_models(settings: dict) -> dict[str, dict]:
+    """{role: what fetches it} of the models beside the seed: `annotator` writes EFT, `generator` writes prompts."""
+    named = {"annotator": settings["eft"]["annotator"]}
+    if settings["prompts"]["source"] == "generate":
+        named["generator"] = settings["prompts"]["generation"]["model"]
+    models = {}
+    for role, place in named.items():
+        if place in ("written", "seed"):
+            continue
+        hub = on_hub(place)
+        source = {"source": "hub", "repo": hub["repo"], "revision": hub["revision"]} if hub else None
+        models[role] = source or {"source": "path", "path": place}
+    return models
+
+
+def pool_sizes(settings: dict) -> list[int]:
+    """Prompts of each pool; those of a file are its lines, of which some may turn out to be repeats."""
+    prompts = settings["prompts"]
+    if prompts["source"] == "generate":
+        return [prompts["generation"]["size"]] * prompts["generation"]["pools"]
+    sizes = []
+    for path in prompts["path"]:
+        with open(path, encoding="utf-8") as file:
+            sizes.append(sum(1 for line in file if line.strip()))
+    return sizes
+
+
+def slice_place(settings: dict, iteration: int) -> tuple[int, int]:
+    """(pool, slice of that pool), both from 1, that ``iteration`` takes its prompts from.
+
+    A pool without a further whole slice is followed by the next, so a pool that is added changes no
+    earlier iteration. An iteration beyond all pools is placed in the last one, whose slices then end.
+    """
+    per_iteration, sizes, before = settings["prompts"]["per_iteration"], pool_sizes(settings), 0
+    for pool, size in enumerate(sizes, start=1):
+        if iteration <= before + size // per_iteration or pool == len(sizes):
+            return pool, iteration - before
+        before += size // per_iteration
+    raise ValueError("there is no pool")
 
 
 def iterations(settings: dict, method: str) -> list[dict]:
@@ -185,6 +235,9 @@ def _check_across(settings: dict) -> list[str]:
         faults.append("config: sft.stop_epoch: lies after sft.schedule_epochs.")
     if settings["sampling"]["shards"] > settings["prompts"]["per_iteration"]:
         faults.append("config: sampling.shards: more shards than prompts.per_iteration leaves some empty.")
+    if settings["prompts"]["source"] == "file" and not settings["prompts"]["path"]:
+        return [*faults, "config: prompts.path: missing; prompts.source is file."]
+    faults += _check_models_and_places(settings)
     faults += [
         f"config: {key}: the file {path} does not exist." for key, path in _files(settings) if not Path(path).is_file()
     ]
@@ -193,7 +246,7 @@ def _check_across(settings: dict) -> list[str]:
 
 def _check_templates(settings: dict) -> list[str]:
     faults = []
-    for role, path in settings["templates"].items():
+    for role, path in _templates(settings).items():
         try:
             templates.load(path, role)
         except UserError as error:
@@ -201,33 +254,69 @@ def _check_templates(settings: dict) -> list[str]:
     return faults
 
 
+def _templates(settings: dict) -> dict[str, str]:
+    """The templates that are read: prompt generation's only where prompts are generated."""
+    generates = settings["prompts"]["source"] == "generate"
+    return {role: path for role, path in settings["templates"].items() if role != "generate" or generates}
+
+
 def _check_pool(settings: dict) -> list[str]:
-    """More iterations than the pool has prompts for are refused before anything is sampled."""
-    per_iteration, path = settings["prompts"]["per_iteration"], settings["prompts"]["path"]
+    """More iterations than the pools have prompts for are refused before anything is sampled."""
+    prompts, sizes = settings["prompts"], pool_sizes(settings)
+    per_iteration = prompts["per_iteration"]
     deepest = max(depth(settings, model) for model in models(settings, list(settings["methods"])))
-    with open(path, encoding="utf-8") as file:
-        available = sum(1 for line in file if line.strip())
-    if deepest * per_iteration > available:
+    if deepest > sum(size // per_iteration for size in sizes):
+        generates = prompts["source"] == "generate"
+        have = " and ".join(map(str, sizes))
+        mend = "raise prompts.generation.pools" if generates else "add a file to prompts.path"
         return [
             f"config: prompts: {deepest} iterations of prompts.per_iteration {per_iteration} need "
-            f"{deepest * per_iteration} prompts, and {path} has {available}."
+            f"{deepest * per_iteration} prompts, and "
+            f"{'the pool' if generates else ', '.join(prompts['path'])} has {have}: {mend}."
         ]
     return []
 
 
+def _check_models_and_places(settings: dict) -> list[str]:
+    """Trees and models that are named by a text: a local place, or one on the hub at a revision."""
+    faults = []
+    trees, annotator = settings["eft"]["trees"], settings["eft"]["annotator"]
+    hub = on_hub(trees)
+    if trees.startswith("hf://") and not (hub and hub["file"] and trees.startswith("hf://datasets/")):
+        faults.append(f"config: eft.trees: {trees} is not of the form hf://datasets/<owner>/<name>@<revision>/<file>.")
+    if hub and annotator == "written":
+        faults.append(
+            "config: eft.annotator: written needs judgments in the trees, and released trees have none: set it to seed."
+        )
+    for key, place in (
+        ("eft.annotator", annotator),
+        ("prompts.generation.model", settings["prompts"]["generation"]["model"]),
+    ):
+        if place == "seed" or (place == "written" and key == "eft.annotator"):
+            continue
+        if place.startswith("hf://"):
+            hub = on_hub(place)
+            if hub is None or hub["file"] or place.startswith("hf://datasets/"):
+                faults.append(f"config: {key}: {place} is not of the form hf://<owner>/<name>@<revision>.")
+        elif not Path(place).is_dir():
+            faults.append(f"config: {key}: '{place}' is neither seed, a folder, nor hf://<owner>/<name>@<revision>.")
+    return faults
+
+
 def _files(settings: dict) -> list[tuple[str, str]]:
-    files = [
-        ("eft.trees", settings["eft"]["trees"]),
-        ("prompts.path", settings["prompts"]["path"]),
-        ("templates.judge", settings["templates"]["judge"]),
-        ("templates.meta_judge", settings["templates"]["meta_judge"]),
-        ("sft.recipe", settings["sft"]["recipe"]),
-        ("sft.accelerate", settings["sft"]["accelerate"]),
-    ]
-    for name in settings["methods"]:
-        for number, own in enumerate(iterations(settings, name)):
-            where = f"methods.{name}.iterations[{number}]"
-            files += [(f"{where}.{key} (or dpo.{key})", own[key]) for key in ("recipe", "accelerate")]
+    files = [(f"templates.{role}", path) for role, path in _templates(settings).items()]
+    if not settings["eft"]["trees"].startswith("hf://"):
+        files.append(("eft.trees", settings["eft"]["trees"]))
+    if settings["prompts"]["source"] == "file":
+        files += [("prompts.path", path) for path in settings["prompts"]["path"]]
+    for key in ("recipe", "accelerate"):
+        files += [(f"{section}.{key}", settings[section][key]) for section in ("sft", "dpo")]
+        files += [
+            (f"methods.{name}.iterations[{number}].{key}", own[key])
+            for name in settings["methods"]
+            for number, own in enumerate(iterations(settings, name))
+            if own[key] != settings["dpo"][key]
+        ]
     if "arena_laptop" in settings["benchmarks"]["run"]:
         files.append(("benchmarks.arena_laptop.prompts", settings["benchmarks"]["arena_laptop"]["prompts"]))
     return files

@@ -136,6 +136,16 @@ def examples(
     ]
 
 
+def nearest_to_mean(judgments: Sequence[tuple[str, float]], count: int | None) -> list[tuple[str, float]]:
+    """The ``count`` judgments (text, score) of one reply whose scores lie nearest to their mean; None: all.
+
+    What decides on a prompt is its replies' mean scores, so these carry the verdict that was accepted.
+    The earlier drawn goes first among equals.
+    """
+    mean = sum(score for _, score in judgments) / len(judgments)
+    return sorted(judgments, key=lambda judgment: abs(judgment[1] - mean))[:count]
+
+
 def rebalance(rows: Sequence[SftExample], rng: np.random.Generator) -> list[SftExample]:
     """Thin the most common score until it is no more than twice the second most common (protocol, row 20)."""
     counts = Counter(row["score"] for row in rows).most_common(2)

@@ -27,6 +27,15 @@ def presentations(judgments: Sequence[Judgment]) -> list[tuple[Judgment, Judgmen
     return [(m, n) for m, n in permutations(judgments, 2) if m["text"] != n["text"]]
 
 
+def one_order(
+    presentations: Sequence[tuple[Judgment, Judgment]], rng: np.random.Generator
+) -> list[tuple[Judgment, Judgment]]:
+    """One presentation of each pair, drawn with even odds from both orders of all pairs of a response."""
+    ids = [(m["judgment_id"], n["judgment_id"]) for m, n in presentations]
+    kept = {(m, n) if rng.random() < 0.5 else (n, m) for m, n in sorted(pair for pair in ids if pair[0] < pair[1])}
+    return [pair for pair, of_pair in zip(presentations, ids, strict=True) if of_pair in kept]
+
+
 def parse_winner(text: str) -> str | None:
     """ "A" (the judgment shown first), "B", or None, from the last winner line of ``text``.
 

@@ -141,6 +141,7 @@ class RougeIndex:
         self.threshold = threshold
         self.ids: list[str] = []
         self.texts: list[str] = []  # a character for each word
+        self.lengths: list[int] = []
         self.characters: dict[str, str] = {}
         self.holders: dict[str, list[int]] = {}  # {character: the texts that hold it}
 
@@ -150,24 +151,29 @@ class RougeIndex:
             self.holders.setdefault(character, []).append(len(self.texts))
         self.ids.append(identity)
         self.texts.append(encoded)
+        self.lengths.append(len(encoded))
 
     def most_similar(self, text: str) -> tuple[str, float] | None:
         """(id, ROUGE-L F1) of the most similar text, the first of several, or None below the threshold."""
         # no text here holds "\0", which stands for the words that are new
         encoded = "".join(self.characters.get(word, "\0") for word in tokens(text))
-        m, t = len(encoded), self.threshold
-        in_common = math.ceil(t * m / (2 - t) - 1e-9)  # without the 1e-9, rounding could ask for one too many
-        rarest = sorted(encoded, key=lambda character: len(self.holders.get(character, ())))[: m - in_common + 1]
-        found = sorted(set().union(*(self.holders.get(character, ()) for character in rarest)))
-        found = [i for i in found if 2 * min(m, len(self.texts[i])) >= (t - 1e-9) * (m + len(self.texts[i]))]
+        m = len(encoded)
+        # F1 >= t with an LCS of min(m, n) words at most: n and the words in common are t m / (2 - t) or more,
+        # n is (2 - t) m / t or less. The margin keeps rounding from leaving out a text at the very threshold.
+        t = self.threshold - 1e-9
+        shortest, longest = t * m / (2 - t), (2 - t) * m / t
+        rarest = sorted(encoded, key=lambda character: len(self.holders.get(character, ())))
+        rarest = set(rarest[: m - math.ceil(shortest) + 1])
+        found = set().union(*(self.holders.get(character, ()) for character in rarest))
+        found = sorted(i for i in found if shortest <= self.lengths[i] <= longest)
         best = process.extractOne(
-            encoded, [self.texts[i] for i in found], scorer=Indel.normalized_similarity, score_cutoff=t - 1e-9
+            encoded, [self.texts[i] for i in found], scorer=Indel.normalized_similarity, score_cutoff=t
         )
         if best is None:
             return None
         total = m + len(best[0])
         rouge_l = (total - Indel.distance(encoded, best[0])) / total  # of whole numbers, so exact at the threshold
-        return (self.ids[found[best[2]]], rouge_l) if rouge_l >= t else None
+        return (self.ids[found[best[2]]], rouge_l) if rouge_l >= self.threshold else None
 
     def _next_character(self) -> str:
         code = len(self.characters) + 1

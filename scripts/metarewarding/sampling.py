@@ -221,11 +221,13 @@ def meta_judge(
     decoding: Decoding,
     seed: int,
     strip_scores: bool = False,
+    orders: str = "both",
 ) -> tuple[list[MetaJudgment], dict]:
     """Both orders of every pair of differing valid judgments of each prompt's selected response.
 
-    With ``strip_scores`` the judgments are shown without their score lines (protocol, row 5). Adds to
-    the facts: unparsed, parse_rate (None without presentations).
+    With ``strip_scores`` the judgments are shown without their score lines (protocol, row 5); with
+    ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
+    parse_rate (None without presentations).
     """
     text_of = {response["response_id"]: response["text"] for response in responses}
     valid: dict[str, list[Judgment]] = {}
@@ -235,7 +237,10 @@ def meta_judge(
             valid.setdefault(judgment["response_id"], []).append({**judgment, "text": shown})
     presented = []
     for response_id in select_for_meta_judging(responses, judgments, seed).values():
-        for first, second in meta_judging.presentations(valid[response_id]):
+        shown = meta_judging.presentations(valid[response_id])
+        if orders == "one":
+            shown = meta_judging.one_order(shown, rng(seed, "presentation order", response_id))
+        for first, second in shown:
             messages = templates.fill(
                 template,
                 prompt=_text(prompt_texts, first),

@@ -20,11 +20,23 @@ wildcard_constraints:
     method="|".join(SETTINGS["methods"]),
     iteration=r"[1-9][0-9]*",
     shard=r"[0-9]+",
+    pool=r"[1-9][0-9]*",
+    round=r"[1-9][0-9]*",
+    role="annotator|generator",
 
 
 SAMPLING = SETTINGS["sampling"]
 SEED = SAMPLING["seed"]
 SHARDS = range(SAMPLING["shards"])
+
+# data
+EFT = SETTINGS["eft"]
+TREES_ON_HUB = config_settings.on_hub(EFT["trees"])
+FETCHED_TREES = "<results>/data/eft/trees.jsonl" + ".gz" * EFT["trees"].endswith(".gz")
+ANNOTATED = expand("<results>/data/eft/judgments/{shard}.jsonl", shard=SHARDS)
+GENERATES = SETTINGS["prompts"]["source"] == "generate"
+GENERATION = SETTINGS["prompts"]["generation"]
+OTHER_MODELS = config_settings.other_models(SETTINGS)
 
 # benchmarks
 ARENA_RUNS = "arena_laptop" in SETTINGS["benchmarks"]["run"]
@@ -71,7 +83,45 @@ def training_pairs(wildcards):
     return [f"{folder}/{kind}.jsonl" for kind in of_iteration("train_on")(wildcards)]
 
 
+# -- prompt pools
+
+
+def earlier_prompts(wildcards):
+    """The prompts that a round's candidates must differ from: of earlier pools, and of earlier rounds."""
+    pools = [f"<results>/data/prompts/pool/{pool}.jsonl" for pool in range(1, int(wildcards.pool))]
+    rounds = range(1, int(wildcards.round))
+    return pools + [f"<results>/data/prompts/generated/{wildcards.pool}/{n}/accepted.jsonl" for n in rounds]
+
+
+def rounds_before(wildcards):
+    return int(wildcards.round) - 1
+
+
+def pool_sources(wildcards):
+    """What a pool is made from: the accepted prompts of its rounds, or its file; and the pools before it."""
+    number = int(wildcards.pool)
+    earlier = [f"<results>/data/prompts/pool/{pool}.jsonl" for pool in range(1, number)]
+    if GENERATES:
+        rounds = range(1, GENERATION["rounds"] + 1)
+        return {"accepted": [f"<results>/data/prompts/generated/{number}/{n}/accepted.jsonl" for n in rounds]}
+    return {"prompts": SETTINGS["prompts"]["path"][number - 1], "earlier": earlier}
+
+
+def pool_of_iteration(wildcards):
+    pool, _ = config_settings.slice_place(SETTINGS, int(wildcards.iteration))
+    return f"<results>/data/prompts/pool/{pool}.jsonl"
+
+
+def slice_of_iteration(wildcards):
+    return config_settings.slice_place(SETTINGS, int(wildcards.iteration))[1]
+
+
 # -- settings and paths by wildcard
+
+
+def weights_of(role):
+    """The weights of a model beside those that the loop makes: the seed's, where the config names no other."""
+    return f"<results>/data/{role}/weights" if role in OTHER_MODELS else "<results>/seed/weights"
 
 
 def of_iteration(key):
@@ -125,7 +175,17 @@ def sampling_stats(wildcards):
     """The facts of every sampling job behind the reported models."""
     sampled = expand("<results>/{folder}/{shard}.stats.json", folder=sampled_folders(), shard=SHARDS)
     benchmarked = ["judge_agreement/judgments"] + ["arena_laptop/answers", "arena_laptop/verdicts"] * ARENA_RUNS
-    return sampled + [f"<results>/{model}/benchmarks/{what}.stats.json" for model in REPORTED for what in benchmarked]
+    data = expand("<results>/data/eft/judgments/{shard}.stats.json", shard=SHARDS) * (EFT["annotator"] != "written")
+    if GENERATES:
+        data += expand(
+            "<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",
+            pool=range(1, GENERATION["pools"] + 1),
+            round=range(1, GENERATION["rounds"] + 1),
+            shard=range(GENERATION["shards"]),
+        )
+    return (
+        data + sampled + [f"<results>/{model}/benchmarks/{what}.stats.json" for model in REPORTED for what in benchmarked]
+    )
 
 
 def show_scoreboard():

@@ -1,4 +1,4 @@
-# The seed model, EFT data, the prompt pool and its slices.
+# The seed model and its helpers; human rankings -> EFT data.
 
 
 rule fetch_seed_model:
@@ -20,58 +20,102 @@ rule fetch_seed_model:
         "../../scripts/fetch_seed_model.py"
 
 
-rule build_eft:
-    """Human rankings -> judge prompts with accepted judgments, and held-out rankings."""
+use rule fetch_seed_model as fetch_other_model with:
+    # a model beside the seed that writes EFT judgments (annotator) or new prompts (generator)
     input:
-        trees=SETTINGS["eft"]["trees"],
+        lambda wildcards: OTHER_MODELS[wildcards.role].get("path", []),
+    output:
+        weights=directory("<results>/data/{role}/weights"),
+        manifest="<results>/data/{role}/manifest.json",
+    log:
+        "<results>/logs/fetch_other_model/{role}.log",
+    params:
+        model=lambda wildcards: OTHER_MODELS[wildcards.role],
+        code=fingerprint("fetch_seed_model.py"),
+
+
+rule fetch_trees:
+    """The released human rankings, at a pinned revision."""
+    output:
+        FETCHED_TREES,
+    log:
+        "<results>/logs/fetch_trees.log",
+    conda:
+        "../../envs/sample.yaml"
+    params:
+        **(TREES_ON_HUB or {"repo": None, "revision": None, "file": None}),
+        sha256=EFT["trees_sha256"],
+        code=fingerprint("fetch_trees.py"),
+    script:
+        "../../scripts/fetch_trees.py"
+
+
+rule split_rankings:
+    """Human rankings -> IFT demonstrations, replies to judge and held-out replies, without a common prompt."""
+    input:
+        trees=FETCHED_TREES if TREES_ON_HUB else EFT["trees"],
+    output:
+        ift="<results>/data/eft/ift.jsonl",
+        candidates="<results>/data/eft/candidates.jsonl",
+        eval="<results>/data/eft/eval.jsonl",
+        stats="<results>/data/eft/split.stats.json",
+    log:
+        "<results>/logs/split_rankings.log",
+    conda:
+        "../../envs/sample.yaml"
+    params:
+        ift_prompts=EFT["ift_prompts"],
+        eval_prompts=EFT["eval_prompts"],
+        seed=SEED,
+        code=fingerprint("split_rankings.py"),
+    script:
+        "../../scripts/split_rankings.py"
+
+
+rule annotate_eft:
+    """The annotator judges the ranked replies of one shard, asked as the judge is in the loop."""
+    input:
+        replies="<results>/data/eft/candidates.jsonl",
+        weights=weights_of("annotator"),
+        template=SETTINGS["templates"]["judge"],
+    output:
+        judgments="<results>/data/eft/judgments/{shard}.jsonl",
+        stats="<results>/data/eft/judgments/{shard}.stats.json",
+    log:
+        "<results>/logs/annotate_eft/{shard}.log",
+    conda:
+        "../../envs/sample.yaml"
+    threads: 8
+    params:
+        **SAMPLING["judgments"] | {"n": EFT["judgments"]},
+        seed=SEED,
+        shards=len(SHARDS),
+        engine=SETTINGS["engine"],
+        code=fingerprint("annotate_eft.py"),
+    script:
+        "../../scripts/annotate_eft.py"
+
+
+rule build_eft:
+    """Judge prompts with judgments that order the replies as people did, the commonest score thinned."""
+    input:
+        **({} if EFT["annotator"] == "written" else {"judgments": ANNOTATED}),
+        replies="<results>/data/eft/candidates.jsonl",
+        split_stats="<results>/data/eft/split.stats.json",
         template=SETTINGS["templates"]["judge"],
     output:
         train="<results>/data/eft/train.jsonl",
-        eval="<results>/data/eft/eval.jsonl",
-        ift="<results>/data/eft/ift.jsonl",
         stats="<results>/data/eft/stats.json",
     log:
         "<results>/logs/build_eft.log",
     conda:
         "../../envs/sample.yaml"
     params:
-        ift_prompts=SETTINGS["eft"]["ift_prompts"],
-        eval_prompts=SETTINGS["eft"]["eval_prompts"],
+        trees=EFT["trees"],
+        annotator=EFT["annotator"],
+        judgments_per_reply=EFT["judgments_per_reply"],
+        max_score=SAMPLING["judgments"]["max_score"],
         seed=SEED,
         code=fingerprint("build_eft.py"),
     script:
         "../../scripts/build_eft.py"
-
-
-rule build_prompts:
-    """The prompt pool, checked and without repeats."""
-    input:
-        prompts=SETTINGS["prompts"]["path"],
-    output:
-        "<results>/data/prompts/pool.jsonl",
-    log:
-        "<results>/logs/build_prompts.log",
-    conda:
-        "../../envs/sample.yaml"
-    params:
-        code=fingerprint("build_prompts.py"),
-    script:
-        "../../scripts/build_prompts.py"
-
-
-rule slice_prompts:
-    """One iteration's prompts; slices of different iterations share none."""
-    input:
-        pool="<results>/data/prompts/pool.jsonl",
-    output:
-        "<results>/data/prompts/{iteration}.jsonl",
-    log:
-        "<results>/logs/slice_prompts/{iteration}.log",
-    conda:
-        "../../envs/sample.yaml"
-    params:
-        per_iteration=SETTINGS["prompts"]["per_iteration"],
-        seed=SEED,
-        code=fingerprint("slice_prompts.py"),
-    script:
-        "../../scripts/slice_prompts.py"

@@ -1,0 +1,97 @@
+# The prompt pools, written by a model in rounds or read from files, and one slice of them for each iteration.
+
+
+rule generate_prompts:
+    """One shard of a round's candidates: new prompts after the pattern of demonstrations."""
+    input:
+        demonstrations="<results>/data/eft/ift.jsonl",
+        earlier=earlier_prompts,
+        weights=weights_of("generator"),
+        template=SETTINGS["templates"]["generate"],
+    output:
+        candidates="<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.jsonl",
+        stats="<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",
+    log:
+        "<results>/logs/generate_prompts/{pool}/{round}/{shard}.log",
+    conda:
+        "../../envs/sample.yaml"
+    threads: 8
+    params:
+        size=GENERATION["size"],
+        earlier_of_pool=rounds_before,
+        per_round=GENERATION["per_round"],
+        shards=GENERATION["shards"],
+        demonstrations=GENERATION["demonstrations"],
+        generated_demonstrations=GENERATION["generated_demonstrations"],
+        temperature=GENERATION["temperature"],
+        top_p=GENERATION["top_p"],
+        max_tokens=GENERATION["max_tokens"],
+        seed=SEED,
+        engine=SETTINGS["engine"],
+        code=fingerprint("generate_prompts.py"),
+    script:
+        "../../scripts/generate_prompts.py"
+
+
+rule filter_prompts:
+    """A round's candidates that are new, of a fair length, and ask what a text model can do."""
+    input:
+        demonstrations="<results>/data/eft/ift.jsonl",
+        earlier=earlier_prompts,
+        candidates=expand(
+            "<results>/data/prompts/generated/{{pool}}/{{round}}/candidates/{shard}.jsonl",
+            shard=range(GENERATION["shards"]),
+        ),
+    output:
+        accepted="<results>/data/prompts/generated/{pool}/{round}/accepted.jsonl",
+        stats="<results>/data/prompts/generated/{pool}/{round}/accepted.stats.json",
+    log:
+        "<results>/logs/filter_prompts/{pool}/{round}.log",
+    conda:
+        "../../envs/sample.yaml"
+    params:
+        size=GENERATION["size"],
+        earlier_of_pool=rounds_before,
+        max_rouge_l=GENERATION["max_rouge_l"],
+        min_words=GENERATION["min_words"],
+        max_words=GENERATION["max_words"],
+        excluded_words=GENERATION["excluded_words"],
+        code=fingerprint("filter_prompts.py"),
+    script:
+        "../../scripts/filter_prompts.py"
+
+
+rule build_prompts:
+    """A prompt pool, checked and without repeats."""
+    input:
+        unpack(pool_sources),
+    output:
+        "<results>/data/prompts/pool/{pool}.jsonl",
+    log:
+        "<results>/logs/build_prompts/{pool}.log",
+    conda:
+        "../../envs/sample.yaml"
+    params:
+        size=GENERATION["size"] if GENERATES else None,
+        code=fingerprint("build_prompts.py"),
+    script:
+        "../../scripts/build_prompts.py"
+
+
+rule slice_prompts:
+    """One iteration's prompts; slices of different iterations share none."""
+    input:
+        pool=pool_of_iteration,
+    output:
+        "<results>/data/prompts/{iteration}.jsonl",
+    log:
+        "<results>/logs/slice_prompts/{iteration}.log",
+    conda:
+        "../../envs/sample.yaml"
+    params:
+        slice=slice_of_iteration,
+        per_iteration=SETTINGS["prompts"]["per_iteration"],
+        seed=SEED,
+        code=fingerprint("slice_prompts.py"),
+    script:
+        "../../scripts/slice_prompts.py"
