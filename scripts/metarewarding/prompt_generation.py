@@ -159,8 +159,9 @@ class RougeIndex:
         encoded = "".join(self.characters.get(word, "\0") for word in tokens(text))
         m = len(encoded)
         # F1 >= t with an LCS of min(m, n) words at most: n and the words in common are t m / (2 - t) or more,
-        # n is (2 - t) m / t or less. The margin keeps rounding from leaving out a text at the very threshold.
-        t = self.threshold - 1e-9
+        # n is (2 - t) m / t or less. The margin keeps a text at the very threshold from being left out by
+        # rounding: rapidfuzz 3.14 holds its cut-off in single precision.
+        t = self.threshold - 1e-5
         shortest, longest = t * m / (2 - t), (2 - t) * m / t
         rarest = sorted(encoded, key=lambda character: len(self.holders.get(character, ())))
         rarest = set(rarest[: m - math.ceil(shortest) + 1])
