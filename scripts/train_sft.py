@@ -35,7 +35,7 @@ def main(run: training.RunArguments, args) -> None:
         processing_class=tokenizer,
         callbacks=[training.stop_after(run.stop_epoch)],
     )
-    training.train(trainer, run, facts)
+    training.train(trainer, run, facts, lambda: training.loss_by_epoch(trainer.state.log_history))
 
 
 if __name__ == "__main__":

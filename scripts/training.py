@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 from job import elapsed, sha256, versions, weights_sha256
 from metarewarding.chat import inert
@@ -46,6 +49,8 @@ def configure(args, run: RunArguments) -> None:
     )
     args.max_length = None  # too long examples are dropped before, counted; TRL would cut them
     args.model_init_kwargs = {"dtype": "float32"} | (args.model_init_kwargs or {})
+    if args.bf16 and os.environ.get("ACCELERATE_USE_FSDP") == "true":
+        args.fsdp_plugin_args = {"mixed_precision_policy": _fsdp_precision()}
     if run.stop_epoch > args.num_train_epochs:
         raise UserError(
             f"stop_epoch {run.stop_epoch} lies after the end of the schedule, epoch {args.num_train_epochs}."
@@ -74,25 +79,74 @@ def within(rows: list[dict], tokenizer, limit: int, prompt: str, completions: tu
     return [row for row in rows if all(tokens(row, column) <= limit for column in completions)]
 
 
+def _fsdp_precision() -> dict:
+    """What FSDP computes, sums gradients and hands back in.
+
+    Left to itself bf16 stands for all three, and a log-probability of -300 would come back rounded to
+    a multiple of 2: a reward margin of 0.2 at beta 0.1.
+    """
+    import torch
+
+    return {"param_dtype": torch.bfloat16, "reduce_dtype": torch.float32, "output_dtype": torch.float32}
+
+
 def stop_after(epoch: int):
-    """A callback that ends training after ``epoch``, on a schedule that was laid out for longer."""
+    """A callback that ends training after ``epoch``, on a schedule that was laid out for longer.
+
+    Where checkpoints are written at all, one is written at the end of each epoch, after whatever else
+    happens there, so that a run that goes on from it lacks nothing. None is at the end of the last one:
+    the weights follow at once, and a run that went on from there would train into the next epoch.
+    """
     from transformers import TrainerCallback
 
     class StopAfter(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if float(state.epoch).is_integer():
+                control.should_save = False
+
         def on_epoch_end(self, args, state, control, **kwargs):
-            if state.epoch >= epoch - 1e-6:
-                control.should_training_stop = True
+            control.should_training_stop = state.epoch >= epoch - 1e-6
+            control.should_save = args.save_strategy != "no" and not control.should_training_stop
 
     return StopAfter()
 
 
-def train(trainer, run: RunArguments, facts: dict) -> None:
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint; newer ones, which a kill left half-written, are removed.
+
+    A checkpoint's trainer_state.json is the last file that is written of it.
+    """
+    for path in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True):
+        try:
+            json.loads((path / "trainer_state.json").read_text())
+            return path
+        except (FileNotFoundError, json.JSONDecodeError):
+            shutil.rmtree(path)
+    return None
+
+
+def loss_by_epoch(log: list[dict]) -> list[dict]:
+    """Mean loss (nats a token) and token accuracy of each epoch's steps, each measured before the step."""
+    epochs: dict[int, list[dict]] = {}
+    for entry in log:
+        if "loss" in entry:
+            epochs.setdefault(math.ceil(entry["epoch"] - 1e-6), []).append(entry)
+    return [
+        {
+            "epoch": epoch,
+            "loss": fmean(entry["loss"] for entry in entries),
+            "token_accuracy": fmean(entry["mean_token_accuracy"] for entry in entries),
+        }
+        for epoch, entries in epochs.items()
+    ]
+
+
+def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dict]]) -> None:
     """Train, from the last checkpoint of this same run where there is one, and write the three outputs.
 
     A checkpoint belongs to a run when model, data and arguments are the same; others are removed.
+    ``epochs`` gives the rows on each epoch for the stats file, once training is over.
     """
-    from transformers.trainer_utils import get_last_checkpoint
-
     args, folder = trainer.args, Path(trainer.args.output_dir)
     identity = {
         "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
@@ -107,11 +161,12 @@ def train(trainer, run: RunArguments, facts: dict) -> None:
     if args.process_index == 0:
         folder.mkdir(parents=True, exist_ok=True)
         marker.write_text(key)
+        last_checkpoint(folder)  # removes half-written ones before any process looks
     trainer.accelerator.wait_for_everyone()
-    checkpoint = get_last_checkpoint(folder)
+    checkpoint = last_checkpoint(folder)
     if checkpoint:
         print(f"going on from {checkpoint}", flush=True)
-    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
 
     partial = Path(run.weights + ".partial")
     trainer.save_model(str(partial))
@@ -123,7 +178,13 @@ def train(trainer, run: RunArguments, facts: dict) -> None:
     os.replace(partial, run.weights)
     write_json(
         run.stats,
-        facts | {"steps": trainer.state.global_step, "log": trainer.state.log_history, "seconds": round(elapsed(), 1)},
+        facts
+        | {
+            "steps": trainer.state.global_step,
+            "epochs": epochs(),
+            "log": trainer.state.log_history,
+            "seconds": round(elapsed(), 1),
+        },
     )
     write_json(
         run.manifest,
@@ -143,4 +204,5 @@ def train(trainer, run: RunArguments, facts: dict) -> None:
 _SETTINGS = (
     "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim", "bf16",
     "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",
+    "precompute_ref_log_probs", "loss_type", "world_size",
 )  # fmt: skip
