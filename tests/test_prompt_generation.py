@@ -216,6 +216,7 @@ ODE = "Write an ode to rain."
         f"1. {ODE}",
         f"Sure! Here is a new task for you:\n\nTask 9: {ODE}",
         f"Sure!\n\n**Task 9:** {ODE}",
+        f"Sure. Here is a new one:\n\nTask 10: {ODE}\nTask 11: Dance.",
     ],
 )
 def test_a_label_is_no_part_of_the_task(completion):

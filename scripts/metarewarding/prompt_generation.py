@@ -96,12 +96,14 @@ def parse(completion: str, number: int, finish_reason: str = "stop") -> str | No
     """The task in a completion that was asked for task ``number``; None when there is none or it was cut off.
 
     A label before it is left out ("Task 9:", another number, bold, or "9."), with what stands before the
-    label of that very number ("Sure, here it is:"). It ends where the next task begins.
+    label of that very number, or announces another with a colon ("Sure, here it is:"). It ends where the
+    next task begins.
     """
     labels = list(_LABEL.finditer(completion))
     own = next((label for label in labels if int(label["number"]) == number), None)
-    if own is None and labels and not completion[: labels[0].start()].strip():
-        own = labels[0]
+    if own is None and labels:
+        before = completion[: labels[0].start()].strip()
+        own = labels[0] if not before or before.endswith(":") else None
     start, bare = own.end() if own else 0, None
     following = next((label for label in labels if label.start() >= start and label is not own), None)
     if own is None and (bare := _BARE_NUMBER.match(completion)):
