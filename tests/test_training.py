@@ -1,12 +1,19 @@
-"""Batch arithmetic, the length rule, and what a training program says of bad input."""
+"""Batch arithmetic, recipes, and whole runs of a tiny model: killed, in two processes, sharded, on bad input."""
 
 import json
 import os
+import random
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import fetch_seed_model
+import measure_pairs
 import pytest
+import train_dpo
+import yaml
 from conftest import ROOT
 
 import training
@@ -95,3 +102,263 @@ def test_bad_input_gets_one_message(tmp_path, model, options, change, said):
     assert said in run.stderr
     assert "Traceback" not in run.stderr
     assert not (tmp_path / "w").exists()
+
+
+# -- recipes
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "config/trl").glob("*.yaml")), ids=lambda path: path.name)
+def test_recipes_are_read_whole_by_trl(tmp_path, recipe):
+    from trl import DPOConfig, SFTConfig, TrlParser
+
+    config = DPOConfig if recipe.name.startswith("dpo") else SFTConfig
+    words = ["--config", str(recipe), "--output_dir", str(tmp_path), "--use_cpu", "true"]
+    (args,) = TrlParser((config,)).parse_args_and_config(words)  # an unknown key raises
+    assert (args.lr_scheduler_type, args.warmup_steps, args.weight_decay) == ("cosine", 0, 0)
+    assert args.bf16
+    assert args.optim == "adamw_torch_fused"
+    assert args.report_to == []
+    for key, value in yaml.safe_load(recipe.read_text()).items():
+        assert value is None or hasattr(args, key)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config/accelerate").glob("*.yaml")), ids=lambda path: path.name)
+def test_accelerate_takes_its_configs(path):
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import launch_command_parser
+
+    read = load_config_from_file(str(path))  # an unknown key raises
+    assert read.mixed_precision == "no"  # the recipe's bf16 decides
+    options = {option.dest for option in launch_command_parser()._actions}
+    assert set(read.to_dict().get("fsdp_config") or {}) <= options
+
+
+# -- whole runs of the tiny model
+
+LN2 = 0.6931471805599453
+
+
+def pairs(prompts):
+    """Two pairs of each prompt, of lengths that differ."""
+    draw = random.Random(0)
+
+    def text(most):
+        return "".join(draw.choice("abcdefgh ") for _ in range(draw.randint(4, most)))
+
+    for i in range(prompts):
+        for kind in ("actor", "judge"):
+            ids = {"prompt_id": f"p{i}", "kind": kind, "chosen_id": f"p{i}/{kind}/a", "rejected_id": f"p{i}/{kind}/b"}
+            chats = {"chosen": chat(text(30)), "rejected": chat(text(30))}
+            yield PAIR | ids | chats | {"prompt": [{"role": "user", "content": text(15)}]}
+
+
+class Run:
+    """A training program on the tiny model, and what it writes, in ``folder``."""
+
+    def __init__(self, folder, model, rows, script="train_dpo.py", launch=(), **options):
+        folder.mkdir(exist_ok=True)
+        self.folder, self.model = folder, model
+        data = folder / "data.jsonl"
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        words = {"config": "config/trl/dpo_laptop.yaml", "model": model, "data": data, "weights": folder / "weights"}
+        words |= {"stats": folder / "stats.json", "manifest": folder / "manifest.json", "output_dir": folder / "c"}
+        words |= {"batch_size": 4, "stop_epoch": 1, "num_train_epochs": 1, "token_limit": 200} | options
+        self.command = [sys.executable, *map(str, launch), f"scripts/{script}"]
+        self.command += [str(word) for name, value in words.items() for word in (f"--{name}", value)]
+        self.environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+
+    def __call__(self):
+        done = subprocess.run(self.command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.said, self.stats = done.stdout, json.loads((self.folder / "stats.json").read_text())
+        return self
+
+    def start(self):
+        return subprocess.Popen(self.command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL, stderr=-3)
+
+    @property
+    def weights(self):
+        from safetensors.torch import load_file
+
+        return load_file(self.folder / "weights/model.safetensors")
+
+    def first_step(self):
+        return next(entry for entry in self.stats["log"] if "loss" in entry)
+
+
+DPO = {"bf16": "false", "stop_epoch": 3, "num_train_epochs": 4, "learning_rate": 1e-3, "held_out": 0.15}
+DPO |= {"measured_pairs": 3, "save_strategy": "steps", "save_steps": 2, "save_total_limit": 1}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, model):
+    return Run(tmp_path_factory.mktemp("undisturbed"), model, pairs(12), **DPO)()
+
+
+def test_each_epoch_is_measured_by_set_and_kind(undisturbed):
+    rows = undisturbed.stats["epochs"]
+    counted = {(row["set"], row["kind"]): row["pairs"] for row in rows}
+    assert counted == {(s, k): n for s, n in (("trained", 3), ("held_out", 2)) for k in ("actor", "judge")}
+    assert [row["epoch"] for row in rows] == [epoch for epoch in range(4) for _ in range(4)]
+    assert undisturbed.stats["actor"] == {"pairs": 12, "held_out": 2, "trained_on": 10}
+    assert undisturbed.stats["judge_share"] == 0.5
+    assert undisturbed.stats["steps"] == 15
+    assert all(row["loss"] == pytest.approx(LN2, abs=1e-9) for row in rows[:4])
+    assert all(row["margin"] > 0 for row in rows[4:] if row["set"] == "trained")
+
+
+def test_a_measurement_is_what_the_model_says(undisturbed):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(undisturbed.model)
+    _, measured = measure_pairs.split(list(pairs(12)), 42, held_out=0.15)
+
+    def logps(folder):
+        model = AutoModelForCausalLM.from_pretrained(folder)
+        for pair in (pair for pair in measured if pair["kind"] == "judge"):
+            for side in ("chosen", "rejected"):
+                start, ids = (
+                    tokenizer.apply_chat_template(chat, return_tensors="pt", return_dict=True, add_generation_prompt=g)
+                    for chat, g in ((pair["prompt"], True), (pair["prompt"] + pair[side], False))
+                )
+                ids, start = ids["input_ids"], start["input_ids"].shape[1]
+                with torch.no_grad():
+                    every = torch.log_softmax(model(ids).logits[0, :-1], -1).gather(1, ids[0, 1:, None])[:, 0]
+                yield every[start - 1 :].sum().item()
+
+    now, then = (list(logps(folder)) for folder in (undisturbed.folder / "weights", undisturbed.model))
+    row = undisturbed.stats["epochs"][-1]
+    assert (row["set"], row["kind"], row["pairs"]) == ("held_out", "judge", len(now) / 2)
+    assert row["chosen_logp"] == pytest.approx(sum(now[::2]) / 2, abs=1e-3)
+    assert row["rejected_reward"] == pytest.approx(0.1 * (sum(now[1::2]) - sum(then[1::2])) / 2, abs=1e-4)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
+    run = Run(tmp_path / "killed", model, pairs(12), **DPO)
+    killed, whole = run.start(), None
+    while whole is None:
+        assert killed.poll() is None, "the run ended before it could be killed"
+        states = [path for path in (run.folder / "c").glob("checkpoint-*/trainer_state.json") if path.stat().st_size]
+        # in the second epoch, so that the first one's measurement is from before the kill
+        whole = next((path.parent for path in states if int(path.parent.name.split("-")[1]) >= 6), None)
+        time.sleep(0.005)
+    killed.kill()
+    killed.wait()
+    half = run.folder / "c/checkpoint-999"
+    half.mkdir()
+    (half / "model.safetensors").write_bytes(b"half")
+    run()
+    assert f"going on from {run.folder}/c/checkpoint-" in run.said
+    assert "checkpoint-999" not in run.said
+    names = [folder / "weights/model.safetensors" for folder in (run.folder, undisturbed.folder)]
+    assert names[0].read_bytes() == names[1].read_bytes()
+    assert run.stats["epochs"] == undisturbed.stats["epochs"]
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "data.jsonl",
+        "manifest.json",
+        "stats.json",
+        "weights",
+    ]
+
+
+def furthest(one, other):
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+def test_two_processes_train_the_weights_that_one_does(tmp_path, model, undisturbed):
+    launch = [
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        2,
+    ]  # accelerate launch starts one on a CPU
+    run = Run(tmp_path / "two", model, pairs(12), launch=launch, **DPO)()
+    assert json.loads((run.folder / "manifest.json").read_text())["devices"] == 2
+    assert run.stats["steps"] == undisturbed.stats["steps"]
+    assert furthest(undisturbed.weights, run.weights) < 1e-5
+
+
+@pytest.mark.parametrize("bf16", ["false", "true"])
+def test_sharded_processes_train_the_weights_that_one_does(tmp_path, model, undisturbed, bf16):
+    config = yaml.safe_load((ROOT / "config/accelerate/fsdp_8gpu.yaml").read_text())
+    (tmp_path / "fsdp.yaml").write_text(yaml.safe_dump(config | {"num_processes": 2, "use_cpu": True}))
+    launch = ["-m", "accelerate.commands.launch", "--config_file", tmp_path / "fsdp.yaml", "tests/fsdp_on_cpu.py"]
+    options = DPO | {"config": "config/trl/dpo.yaml", "use_cpu": "true", "bf16": bf16}
+    run = Run(tmp_path / "sharded", model, pairs(12), launch=launch, **options)()
+    # the reference is whole in every process, and rounds as the policy does
+    assert run.first_step()["loss"] == pytest.approx(LN2, abs=1e-6)
+    assert run.first_step()["logps/chosen"] % 0.125 != 0  # a mean of four that are bf16, above 64
+    if bf16 == "false":
+        assert furthest(undisturbed.weights, run.weights) < 1e-5
+    else:
+        for row, exact in zip(run.stats["epochs"], undisturbed.stats["epochs"], strict=True):
+            assert row["chosen_logp"] == pytest.approx(exact["chosen_logp"], abs=0.2)
+
+
+@pytest.mark.parametrize(("bf16", "per_device"), [("true", 1), ("false", 2)])
+def test_precomputed_references_are_exact(tmp_path, model, bf16, per_device):
+    options = {"precompute_ref_log_probs": "true", "per_device_train_batch_size": per_device, "bf16": bf16}
+    run = Run(tmp_path / "run", model, pairs(4), **options)()
+    assert run.first_step()["loss"] == pytest.approx(LN2, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        ({}, False),
+        ({"bf16": False, "per_device_train_batch_size": 4}, False),
+        ({"per_device_train_batch_size": 4}, True),
+        ({"precompute_ref_batch_size": 4}, True),
+        ({"bf16": False, "world_size": 2}, True),
+        ({"precompute_ref_log_probs": False, "world_size": 2, "per_device_train_batch_size": 4}, False),
+    ],
+)
+def test_precomputed_references_are_refused_where_they_are_not_exact(change, refused):
+    args = {"precompute_ref_log_probs": True, "bf16": True, "world_size": 1}
+    args |= {"per_device_train_batch_size": 1, "precompute_ref_batch_size": None} | change
+    with pytest.raises(UserError, match="needs one process") if refused else nullcontext():
+        train_dpo.check_reference(SimpleNamespace(**args))
+
+
+def test_a_step_at_the_papers_rate_moves_float32_weights_and_would_not_move_bf16_ones(tmp_path, model):
+    import torch
+    from safetensors.torch import load_file
+
+    row = {"prompt_id": "p", "response_id": "p/r0", "prompt": PAIR["prompt"], "completion": chat("a longer reply.")}
+    row |= {"score": 5}
+    options = {"script": "train_sft.py", "config": "config/trl/sft_laptop.yaml", "learning_rate": 5e-8}
+    start, shares = load_file(model / "model.safetensors"), {}
+    for dtype in ("float32", "bfloat16"):
+        more = {} if dtype == "float32" else {"model_init_kwargs": '{"dtype": "bfloat16"}'}
+        run = Run(tmp_path / dtype, model, [row] * 4, **options, **more)()
+        assert run.stats["steps"] == 1
+        assert set(run.stats["epochs"][0]) == {"epoch", "loss", "token_accuracy"}
+        weights = run.weights
+        assert {weight.dtype for weight in weights.values()} == {getattr(torch, dtype)}
+        moved = sum((weights[name] != start[name].to(weights[name].dtype)).sum().item() for name in start)
+        shares[dtype] = moved / sum(weight.numel() for weight in start.values())
+    assert shares["float32"] > 0.9
+    assert shares["bfloat16"] < 0.01
+
+
+# -- checkpoints and logs
+
+
+def test_the_newest_whole_checkpoint_is_taken_and_half_written_ones_are_removed(tmp_path):
+    for step, state in ((9, "{}"), (20, "{}"), (100, "{"), (110, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state:
+            (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(state)
+    assert training.last_checkpoint(tmp_path).name == "checkpoint-20"
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-9", "checkpoint-20"}
+    assert training.last_checkpoint(tmp_path / "none") is None
+
+
+def test_losses_are_averaged_by_epoch():
+    log = [{"epoch": e, "loss": x, "mean_token_accuracy": x / 4} for e, x in ((0.5, 3), (1.0, 1), (1.5, 1), (2.0, 0))]
+    assert training.loss_by_epoch([*log, {"epoch": 2.0, "train_loss": 9}]) == [
+        {"epoch": 1, "loss": 2, "token_accuracy": 0.5},
+        {"epoch": 2, "loss": 0.5, "token_accuracy": 0.125},
+    ]
