@@ -112,6 +112,64 @@ class RankedReply(TypedDict):
     judgment: NotRequired[str]  # only where the trees carry a written one
 
 
+class Question(TypedDict):
+    """A benchmark's question, in one turn or several."""
+
+    prompt_id: str
+    category: str
+    turns: list[str]
+
+
+class Turn(TypedDict):
+    """An answer to one turn of a question (MT-Bench has two)."""
+
+    prompt_id: str
+    turn: int  # from 1
+    text: str
+    tokens: int
+    finish_reason: str
+
+
+class Reply(TypedDict):
+    """What a judge's server said to one request, as it was said."""
+
+    id: str
+    request_sha256: str  # of the request's body
+    judge: str  # the judge's name in the config
+    model: str  # as asked for
+    served_model: str  # as the server names it
+    date: str
+    text: str
+    logprobs: dict | None
+    finish_reason: str | None
+    prompt_tokens: int
+    output_tokens: int
+
+
+class ArenaVerdict(TypedDict):
+    """A judge's verdict on one game: in game 1 the baseline's answer is A, in game 2 the model's."""
+
+    prompt_id: str
+    game: Literal[1, 2]
+    judge: str
+    judge_model: str
+    text: str
+    verdict: Literal["A>>B", "A>B", "A=B", "B>A", "B>>A"] | None  # None: no game is counted
+
+
+class Rating(TypedDict):
+    """A judge's rating of one turn's answer, 1 to 10."""
+
+    prompt_id: str
+    turn: int
+    category: str
+    judge: str
+    judge_model: str
+    prompt: str  # the name of the judge prompt
+    text: str
+    score: float | None
+
+
 def read_jsonl(path: str | Path, kind: type) -> list[dict]:
     """Read every row of ``path``, checked against the TypedDict ``kind``.
 
