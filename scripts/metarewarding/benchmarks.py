@@ -7,9 +7,11 @@ import numpy as np
 
 from metarewarding import templates
 from metarewarding.errors import UserError
-from metarewarding.records import ArenaVerdict, Question, Rating
+from metarewarding.records import ArenaVerdict, Question, Rating, Turn
 
 # -- Arena-Hard
+
+ARENA_HARD_QUESTIONS = 500
 
 # In a verdict's order: who wins when the first of two answers is the baseline's, and how often it counts.
 _OUTCOMES = {
@@ -129,6 +131,7 @@ def _side(winner: str) -> str:
 
 # -- MT-Bench
 
+MT_BENCH_QUESTIONS = 80
 NEEDS_REFERENCE = ("math", "reasoning", "coding")  # categories
 _RATINGS = re.compile(r"\[\[(\d+\.?\d*)\]\]"), re.compile(r"\[(\d+\.?\d*)\]")
 
@@ -173,6 +176,14 @@ def mt_bench_requests(
                 }
             )
     return requests
+
+
+def turns_by_id(answers: Sequence[Turn]) -> dict[tuple[str, int], str]:
+    """{(question id, turn): text}; an answer that stands twice is an error."""
+    texts = {(row["prompt_id"], row["turn"]): row["text"] for row in answers}
+    if len(texts) != len(answers):
+        raise UserError(f"the answers hold {len(answers)} turns, of which {len(texts)} differ; ids must be unique.")
+    return texts
 
 
 def mt_bench_rating(text: str) -> float | None:

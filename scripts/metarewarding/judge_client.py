@@ -56,16 +56,14 @@ def ask(
     for identity, body in bodies.items():
         row = answered.get((identity, hashes[identity]))
         # A reply without the log-probabilities that were asked for was paid for, and answers nothing.
-        if row is not None and (row["logprobs"] is not None or "logprobs" not in body):
+        if row is not None and not _lacks_logprobs(row, body):
             replies[identity] = row
     missing = [request for request in requests if request["id"] not in replies]
     call = _Call(judge, Path(store), tries, first_wait, stored)
     facts = {"judge": judge["name"], "judge_model": judge["model"], "from_store": len(replies)}
     if missing:
         call.open(missing)
-        asyncio.run(
-            call.ask_all([(request["id"], hashes[request["id"]], bodies[request["id"]]) for request in missing])
-        )
+        asyncio.run(call.ask_all([(r["id"], hashes[r["id"]], bodies[r["id"]]) for r in missing]))
     replies |= call.replies
     facts |= {
         "asked": len(call.replies),
@@ -121,6 +119,10 @@ def _body(request: dict, judge: dict) -> dict:
     return body
 
 
+def _lacks_logprobs(row: Reply, body: dict) -> bool:
+    return "logprobs" in body and not (row["logprobs"] or {}).get("content")
+
+
 class _Call:
     """One run over the requests that are missing: what it has cost, and what it was told."""
 
@@ -169,10 +171,8 @@ class _Call:
         self.stopped, faults, queue = asyncio.Event(), [], iter(todo)
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         limits = httpx.Limits(max_connections=self.judge["concurrency"])
-        with (
-            Progress(total=len(todo), desc=f"Judge {self.judge['name']}") as progress,
-            open(self.store, "ab", 0) as file,
-        ):
+        progress = Progress(total=len(todo), desc=f"Judge {self.judge['name']}")
+        with progress, open(self.store, "ab", buffering=0) as file:
             async with httpx.AsyncClient(headers=headers, limits=limits, timeout=None) as client:
 
                 async def worker():
@@ -210,7 +210,7 @@ class _Call:
                 fault = _TryAgain(f"no reply within {self.judge['timeout_s']} s ({self.where}.timeout_s)")
             except (httpx.UnsupportedProtocol, httpx.InvalidURL):
                 raise UserError(f"{self.where}.base_url: '{self.judge['base_url']}' is no address.") from None
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 fault = _TryAgain(f"{type(error).__name__}: {error}")
             except _TryAgain as error:
                 fault = error
@@ -242,7 +242,7 @@ class _Call:
                 raise _TryAgain(f"a reply that is no JSON: {text[:200]!r}") from None
         said = f'it answered {status}: "{text[:500].strip()}"'
         # A used-up account answers 429 as well, and does not fill up by waiting.
-        if status in (408, 409, 425, 429) and "insufficient_quota" not in text or status >= 500:
+        if status >= 500 or (status in (408, 409, 425, 429) and "insufficient_quota" not in text):
             raise _TryAgain(said, _retry_after(response.headers.get("retry-after", "")))
         if status in (401, 403):
             key = f"the environment variable {self.judge['key_env']}" if self.judge["key_env"] else "no key"
@@ -258,7 +258,7 @@ class _Call:
     def row(self, reply, identity: str, digest: str, body: dict) -> Reply:
         try:
             choice, usage = reply["choices"][0], reply.get("usage") or {}
-            text = choice["message"]["content"] or ""
+            text = (choice["message"]["content"] or "").encode(errors="replace").decode()  # half a character
             return Reply(
                 id=identity,
                 request_sha256=digest,
@@ -277,7 +277,7 @@ class _Call:
             raise _TryAgain(f"a reply without choices: {json.dumps(reply)[:200]}") from None
 
     def check_logprobs(self, row: Reply, body: dict) -> None:
-        if "logprobs" in body and not (row["logprobs"] or {}).get("content"):
+        if _lacks_logprobs(row, body):
             raise UserError(
                 f"judge '{self.judge['name']}': {self.judge['model']} gives no log-probabilities, which this benchmark "
                 f"is scored by. Set {self.where}.model to one that does. {self.kept()}"
