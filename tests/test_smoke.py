@@ -1,12 +1,14 @@
 """config/smoke.yaml from end to end: real training and real sampling of a tiny random model."""
 
+import itertools
 import json
 import shutil
 
 import pytest
+import yaml
 from conftest import copy_project, planned, snakemake
 
-from metarewarding.records import MetaJudgment, Pair, read_jsonl
+from metarewarding.records import Candidate, Judgment, MetaJudgment, Pair, SftExample, read_jsonl
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 
@@ -112,3 +114,49 @@ def test_a_row_that_was_cut_off_is_named(run, results, tmp_path):
     text = said.stdout + said.stderr
     assert "results/smoke/m0/responses/0.jsonl, line" in text
     assert "Traceback" not in text
+
+
+def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
+    """The trained M0 as annotator and as the writer of new prompts, each in a study of its own."""
+    project, weights = run[0], "results/smoke/m0/weights"
+    (project / "other.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "eft": {"annotator": weights},
+                "prompts": {
+                    "source": "generate",
+                    "per_iteration": 2,
+                    "generation": {
+                        "model": weights,
+                        "size": 4,
+                        "rounds": 2,
+                        "per_round": 4,
+                        "min_words": 1,
+                        "max_rouge_l": 1.0,
+                    },
+                },
+                "pathvars": {"results": "results/other"},
+            }
+        )
+    )
+    data = project / "results/other/data"
+    targets = ("results/other/data/eft/train.jsonl", "results/other/data/prompts/generated/1/2/accepted.jsonl")
+    made = snakemake(project, *targets, *SMOKE, "other.yaml")
+    assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
+    facts = json.loads((data / "eft/stats.json").read_text())
+    assert facts["annotator"] == weights
+    assert facts["judgments"] == 3 * facts["train_replies"]
+    assert 0 < facts["train_prompts_accepted"] <= facts["train_prompts_judged"] <= facts["train_prompts"]
+    examples = read_jsonl(data / "eft/train.jsonl", SftExample)
+    sampled = [row for shard in (0, 1) for row in read_jsonl(data / f"eft/judgments/{shard}.jsonl", Judgment)]
+    texts = {(row["response_id"], row["text"]): row["score"] for row in sampled}
+    for row in examples:
+        assert texts[row["response_id"], row["completion"][0]["content"]] == row["score"]
+    candidates = [
+        row
+        for n, shard in itertools.product((1, 2), (0, 1))
+        for row in read_jsonl(data / f"prompts/generated/1/{n}/candidates/{shard}.jsonl", Candidate)
+    ]
+    assert len({row["prompt_id"] for row in candidates}) == 8
+    again = snakemake(project, *targets, *SMOKE, "other.yaml")
+    assert "Nothing to be done" in again.stdout + again.stderr

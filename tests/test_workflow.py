@@ -86,7 +86,7 @@ def test_a_study_is_planned_under_its_own_root(project, study):
 
 def test_prompts_are_generated_on_request(project):
     jobs = planned(project, "results/data/prompts/1.jsonl", "--config", "prompts={source: generate}")
-    assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (4, 4)
+    assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (6, 6)
     assert jobs["fetch_seed_model"] == jobs["split_rankings"] == 1
 
 
