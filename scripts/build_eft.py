@@ -83,9 +83,9 @@ def main(job):
     if not train:
         raise UserError(
             f"EFT has no data: of {facts['train_prompts']} prompts, {facts['train_prompts_judged']} have two replies "
-            f"with a readable judgment, and none of them is ordered as people ordered it (eft.annotator: {p.annotator}). "
-            "An annotator that does not know the judge's form needs another template (templates.judge), or another "
-            "model (eft.annotator)."
+            "with a readable judgment, and none of them is ordered as people ordered it (eft.annotator: "
+            f"{p.annotator}). An annotator that does not know the judge's form needs another template "
+            "(templates.judge), or is to be replaced (eft.annotator)."
         )
     write_jsonl(job.output.train, train)
     write_json(job.output.stats, facts)

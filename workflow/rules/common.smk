@@ -184,7 +184,9 @@ def sampling_stats(wildcards):
             shard=range(GENERATION["shards"]),
         )
     return (
-        data + sampled + [f"<results>/{model}/benchmarks/{what}.stats.json" for model in REPORTED for what in benchmarked]
+        data
+        + sampled
+        + [f"<results>/{model}/benchmarks/{what}.stats.json" for model in REPORTED for what in benchmarked]
     )
 
 
