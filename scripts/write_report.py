@@ -34,6 +34,7 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
             "training": files["training"].get(model),
             "pairs": files["pairs"].get(model),
             "elo": files["elo"].get(model),
+            "bias": files["bias"].get(model),
         }
         for model in models
     ]

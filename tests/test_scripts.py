@@ -484,7 +484,7 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
         "manifests": [put("seed/manifest.json", {"model": "seed", "seconds": 3})],
         "agreement": [put("seed/benchmarks/judge_agreement/score.json", agreement)],
         "template": ROOT / "workflow/report/page.html.jinja",
-    } | {kind: [] for kind in ("training", "pairs", "elo", "arena")}
+    } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias")}
     params = {"root": str(root), "models": ["seed"], "parents": {}, "per_iteration": 8}
     params["model"] = {"source": "path", "path": "<script>alert(1)</script>"}
     outputs = {"page": "p.html", "scoreboard": "s.txt", "metrics": "m.json"}

@@ -87,3 +87,20 @@ rule judge_agreement:
         code=fingerprint("judge_agreement.py"),
     script:
         "../../scripts/judge_agreement.py"
+
+
+rule measure_meta_judge:
+    """How a model's verdicts as meta-judge lean: to higher scores, to a place, to length."""
+    input:
+        judgments=expand("<results>/{{model}}/judgments/{shard}.jsonl", shard=SHARDS),
+        meta_judgments=expand("<results>/{{model}}/meta_judgments/{shard}.jsonl", shard=SHARDS),
+    output:
+        "<results>/{model}/benchmarks/meta_judge/score.json",
+    log:
+        "<results>/logs/measure_meta_judge/{model}.log",
+    conda:
+        "../../envs/sample.yaml"
+    params:
+        code=fingerprint("measure_meta_judge.py"),
+    script:
+        "../../scripts/measure_meta_judge.py"

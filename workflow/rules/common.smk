@@ -52,6 +52,7 @@ REPORTED = config_settings.models(SETTINGS, SETTINGS["run"])
 TRAINED = REPORTED[2:]
 PARENTS = {model: config_settings.parent(SETTINGS, *config_settings.split_model(model)) for model in TRAINED}
 JUDGE_TRAINED = [model for model in TRAINED if config_settings.trains_judge(SETTINGS, model)]
+META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 
 
 def fingerprint(script):
@@ -162,7 +163,7 @@ def iteration_stats(wildcards):
 def sampled_folders():
     """`<model>/<stage>` of everything that is sampled to train the reported models."""
     stages = [(model, stage) for model in dict.fromkeys(PARENTS.values()) for stage in ("responses", "judgments")]
-    stages += [(model, "meta_judgments") for model in dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED)]
+    stages += [(model, "meta_judgments") for model in META_JUDGES]
     return [f"{model}/{stage}" for model, stage in stages]
 
 

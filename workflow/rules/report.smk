@@ -10,6 +10,7 @@ rule write_report:
         training=expand("<results>/{model}/training.json", model=REPORTED[1:]),
         pairs=expand("<results>/{model}/pairs/stats.json", model=TRAINED),
         elo=expand("<results>/{model}/elo.stats.json", model=JUDGE_TRAINED),
+        bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
         arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),
         template="workflow/report/page.html.jinja",
