@@ -2,7 +2,7 @@
 
 from job import logged
 from metarewarding import benchmark_files, benchmarks
-from metarewarding.judge_client import ask
+from metarewarding.judge_client import ask, reached
 from metarewarding.records import ArenaVerdict, Response, read_jsonl, unique_by, write_json, write_jsonl
 from metarewarding.sampling import parse_facts
 
@@ -49,7 +49,9 @@ def main(job):
         benchmark_files.arena_hard_prompt(job.input.judge_prompt, job.input.judge_template),
         p.max_tokens,
     )
-    rows, facts = play(requests, p.judge, p.store)
+    # a local judge's server runs while it is asked
+    with reached(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
+        rows, facts = play(requests, judge, p.store)
     write_jsonl(job.output.verdicts, rows)
     write_json(job.output.stats, facts | {"baseline": baseline, "questions": len(questions)})
 

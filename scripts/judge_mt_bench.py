@@ -2,7 +2,7 @@
 
 from job import logged
 from metarewarding import benchmark_files, benchmarks
-from metarewarding.judge_client import ask
+from metarewarding.judge_client import ask, reached
 from metarewarding.records import Rating, Turn, read_jsonl, write_json, write_jsonl
 from metarewarding.sampling import parse_facts
 
@@ -41,7 +41,9 @@ def main(job):
         benchmark_files.mt_bench_prompts(job.input.judge_prompts),
         p.max_tokens,
     )
-    rows, facts = rate(requests, p.judge, p.store)
+    # a local judge's server runs while it is asked
+    with reached(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
+        rows, facts = rate(requests, judge, p.store)
     write_jsonl(job.output.verdicts, rows)
     write_json(job.output.stats, facts | {"questions": len(questions)})
 

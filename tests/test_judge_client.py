@@ -9,7 +9,7 @@ import time
 
 import pytest
 from conftest import ROOT
-from judge_server import completion, judge_server
+from stand_in import completion, judge_server
 
 from metarewarding.errors import UserError
 from metarewarding.judge_client import _retry_after, ask, estimate, read_store

@@ -2,7 +2,8 @@
 
 A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``key_env``
 (the environment variable that holds the key, or None), ``concurrency``, ``price_in`` and ``price_out``
-(US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``.
+(US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``. ``reached`` makes
+such a judge of a model folder.
 A request is a dict: ``id``, ``messages``, ``temperature``, ``max_tokens``, and ``top_logprobs`` where
 log-probabilities are wanted; other keys are the caller's own.
 """
@@ -10,17 +11,21 @@ log-probabilities are wanted; other keys are the caller's own.
 import asyncio
 import datetime
 import email.utils
+import functools
 import hashlib
 import json
 import os
 import random
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 
+from metarewarding.chat import inert
 from metarewarding.errors import UserError
+from metarewarding.judge_server import judge_server
 from metarewarding.progress import Progress
 from metarewarding.records import Reply
 
@@ -93,6 +98,27 @@ def estimate(requests: Sequence[dict], judge: dict) -> dict:
     }
 
 
+@contextmanager
+def reached(judge: dict, weights: str | Path | None, engine: dict | None = None, log: str | Path | None = None):
+    """``judge``; where ``weights`` is a model folder, with a server of its own for as long as the block lasts.
+
+    The server starts when something is asked that the store does not hold. No special token of the model
+    reaches it in a message, or an answer could end its own turn.
+    """
+    if weights is None:
+        yield judge
+        return
+    from transformers import AutoTokenizer
+
+    with ExitStack() as stack:
+
+        @functools.cache
+        def start() -> str:
+            return stack.enter_context(judge_server(weights, judge["model"], engine, log))
+
+        yield judge | {"base_url": start, "key_env": None, "tokenizer": AutoTokenizer.from_pretrained(weights)}
+
+
 def read_store(path: str | Path) -> list[Reply]:
     """The replies in a store; a line that a killed run left unfinished is passed over, so it is asked again."""
     rows = []
@@ -108,9 +134,12 @@ def read_store(path: str | Path) -> list[Reply]:
 
 def _body(request: dict, judge: dict) -> dict:
     """The body of a request, always with its keys in this order: its hash says whether it was asked before."""
+    messages = request["messages"]
+    if "tokenizer" in judge:
+        messages = [{**message, "content": inert(message["content"], judge["tokenizer"])} for message in messages]
     body = {
         "model": judge["model"],
-        "messages": request["messages"],
+        "messages": messages,
         "temperature": request["temperature"],
         "max_tokens": request["max_tokens"],
     }
@@ -158,6 +187,7 @@ class _Call:
                     f"({self.where}.key_env) is {'no key' if self.key else 'not set'}. Set it to the server's key, "
                     "or set key_env to null for a server that wants none. Nothing was asked."
                 )
+        self.base_url = self.judge["base_url"]() if callable(self.judge["base_url"]) else self.judge["base_url"]
         # A line that a killed run left unfinished must not swallow the first one of this run.
         self.store.parent.mkdir(parents=True, exist_ok=True)
         with open(self.store, "ab+") as file:
@@ -204,19 +234,19 @@ class _Call:
         for attempt in range(1, self.tries + 1):
             try:
                 async with asyncio.timeout(self.judge["timeout_s"]):  # all of it: a slow trickle is a hang too
-                    response = await client.post(self.judge["base_url"].rstrip("/") + "/chat/completions", json=body)
+                    response = await client.post(self.base_url.rstrip("/") + "/chat/completions", json=body)
                 return self.row(self.body_of(response), identity, digest, body)
             except TimeoutError:
                 fault = _TryAgain(f"no reply within {self.judge['timeout_s']} s ({self.where}.timeout_s)")
             except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-                raise UserError(f"{self.where}.base_url: '{self.judge['base_url']}' is no address.") from None
+                raise UserError(f"{self.where}.base_url: '{self.base_url}' is no address.") from None
             except httpx.RequestError as error:
                 fault = _TryAgain(f"{type(error).__name__}: {error}")
             except _TryAgain as error:
                 fault = error
             if attempt == self.tries:
                 raise UserError(
-                    f"judge '{self.judge['name']}' ({self.judge['model']} at {self.judge['base_url']}) gave no reply "
+                    f"judge '{self.judge['name']}' ({self.judge['model']} at {self.base_url}) gave no reply "
                     f"to '{identity}' in {self.tries} tries; the last time: {fault}. {self.kept()}"
                 )
             self.retries += 1
@@ -248,7 +278,7 @@ class _Call:
             key = f"the environment variable {self.judge['key_env']}" if self.judge["key_env"] else "no key"
             mend = f"It was sent {key} ({self.where}.key_env): give a key that may use this model."
         elif status == 404:
-            mend = f"Is {self.where}.base_url ({self.judge['base_url']}) or {self.where}.model wrong?"
+            mend = f"Is {self.where}.base_url ({self.base_url}) or {self.where}.model wrong?"
         elif status == 429:
             mend = f"The account behind {self.where}.key_env has nothing left: fill it up, or name another key."
         else:
