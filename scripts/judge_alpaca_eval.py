@@ -7,9 +7,13 @@ from job import elapsed, logged, versions
 from metarewarding.alpaca import annotate, has_verdict, inert, read_rows, verdict_tokens
 from metarewarding.benchmark_files import questions
 from metarewarding.errors import UserError
-from metarewarding.judge_client import ask, read_store
-from metarewarding.judge_server import judge_server
+from metarewarding.judge_client import ask, reached, read_store
 from metarewarding.records import Response, read_jsonl, unique_by, write_json
+
+# How a model that is served here is asked. The verdict is read from log-probabilities, which temperature does
+# not change, but vLLM counts the token that was drawn as one of the likeliest; and a small model has other
+# words among its five likeliest, so that one side's probability, or both, would be unknown.
+LOCAL = {"temperature": 0.0, "top_logprobs": 20}
 
 
 def model_outputs(answers: list[str], reference: str, subset: int | None, generator: str) -> list[dict]:
@@ -37,7 +41,7 @@ def model_outputs(answers: list[str], reference: str, subset: int | None, genera
     return rows
 
 
-def requests_of(outputs, reference, annotator: str, judge: dict, temperature, stored: list[dict]) -> dict[str, dict]:
+def requests_of(outputs, reference, annotator: str, judge: dict, changes, stored: list[dict]) -> dict[str, dict]:
     """{the body's hash: request} of all that the package would ask.
 
     A reply that held no verdict is never played back: its request gets the next number, and is asked again.
@@ -48,7 +52,7 @@ def requests_of(outputs, reference, annotator: str, judge: dict, temperature, st
         bodies[digest(body)] = body
         return completion("m", {"content": [{"token": "m", "logprob": 0, "top_logprobs": []}]})
 
-    annotate(outputs, reference, annotator, judge, collect, temperature)
+    annotate(outputs, reference, annotator, judge, collect, changes)
     tokens = verdict_tokens(annotator)
     fruitless = {row["id"] for row in stored if not has_verdict(row["logprobs"], tokens)}
     requests = {}
@@ -79,46 +83,23 @@ def completion(text: str, logprobs: dict | None, tokens: tuple[int, int] = (0, 0
     }
 
 
-def special_tokens(weights: str | None) -> list[str]:
-    """What would open or close a turn for a local judge, longest first."""
-    if weights is None:
-        return []
-    from transformers import AutoTokenizer
-
-    tokens = AutoTokenizer.from_pretrained(weights).added_tokens_decoder.values()
-    return sorted((str(token) for token in tokens if token.special and len(str(token)) > 1), key=len, reverse=True)
-
-
-def judged(outputs, reference, annotator: str, judge: dict, store: str, weights=None, engine=None, log=None):
-    """(annotations, facts). ``weights`` is a local judge's folder: its server runs while it is asked.
-
-    A local judge is asked at temperature 0. The verdict is read from log-probabilities, which temperature
-    does not change; but vLLM counts the token that was drawn as one of the five likeliest.
-    """
-    temperature = None if weights is None else 0.0
-    markup = special_tokens(weights)
-    shown = [row | {"output": inert(row["output"], markup)} for row in outputs]
-    against = [row | {"output": inert(row["output"], markup)} for row in reference]
+def judged(outputs, reference, annotator: str, judge: dict, store: str, changes: dict | None = None):
+    """(annotations, facts); ``changes`` to what the annotator's config sends with a request."""
+    shown = [row | {"output": inert(row["output"])} for row in outputs]
+    against = [row | {"output": inert(row["output"])} for row in reference]
     stored = [row for row in read_store(store) if row["judge"] == judge["name"]]
-    requests = requests_of(shown, against, annotator, judge, temperature, stored)
-    known = {row["id"] for row in stored}
-    if weights and any(request["id"] not in known for request in requests.values()):
-        with judge_server(weights, judge["model"], engine, log) as base_url:
-            replies, facts = ask(list(requests.values()), judge | {"base_url": base_url, "key_env": None}, store)
-    else:
-        replies, facts = ask(list(requests.values()), judge, store)
+    requests = requests_of(shown, against, annotator, judge, changes, stored)
+    replies, facts = ask(list(requests.values()), judge, store)
 
     def answer(body: dict) -> dict:
         reply = replies[requests[digest(body)]["id"]]
         return completion(reply["text"], reply["logprobs"], (reply["prompt_tokens"], reply["output_tokens"]))
 
-    rows = annotate(shown, against, annotator, judge, answer, temperature)
-    as_written = (
-        {row["instruction"]: row["output"] for row in outputs},
-        {row["instruction"]: row["output"] for row in reference},
-    )
-    for row in rows:
-        row["output_2"], row["output_1"] = (texts[row["instruction"]] for texts in as_written)
+    rows = annotate(shown, against, annotator, judge, answer, changes)
+    for output, texts in (("output_1", reference), ("output_2", outputs)):
+        as_written = {row["instruction"]: row["output"] for row in texts}
+        for row in rows:
+            row[output] = as_written[row["instruction"]]
     dates = sorted(reply["date"] for reply in replies.values())
     return rows, facts | {
         "annotator": annotator,
@@ -133,13 +114,13 @@ def judged(outputs, reference, annotator: str, judge: dict, store: str, weights=
 @logged
 def main(job):
     p = job.params
-    judge = dict(p.judge)
     answers = [job.input.answers] if isinstance(job.input.answers, str) else list(job.input.answers)
     reference = read_rows(job.input.reference, "instruction", "output", "generator")
     outputs = model_outputs(answers, job.input.reference, p.subset, p.generator)
     weights = job.input.get("judge_weights")
-    server_log = f"{job.log[0]}.server" if weights else None
-    rows, facts = judged(outputs, reference, p.annotator, judge, p.store, weights, p.engine, server_log)
+    changes = None if weights is None else LOCAL
+    with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
+        rows, facts = judged(outputs, reference, p.annotator, judge, p.store, changes)
     if facts["missing"] > p.max_missing * len(rows):
         raise UserError(
             f"judge '{judge['name']}' gave no verdict on {facts['missing']} of {len(rows)} answers: neither of the two "

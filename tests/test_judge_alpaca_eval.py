@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import judge_alpaca_eval
 import pytest
 from conftest import ROOT
-from judge_server import completion, judge_server
+from stand_in import completion, judge_server
 
 import metarewarding.judge_server as local
 from metarewarding.alpaca import alpaca_eval_scores

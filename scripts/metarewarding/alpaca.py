@@ -161,13 +161,13 @@ def annotate(
     annotator: str,
     judge: dict,
     answer: Callable[[dict], dict],
-    temperature: float | None = None,
+    changes: dict | None = None,
 ) -> list[dict]:
     """alpaca_eval's annotations of ``outputs`` against ``reference``, rows with instruction, output, generator.
 
     ``annotator`` names a config of the package, whose prompt and parser are used; the model is the judge's.
     ``answer`` gives the reply to a request's body, as an OpenAI-compatible server would. Nothing is cached.
-    ``temperature`` replaces the config's own.
+    ``changes`` replace what the config sends with a request.
     """
     import httpx
     import yaml
@@ -178,9 +178,7 @@ def annotate(
     asked = {row["instruction"] for row in outputs}
     settings = annotator_settings(annotator)
     # Without requires_chatml a model whose name holds "instruct" would be sent to /completions.
-    settings["completions_kwargs"] |= {"model_name": judge["model"], "requires_chatml": True}
-    if temperature is not None:
-        settings["completions_kwargs"]["temperature"] = temperature
+    settings["completions_kwargs"] |= {"model_name": judge["model"], "requires_chatml": True} | (changes or {})
     with TemporaryDirectory() as folder, quiet(), httpx.Client(transport=httpx.MockTransport(handler)) as client:
         config = Path(folder) / "annotator" / "configs.yaml"
         config.parent.mkdir()
@@ -229,12 +227,9 @@ def has_verdict(logprobs: dict | None, tokens: set[str]) -> bool:
     return any(token["token"] in tokens for token in content[0].get("top_logprobs") or [])
 
 
-def inert(text: str, tokens: Iterable[str]) -> str:
-    """``text`` with a zero-width space in what the package would read as markup: turns of a chat, placeholders.
-
-    ``tokens`` are the special tokens of the judge, where it is known; see ``metarewarding.chat``.
-    """
-    for token in {"<|im_start|>", "<|im_end|>", "{instruction}", "{output_1}", "{output_2}", *tokens}:
+def inert(text: str) -> str:
+    """``text`` with a zero-width space in what the package would read as markup: turns of a chat, placeholders."""
+    for token in ("<|im_start|>", "<|im_end|>", "{instruction}", "{output_1}", "{output_2}"):
         text = text.replace(token, token[0] + "\u200b" + token[1:])
     return text
 
