@@ -13,6 +13,7 @@ include: "workflow/rules/sample.smk"
 include: "workflow/rules/preferences.smk"
 include: "workflow/rules/dpo.smk"
 include: "workflow/rules/benchmarks.smk"
+include: "workflow/rules/judges.smk"
 include: "workflow/rules/report.smk"
 
 

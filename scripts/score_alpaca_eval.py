@@ -11,7 +11,9 @@ def main(job):
     score = alpaca_eval_scores(job.input.annotations, job.input.get("gamed"), job.input.reference)
     if job.input.get("categories"):
         score["categories"] = category_win_rates(job.input.annotations, read_json(job.input.categories))
-    score |= {field: facts[field] for field in ("judge", "judge_model", "annotator", "missing")}
+    score |= {field: facts[field] for field in ("judge", "judge_model", "annotator", "missing", "cost")}
+    # a subset's score compares with no other
+    score |= {"benchmark": "alpaca_eval", "model": job.wildcards.model, "complete": score["lc_win_rate"] is not None}
     write_json(job.output[0], score)
     print(
         f"{facts['judge']} ({facts['judge_model']}): win rate {score['win_rate']:.2f} %"

@@ -2,7 +2,7 @@
 
 from job import logged
 from metarewarding import eft
-from metarewarding.records import write_json, write_jsonl
+from metarewarding.records import Prompt, write_json, write_jsonl
 from metarewarding.sampling import rng
 
 
@@ -35,6 +35,8 @@ def main(job):
     write_jsonl(job.output.ift, ift)
     write_jsonl(job.output.candidates, candidates)
     write_jsonl(job.output.eval, held_out)
+    prompts = {row["prompt_id"]: Prompt(prompt_id=row["prompt_id"], text=row["prompt"]) for row in held_out}
+    write_jsonl(job.output.eval_prompts, prompts.values())
     write_json(job.output.stats, facts)
 
 

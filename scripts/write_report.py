@@ -1,5 +1,6 @@
 """The page at the end of a run, a table for the terminal, and the numbers behind both, from the metrics files alone."""
 
+import csv
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,7 +13,14 @@ PAPER_PROMPTS = 5000  # an iteration (section 3.1)
 
 def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str]) -> dict:
     """All metrics of the run, by model; files are told apart by their paths under ``root``."""
-    files = {kind: {of_model(path, root): read_json(path) for path in paths} for kind, paths in inputs.items()}
+    files = {
+        kind: {of_model(path, root): read_json(path) for path in paths}
+        for kind, paths in inputs.items()
+        if kind != "judged"  # several files a model
+    }
+    judged: dict[str, dict] = {}
+    for path in inputs["judged"]:
+        judged.setdefault(of_model(path, root), {})[Path(path).parent.name] = read_json(path)
     stages: dict[str, dict] = {}
     for path in inputs["sampling"]:
         of_stage = stages.setdefault(stage_of(path, root), {"jobs": 0, "requests": 0, "completions": 0, "unparsed": 0})
@@ -35,6 +43,7 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
             "pairs": files["pairs"].get(model),
             "elo": files["elo"].get(model),
             "bias": files["bias"].get(model),
+            "judged": judged.get(model, {}),
         }
         for model in models
     ]
@@ -63,6 +72,118 @@ def add_job(stage: dict, facts: dict, counts: bool) -> None:
     stage["engine_seconds"] = stage.get("engine_seconds", 0) + facts["seconds"]
     stage["jobs"] += counts
     stage["seconds"] = stage.get("seconds", 0) + counts * facts["process_seconds"]
+
+
+# (title, [(column, place of the value in score.json, factor)]) of the benchmarks whose verdicts a judge gives
+JUDGED = {
+    "alpaca_eval": (
+        "AlpacaEval 2",
+        [
+            ("Length-controlled win rate, %", "lc_win_rate", 1),
+            ("standard error", "lc_win_rate_se", 1),
+            ("Win rate, %", "win_rate", 1),
+            ("standard error", "win_rate_se", 1),
+            ("Mean characters", "avg_length", 1),
+            ("Verdicts", "n", 1),
+        ],
+    ),
+    "arena_hard": (
+        "Arena-Hard",
+        [
+            ("Score, %", "score", 1),
+            ("95 % from", "ci_low", 1),
+            ("to", "ci_high", 1),
+            ("Mean characters", "mean_length", 1),
+            ("Mean tokens", "mean_tokens", 1),
+            ("Battles", "n", 1),
+        ],
+    ),
+    "mt_bench": (
+        "MT-Bench",
+        [
+            ("Average", "average", 1),
+            ("Turn 1", "turn1", 1),
+            ("Turn 2", "turn2", 1),
+            ("Mean characters", "mean_length", 1),
+            ("Ratings", "n", 1),
+        ],
+    ),
+    "judge_vs_gpt4": (
+        "Judge against a stronger judge",
+        [
+            ("Chosen by the stronger: agreement, %", "gpt4_chosen.agreement", 100),
+            ("without ties", "gpt4_chosen.agreement_without_ties", 100),
+            ("pairs", "gpt4_chosen.pairs", 1),
+            ("Chosen by the model: agreement, %", "self_chosen.agreement", 100),
+            ("without ties", "self_chosen.agreement_without_ties", 100),
+            ("pairs", "self_chosen.pairs", 1),
+            ("Mean score given", "mean_score", 1),
+        ],
+    ),
+}
+
+
+def value_at(score: dict | None, place: str):
+    """The value at "a.b" in nested dicts, None where there is none."""
+    for key in place.split("."):
+        score = score.get(key) if isinstance(score, dict) else None
+    return score
+
+
+def judged_tables(metrics: dict) -> list[dict]:
+    """A table for each benchmark and judge: {title, judge, judge_model, complete, cost, heads, rows}.
+
+    Scores of different judges never share a table.
+    """
+    tables: dict[tuple[str, str, str], dict] = {}
+    for row in metrics["models"]:
+        for benchmark, score in row["judged"].items():
+            title, columns = JUDGED[benchmark]
+            table = tables.setdefault(
+                (benchmark, score["judge"], score["judge_model"]),
+                {
+                    "title": title,
+                    "judge": score["judge"],
+                    "judge_model": score["judge_model"],
+                    "complete": True,
+                    "cost": 0,
+                    "heads": [head for head, _, _ in columns],
+                    "rows": [],
+                },
+            )
+            table["complete"] &= score.get("complete", True)
+            table["cost"] += score.get("cost", 0)
+            values = [(value_at(score, place), factor) for _, place, factor in columns]
+            table["rows"].append(
+                (row["model"], [value if value is None else factor * value for value, factor in values])
+            )
+    return [tables[key] for key in sorted(tables)]
+
+
+def beside_the_paper(metrics: dict, paper: str | Path) -> list[dict]:
+    """Each figure of the paper that this run has too: {place, benchmark, metric, unit, model, paper, ours, judge}.
+
+    Ours is in the paper's unit. A score with a judge carries the judge's name: scores of different judges
+    cannot be compared.
+    """
+    by_model = {
+        row["model"]: row["judged"] | {"judge_agreement": row["agreement"], "meta_judge": row["bias"]}
+        for row in metrics["models"]
+    }
+    rows = []
+    with open(paper, encoding="utf-8", newline="") as file:
+        for target in csv.DictReader(file):
+            score = by_model.get(target["model"], {}).get(target["benchmark"])
+            value = value_at(score, target["metric"])
+            if value is None:
+                continue
+            share = target["unit"] == "%" and target["benchmark"] in ("judge_agreement", "meta_judge", "judge_vs_gpt4")
+            rows.append(
+                {key: target[key] for key in ("place", "benchmark", "metric", "unit", "model", "source")}
+                | {"paper": float(target["value"]), "ours": 100 * value if share else value}
+                | {"judge": score.get("judge"), "judge_model": score.get("judge_model")}
+            )
+    return rows
 
 
 def scoreboard(metrics: dict, note: str | None) -> str:
@@ -129,8 +250,10 @@ def small_run_note(model: dict, per_iteration: int) -> str | None:
 def main(job):
     p = job.params
     inputs = {kind: [paths] if isinstance(paths, str) else list(paths) for kind, paths in job.input.items()}
-    template = inputs.pop("template")[0]
+    template, paper = inputs.pop("template")[0], inputs.pop("paper")[0]
     metrics = collect(inputs, p.root, p.models, p.parents)
+    metrics["judged"] = judged_tables(metrics)
+    metrics["beside_the_paper"] = beside_the_paper(metrics, paper)
     note = small_run_note(p.model, p.per_iteration)
     # autoescape: what a model wrote, a path or a name is text on the page, never markup
     environment = Environment(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import score_alpaca_eval
 from conftest import ROOT
-from test_judge_alpaca_eval import job
+from test_scripts import job
 
 from metarewarding import alpaca
 from metarewarding.alpaca import alpaca_eval_scores, category_win_rates
@@ -189,9 +189,10 @@ def test_the_score_names_its_judge(tmp_path, published):
         "reference": REFERENCE,
         "categories": write(tmp_path / "categories.json", categories),
     }
-    score_alpaca_eval.main(job(tmp_path, inputs, {"score": "score.json"}))
+    score_alpaca_eval.main(job(tmp_path, inputs, {"score": "score.json"}, model="m0"))
     score = json.loads((tmp_path / "score.json").read_text())
     assert (score["judge"], score["judge_model"]) == ("gpt4", "gpt-4-1106-preview")
     assert score["lc_win_rate"] == pytest.approx(5.8755, abs=0.2)
+    assert (score["model"], score["complete"], score["cost"]) == ("m0", True, 8.0)
     assert sum(rates["n"] for rates in score["categories"].values()) == 805
     assert set(score["categories"]) == set(categories.values())

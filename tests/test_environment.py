@@ -79,7 +79,7 @@ def test_a_whole_environment_is_not_touched(machine):
     assert finished.stdout.strip() == str(machine / ".venv")
 
 
-@pytest.mark.parametrize("name", ["sample", "train", "report"])
+@pytest.mark.parametrize("name", ["sample", "train", "evaluate", "report"])
 def test_a_conda_file_holds_the_pins_of_its_lock(name):
     lines = (ROOT / f"envs/{name}.lock").read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith((" ", "#"))]

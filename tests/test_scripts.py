@@ -149,7 +149,9 @@ def test_fetch_seed_model_refuses_a_model_without_a_chat_template(tmp_path, refu
 
 
 def split_job(tmp_path, trees):
-    outputs = {name: f"{name}.jsonl" for name in ("ift", "candidates", "eval")} | {"stats": "split.json"}
+    outputs = {name: f"{name}.jsonl" for name in ("ift", "candidates", "eval", "eval_prompts")} | {
+        "stats": "split.json"
+    }
     return job(tmp_path, {"trees": trees}, outputs, {"ift_prompts": 6, "eval_prompts": 18, "seed": 0})
 
 
@@ -483,6 +485,13 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
         "eft": put("data/eft/stats.json", {"eval_prompts": 1, "eval_replies": 2}),
         "manifests": [put("seed/manifest.json", {"model": "seed", "seconds": 3})],
         "agreement": [put("seed/benchmarks/judge_agreement/score.json", agreement)],
+        "judged": [
+            put(
+                "seed/benchmarks/mt_bench/score.json",
+                {"judge": "<b>stand-in</b>", "judge_model": "J", "average": 8.5, "n": 4, "complete": False},
+            )
+        ],
+        "paper": ROOT / "workflow/report/paper.csv",
         "template": ROOT / "workflow/report/page.html.jinja",
     } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias")}
     params = {"root": str(root), "models": ["seed"], "parents": {}, "per_iteration": 8}
@@ -493,3 +502,10 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
     assert "<script>" not in page
     assert "&lt;script&gt;alert(1)" in page
     assert "25 %" in (tmp_path / "s.txt").read_text()
+    assert "<b>stand-in" not in page
+    assert "compares with nothing else" in page
+    beside = json.loads((tmp_path / "m.json").read_text())["beside_the_paper"]
+    average = next(row for row in beside if row["metric"] == "average")
+    assert (average["paper"], average["ours"], average["judge"]) == (8.116, 8.5, "<b>stand-in</b>")
+    agreement = next(row for row in beside if row["metric"] == "agreement")
+    assert (agreement["place"], agreement["paper"], agreement["ours"]) == ("Table 7", 62.81, 50)

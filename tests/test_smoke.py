@@ -7,6 +7,7 @@ import shutil
 import pytest
 import yaml
 from conftest import copy_project, planned, snakemake
+from stand_in import completion, judge_server
 
 from metarewarding.records import Candidate, Judgment, MetaJudgment, Pair, SftExample, read_jsonl
 
@@ -160,3 +161,88 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
     assert len({row["prompt_id"] for row in candidates}) == 8
     again = snakemake(project, *targets, *SMOKE, "other.yaml")
     assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def question_files(folder):
+    """Four questions of each benchmark in its published format, and prompts for the judge."""
+
+    def rows(name, *values):
+        (folder / name).write_text("".join(json.dumps(value) + "\n" for value in values))
+        return str(folder / name)
+
+    (folder / "utils.py").write_text('JUDGE_SETTINGS = {"arena-hard-v0.1": {"system_prompt": "Compare."}}\n')
+    (folder / "template.yaml").write_text('prompt_template: "Q {QUESTION} A {ANSWER_A} B {ANSWER_B}"\n')
+    reference = [{"instruction": f"Why {i}?", "output": "So.", "generator": "ref", "dataset": "d"} for i in range(4)]
+    (folder / "reference.json").write_text(json.dumps(reference))
+    turns = {"v1": "{question} {answer}", "v1-multi-turn": "{question_1} {answer_1} {question_2} {answer_2}"}
+    prompts = [
+        {"name": f"single-{kind}{name}", "system_prompt": "Rate.", "prompt_template": text + more}
+        for name, text in turns.items()
+        for kind, more in (("", ""), ("math-", " {ref_answer_1}" + " {ref_answer_2}" * ("multi" in name)))
+    ]
+    return {
+        "alpaca_eval_reference": str(folder / "reference.json"),
+        "arena_hard_questions": rows(
+            "arena.jsonl", *({"uid": f"q{i}", "prompt": f"Do {i}.", "cluster": "c"} for i in range(4))
+        ),
+        "arena_hard_baseline": rows(
+            "baseline.jsonl",
+            *(
+                {"uid": f"q{i}", "model": "base", "messages": [{"role": "assistant", "content": "Done."}]}
+                for i in range(4)
+            ),
+        ),
+        "arena_hard_judge_prompt": str(folder / "utils.py"),
+        "arena_hard_judge_template": str(folder / "template.yaml"),
+        "mt_bench_questions": rows(
+            "mt.jsonl",
+            *({"question_id": i, "category": c, "turns": ["One?", "Two?"]} for i, c in enumerate(["writing", "math"])),
+        ),
+        "mt_bench_references": rows("mt_ref.jsonl", {"question_id": 1, "choices": [{"turns": ["1", "2"]}]}),
+        "mt_bench_judge_prompts": rows("mt_prompts.jsonl", *prompts),
+    }
+
+
+def verdict_of(body, before):
+    """A judge that always likes the first of two best, and rates 7."""
+    if body.get("logprobs"):
+        likely = [{"token": "m", "logprob": -0.1}, {"token": "M", "logprob": -2.3}]
+        return completion("m", body, {"content": [{"token": "m", "logprob": -0.1, "top_logprobs": likely}]})
+    return "[[A>B]]" if body["messages"][0]["content"] == "Compare." else "Rating: [[7]]"
+
+
+def test_the_benchmarks_with_a_judge_behind_an_api(run, results, tmp_path):
+    """AlpacaEval, Arena-Hard, MT-Bench and table 3 for the seed and M0, by a server on the loopback address."""
+    project = run[0]
+    benchmarks = ("alpaca_eval", "arena_hard", "mt_bench", "judge_vs_gpt4")
+    with judge_server(verdict_of) as server:
+        judge = {key: value for key, value in server.judge(max_cost=100.0).items() if key != "name"}
+        change = {
+            "benchmarks": {
+                "run": list(benchmarks),
+                "judges": {"stand-in": judge},
+                "files": question_files(tmp_path),
+                **{benchmark: {"judge": "stand-in"} for benchmark in benchmarks},
+            }
+        }
+        (project / "judged.yaml").write_text(yaml.safe_dump(change))
+        targets = [f"results/smoke/{m}/benchmarks/{b}/score.json" for m in ("seed", "m0") for b in benchmarks]
+        made = snakemake(project, *targets, *SMOKE, "judged.yaml")
+        assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
+        asked = len(server.bodies)
+        for model in ("seed", "m0"):
+            for benchmark in benchmarks:
+                score = json.loads((results / model / "benchmarks" / benchmark / "score.json").read_text())
+                assert (score["judge"], score["judge_model"]) == ("stand-in", "judge-1")
+        # a settings' change that asks nothing new costs nothing: the replies are kept
+        (results / "m0/benchmarks/arena_hard/verdicts.jsonl").unlink()
+        again = snakemake(project, *targets, *SMOKE, "judged.yaml")
+        assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-6000:]
+        assert len(server.bodies) == asked
+    # always the first: every game is a draw over both orders, and so is every pair of table 3
+    scores = {b: json.loads((results / "m0/benchmarks" / b / "score.json").read_text()) for b in benchmarks}
+    assert scores["arena_hard"]["score"] == 50
+    assert scores["mt_bench"]["average"] == 7
+    assert scores["alpaca_eval"]["n"] == 4
+    assert scores["judge_vs_gpt4"]["gpt4_chosen"]["pairs"] == 0
+    assert scores["judge_vs_gpt4"]["self_chosen"]["pairs"] == scores["judge_vs_gpt4"]["self_chosen"]["ties"]

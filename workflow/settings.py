@@ -9,8 +9,22 @@ from jsonschema import Draft202012Validator
 
 from metarewarding import templates
 from metarewarding.errors import UserError
+from metarewarding.sources import SOURCES
 
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
+
+
+# how MT-Bench's answers are drawn, as published
+MT_BENCH_TEMPERATURES = {
+    "writing": 0.7,
+    "roleplay": 0.7,
+    "extraction": 0.0,
+    "math": 0.0,
+    "coding": 0.0,
+    "reasoning": 0.0,
+    "stem": 0.1,
+    "humanities": 0.1,
+}
 
 
 class ConfigError(Exception):
@@ -237,7 +251,7 @@ def _check_across(settings: dict) -> list[str]:
         faults.append("config: sampling.shards: more shards than prompts.per_iteration leaves some empty.")
     if settings["prompts"]["source"] == "file" and not settings["prompts"]["path"]:
         return [*faults, "config: prompts.path: missing; prompts.source is file."]
-    faults += _check_models_and_places(settings)
+    faults += _check_models_and_places(settings) + _check_judges(settings["benchmarks"])
     faults += [
         f"config: {key}: the file {path} does not exist." for key, path in _files(settings) if not Path(path).is_file()
     ]
@@ -300,6 +314,30 @@ def _check_models_and_places(settings: dict) -> list[str]:
                 faults.append(f"config: {key}: {place} is not of the form hf://<owner>/<name>@<revision>.")
         elif not Path(place).is_dir():
             faults.append(f"config: {key}: '{place}' is neither seed, a folder, nor hf://<owner>/<name>@<revision>.")
+    return faults
+
+
+def _check_judges(benchmarks: dict) -> list[str]:
+    """Judges that benchmarks name, and where each is to be found."""
+    faults = []
+    for name in benchmarks["run"]:
+        judge = benchmarks[name].get("judge")
+        if judge is not None and judge not in benchmarks["judges"]:
+            known = ", ".join(benchmarks["judges"]) or "none"
+            faults.append(
+                f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges (there: {known})."
+            )
+    for name, judge in benchmarks["judges"].items():
+        where, weights = f"config: benchmarks.judges.{name}", judge["weights"]
+        if (judge["base_url"] is None) == (weights is None):
+            faults.append(f"{where}: give either base_url, a server that runs, or weights, a model to serve.")
+        if weights is not None and weights not in ("seed", "m0") and not Path(weights).is_dir():
+            faults.append(f"{where}.weights: '{weights}' is neither seed, m0, nor a folder.")
+    for name, path in benchmarks["files"].items():
+        if name not in SOURCES:
+            faults.append(f"config: benchmarks.files.{name}: no such source. Sources: {', '.join(SOURCES)}.")
+        elif not Path(path).is_file():
+            faults.append(f"config: benchmarks.files.{name}: the file {path} does not exist.")
     return faults
 
 

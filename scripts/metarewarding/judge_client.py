@@ -54,7 +54,8 @@ def ask(
     bodies = {request["id"]: _body(request, judge) for request in requests}
     if len(bodies) != len(requests):
         raise ValueError("request ids must be unique")
-    hashes = {identity: hashlib.sha256(json.dumps(body).encode()).hexdigest() for identity, body in bodies.items()}
+    what = json.dumps(judge["weights"]) if "weights" in judge else ""
+    hashes = {key: hashlib.sha256((json.dumps(body) + what).encode()).hexdigest() for key, body in bodies.items()}
     stored = [row for row in read_store(store) if row["judge"] == judge["name"]]
     answered = {(row["id"], row["request_sha256"]): row for row in stored}
     replies = {}
@@ -116,7 +117,13 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
         def start() -> str:
             return stack.enter_context(judge_server(weights, judge["model"], engine, log))
 
-        yield judge | {"base_url": start, "key_env": None, "tokenizer": AutoTokenizer.from_pretrained(weights)}
+        # other weights under the same name are another judge: their replies are not those in the store
+        digest = hashlib.sha256()
+        for file in sorted(Path(weights).glob("*.safetensors")):
+            with open(file, "rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+        tokenizer = AutoTokenizer.from_pretrained(weights)
+        yield judge | {"base_url": start, "key_env": None, "tokenizer": tokenizer, "weights": digest.hexdigest()}
 
 
 def read_store(path: str | Path) -> list[Reply]:

@@ -157,6 +157,18 @@ class ArenaVerdict(TypedDict):
     verdict: Literal["A>>B", "A>B", "A=B", "B>A", "B>>A"] | None  # None: no game is counted
 
 
+class PairVerdict(TypedDict):
+    """A judge's verdict on one presentation of two responses, in the order shown."""
+
+    prompt_id: str
+    first: str  # response ids
+    second: str
+    judge: str
+    judge_model: str
+    text: str
+    winner: Literal["first", "second"] | None
+
+
 class Rating(TypedDict):
     """A judge's rating of one turn's answer, 1 to 10."""
 

@@ -23,6 +23,8 @@ wildcard_constraints:
     pool=r"[1-9][0-9]*",
     round=r"[1-9][0-9]*",
     role="annotator|generator",
+    benchmark="alpaca_eval|arena_hard|mt_bench",
+    source="[a-z0-9_]+",
 
 
 SAMPLING = SETTINGS["sampling"]
@@ -46,6 +48,15 @@ ARENA_ANSWERS = {
     "answers_stats": "<results>/{model}/benchmarks/arena_laptop/answers.stats.json",
 }
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
+JUDGED = [name for name in SETTINGS["benchmarks"]["run"] if name != "arena_laptop"]  # by a judge behind an API
+BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
+BENCHMARK_SHARDS = range(SETTINGS["benchmarks"]["shards"])
+WHOLE_ALPACA_EVAL = SETTINGS["benchmarks"]["alpaca_eval"]["subset"] is None
+CATEGORIES = SETTINGS["benchmarks"]["alpaca_eval"]["categories"]
+HELD_OUT_RESPONSES = expand("<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl", shard=BENCHMARK_SHARDS)
+HELD_OUT_JUDGMENTS = expand(
+    "<results>/{{model}}/benchmarks/judge_vs_gpt4/judgments/{shard}.jsonl", shard=BENCHMARK_SHARDS
+)
 
 # the models that the report shows, and what they were trained from
 REPORTED = config_settings.models(SETTINGS, SETTINGS["run"])
@@ -118,6 +129,50 @@ def slice_of_iteration(wildcards):
 
 
 # -- settings and paths by wildcard
+
+
+# -- benchmarks and their judges
+
+
+def benchmark_file(source):
+    return f"<results>/data/benchmarks/{source}"
+
+
+def questions_of(benchmark):
+    source = {"alpaca_eval": "reference", "arena_hard": "questions", "mt_bench": "questions"}[benchmark]
+    return benchmark_file(f"{benchmark}_{source}")
+
+
+def answer_shards(benchmark):
+    """A model's answers to all questions of a benchmark."""
+    return expand(
+        "<results>/{{model}}/benchmarks/{benchmark}/answers/{shard}.jsonl", benchmark=benchmark, shard=BENCHMARK_SHARDS
+    )
+
+
+def answer_temperature(benchmark):
+    """A number, or MT-Bench's {category: temperature}."""
+    return (
+        config_settings.MT_BENCH_TEMPERATURES
+        if benchmark == "mt_bench"
+        else (SETTINGS["benchmarks"][benchmark]["temperature"])
+    )
+
+
+def judge_of(benchmark):
+    """The settings of a benchmark's judge, with its name; None where the config names none that is there."""
+    name = SETTINGS["benchmarks"][benchmark]["judge"]
+    judge = SETTINGS["benchmarks"]["judges"].get(name)
+    return judge and {"name": name} | {key: value for key, value in judge.items() if key != "weights"}
+
+
+def judge_weights(benchmark):
+    """The input that a judge needs which is served here: its weights."""
+    name = SETTINGS["benchmarks"][benchmark]["judge"]
+    weights = (SETTINGS["benchmarks"]["judges"].get(name) or {}).get("weights")
+    if weights is None:
+        return {}
+    return {"judge_weights": f"<results>/{weights}/weights" if weights in ("seed", "m0") else weights}
 
 
 def weights_of(role):

@@ -58,6 +58,7 @@ rule split_rankings:
         ift="<results>/data/eft/ift.jsonl",
         candidates="<results>/data/eft/candidates.jsonl",
         eval="<results>/data/eft/eval.jsonl",
+        eval_prompts="<results>/data/eft/eval_prompts.jsonl",
         stats="<results>/data/eft/split.stats.json",
     log:
         "<results>/logs/split_rankings.log",

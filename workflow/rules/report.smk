@@ -13,6 +13,8 @@ rule write_report:
         bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
         arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),
+        judged=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=JUDGED),
+        paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
     output:
         page="<results>/report/index.html",

@@ -1,0 +1,30 @@
+"""A judge compares pairs of the seed's responses in both orders: two fixed ones, or a model's best and worst."""
+
+from job import logged
+from metarewarding import judge_vs_gpt4, judging
+from metarewarding.judge_client import ask, reached
+from metarewarding.records import Judgment, Prompt, Response, read_jsonl, write_json, write_jsonl
+from metarewarding.sampling import distinct, parse_facts
+
+
+@logged
+def main(job):
+    p = job.params
+    texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
+    responses = distinct([row for path in job.input.responses for row in read_jsonl(path, Response)])
+    if job.input.get("judgments"):
+        means = judging.mean_scores(row for path in job.input.judgments for row in read_jsonl(path, Judgment))
+        pairs = judge_vs_gpt4.best_and_worst(responses, means)
+    else:
+        pairs = judge_vs_gpt4.first_two(responses)
+    text_of = {row["response_id"]: row["text"] for row in responses}
+    requests = judge_vs_gpt4.requests(pairs, texts, text_of)
+    with reached(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
+        replies, facts = ask(requests, judge, p.store)
+    rows = judge_vs_gpt4.verdicts(requests, replies, judge)
+    write_jsonl(job.output.verdicts, rows)
+    write_json(job.output.stats, facts | {"pairs": len(pairs)} | parse_facts(row["winner"] for row in rows))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

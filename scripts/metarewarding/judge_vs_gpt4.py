@@ -1,0 +1,152 @@
+"""How often a judge agrees with GPT-4 on the seed's responses to held-out prompts (section 3.4, table 3).
+
+Two protocols. GPT-4 chosen: two fixed responses a prompt, of which GPT-4, asked in both orders, prefers one
+consistently. Self chosen: the responses that the judge itself scores best and worst, shown to GPT-4.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from metarewarding.errors import UserError
+from metarewarding.records import PairVerdict, Reply, Response
+
+# The pairwise prompt of appendix A.2 is this annotator's of the alpaca_eval package, and is read from there.
+ANNOTATOR = "alpaca_eval_clf_gpt4_turbo"
+FIRST, SECOND = "m", "M"
+
+
+def first_two(responses: Sequence[Response]) -> list[tuple[Response, Response]]:
+    """The first two responses to each prompt that has two; callers leave duplicates out (``sampling.distinct``)."""
+    return [tuple(of_prompt[:2]) for of_prompt in _by_prompt(responses).values() if len(of_prompt) >= 2]
+
+
+def best_and_worst(responses: Sequence[Response], means: Mapping[str, float]) -> list[tuple[Response, Response]]:
+    """(best, worst) of each prompt by mean score, the first of equals; no pair where all scores are equal."""
+    pairs = []
+    for of_prompt in _by_prompt(responses).values():
+        scored = [row for row in of_prompt if row["response_id"] in means]
+        if len({means[row["response_id"]] for row in scored}) > 1:
+            best = max(scored, key=lambda row: means[row["response_id"]])
+            pairs.append((best, min(scored, key=lambda row: means[row["response_id"]])))
+    return pairs
+
+
+def requests(
+    pairs: Iterable[tuple[Response, Response]], prompt_texts: Mapping[str, str], text_of: Mapping[str, str]
+) -> list[dict]:
+    """Both orders of each pair, for ``judge_client.ask``; the verdict is one token, read from log-probabilities."""
+    template, made = _template(), []
+    for a, b in pairs:
+        for first, second in ((a, b), (b, a)):
+            values = {
+                "instruction": prompt_texts[first["prompt_id"]],
+                "output_1": text_of[first["response_id"]],
+                "output_2": text_of[second["response_id"]],
+            }
+            made.append(
+                {
+                    "id": f"{first['response_id']} {second['response_id']}",
+                    "prompt_id": first["prompt_id"],
+                    "first": first["response_id"],
+                    "second": second["response_id"],
+                    "messages": [{"role": role, "content": _fill(text, values)} for role, text in template],
+                    "temperature": 0,
+                    "max_tokens": 1,
+                    "top_logprobs": 5,
+                }
+            )
+    return made
+
+
+def verdicts(asked: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping) -> list[PairVerdict]:
+    """A row for each presentation; the likelier of the two identifiers wins, None when neither is likely."""
+    rows = []
+    for request in asked:
+        reply = replies[request["id"]]
+        likely = {}
+        for token in reversed(reply["logprobs"]["content"][0]["top_logprobs"]):
+            likely[token["token"].strip()] = token["logprob"]
+        found = {name: likely[name] for name in (FIRST, SECOND) if name in likely}
+        rows.append(
+            PairVerdict(
+                prompt_id=request["prompt_id"],
+                first=request["first"],
+                second=request["second"],
+                judge=judge["name"],
+                judge_model=judge["model"],
+                text=reply["text"],
+                winner={FIRST: "first", SECOND: "second"}[max(found, key=found.get)] if found else None,
+            )
+        )
+    return rows
+
+
+def preferred(rows: Iterable[PairVerdict]) -> dict[frozenset, str | None]:
+    """{the two response ids: the one preferred in both orders}, None where the orders disagree.
+
+    Pairs without a verdict in both orders are left out.
+    """
+    won: dict[frozenset, list[str]] = {}
+    for row in rows:
+        if row["winner"] is not None:
+            won.setdefault(frozenset((row["first"], row["second"])), []).append(row[row["winner"]])
+    return {pair: ids[0] if ids[0] == ids[1] else None for pair, ids in won.items() if len(ids) == 2}
+
+
+def gpt4_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict:
+    """Agreement of mean scores with GPT-4's consistent preferences; ties are equal mean scores (protocol, row 29)."""
+    right = wrong = ties = unscored = 0
+    for pair, better in preferred(rows).items():
+        if better is None:
+            continue
+        (worse,) = pair - {better}
+        if better not in means or worse not in means:
+            unscored += 1
+            continue
+        right += means[better] > means[worse]
+        wrong += means[better] < means[worse]
+        ties += means[better] == means[worse]
+    return _shares(right, wrong, ties) | {"unscored": unscored}
+
+
+def self_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict:
+    """Agreement of GPT-4 with the judge's best and worst; ties are pairs on which GPT-4's two orders disagree."""
+    right = wrong = ties = 0
+    for pair, better in preferred(rows).items():
+        best = max(pair, key=lambda response_id: means[response_id])
+        right += better == best
+        wrong += better is not None and better != best
+        ties += better is None
+    return _shares(right, wrong, ties)
+
+
+def _shares(right: int, wrong: int, ties: int) -> dict:
+    pairs = right + wrong + ties
+    return {
+        "agreement": (right + ties / 2) / pairs if pairs else None,
+        "agreement_without_ties": right / (right + wrong) if right + wrong else None,
+        "pairs": pairs,
+        "ties": ties,
+    }
+
+
+def _by_prompt(responses: Iterable[Response]) -> dict[str, list[Response]]:
+    groups: dict[str, list[Response]] = {}
+    for row in responses:
+        groups.setdefault(row["prompt_id"], []).append(row)
+    return groups
+
+
+def _template() -> list[tuple[str, str]]:
+    """[(role, text)] of the annotator's prompt, which stands in ChatML in the package."""
+    try:
+        from alpaca_eval.constants import EVALUATORS_CONFIG_DIR
+    except ImportError as error:
+        raise UserError(f"alpaca_eval cannot be imported here ({error}); its pairwise prompt is needed.") from None
+    text = (EVALUATORS_CONFIG_DIR / ANNOTATOR / "alpaca_eval_clf.txt").read_text(encoding="utf-8")
+    return re.findall(r"<\|im_start\|>(\w+)\n(.*?)\n?<\|im_end\|>", text, flags=re.DOTALL)
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    # in one pass, so that braces in a model's text stay text
+    return re.sub(r"\{(instruction|output_1|output_2)\}", lambda match: values[match[1]], text)

@@ -1,0 +1,30 @@
+"""A model's agreement with GPT-4 on the seed's responses, by both protocols (table 3)."""
+
+from job import logged
+from metarewarding import judge_vs_gpt4, judging
+from metarewarding.records import Judgment, PairVerdict, read_jsonl, write_json
+from metarewarding.sampling import parse_facts
+
+
+@logged
+def main(job):
+    judgments = [row for path in job.input.judgments for row in read_jsonl(path, Judgment)]
+    means = judging.mean_scores(judgments)
+    gpt4, own = (read_jsonl(path, PairVerdict) for path in (job.input.gpt4_chosen, job.input.self_chosen))
+    scores = [row["score"] for row in judgments if row["score"] is not None]
+    result = {
+        "benchmark": "judge_vs_gpt4",
+        "model": job.wildcards.model,
+        "judge": job.params.judge["name"],
+        "judge_model": job.params.judge["model"],
+        "gpt4_chosen": judge_vs_gpt4.gpt4_chosen(gpt4, means),
+        "self_chosen": judge_vs_gpt4.self_chosen(own, means),
+        "mean_score": sum(scores) / len(scores) if scores else None,
+        **parse_facts(row["score"] for row in judgments),
+    }
+    print(result, flush=True)
+    write_json(job.output[0], result)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,286 @@
+# Benchmarks that a judge behind an API, or one that is served here, gives its verdicts on.
+
+
+rule fetch_benchmark:
+    """One file of a benchmark, at its pinned revision, checked; or a local copy."""
+    input:
+        lambda wildcards: BENCHMARK_FILES.get(wildcards.source, []),
+    output:
+        "<results>/data/benchmarks/{source}",
+    log:
+        "<results>/logs/fetch_benchmark/{source}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        name="{source}",
+        key="benchmarks.files.{source}",
+        path=lambda wildcards: BENCHMARK_FILES.get(wildcards.source),
+        sha256=None,
+        code=fingerprint("fetch_benchmark.py"),
+    script:
+        "../../scripts/fetch_benchmark.py"
+
+
+rule answer_benchmark:
+    """A model answers one shard of a benchmark's questions."""
+    input:
+        questions=lambda wildcards: questions_of(wildcards.benchmark),
+        weights="<results>/{model}/weights",
+    output:
+        answers="<results>/{model}/benchmarks/{benchmark}/answers/{shard}.jsonl",
+        stats="<results>/{model}/benchmarks/{benchmark}/answers/{shard}.stats.json",
+    log:
+        "<results>/logs/answer_benchmark/{model}/{benchmark}/{shard}.log",
+    conda:
+        "../../envs/sample.yaml"
+    threads: 8
+    params:
+        benchmark="{benchmark}",
+        subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
+        temperature=lambda wildcards: answer_temperature(wildcards.benchmark),
+        top_p=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark].get("top_p", 1),
+        max_tokens=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["max_tokens"],
+        shards=SETTINGS["benchmarks"]["shards"],
+        system_prompt=SAMPLING["system_prompt"],
+        seed=SEED,
+        engine=SETTINGS["engine"],
+        code=fingerprint("answer_benchmark.py"),
+    script:
+        "../../scripts/answer_benchmark.py"
+
+
+rule judge_alpaca_eval:
+    """A judge's verdicts on a model's answers against the reference's, by the alpaca_eval package."""
+    input:
+        **judge_weights("alpaca_eval"),
+        answers=answer_shards("alpaca_eval"),
+        reference=benchmark_file("alpaca_eval_reference"),
+    output:
+        annotations="<results>/{model}/benchmarks/alpaca_eval/annotations.json",
+        stats="<results>/{model}/benchmarks/alpaca_eval/annotations.stats.json",
+    log:
+        "<results>/logs/judge_alpaca_eval/{model}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        judge=judge_of("alpaca_eval"),
+        # not an output: Snakemake would delete what was paid for before a rerun
+        store=lambda wildcards, output: str(Path(output.annotations).with_name("paid.jsonl")),
+        generator="{model}",
+        annotator=SETTINGS["benchmarks"]["alpaca_eval"]["annotator"],
+        subset=SETTINGS["benchmarks"]["alpaca_eval"]["subset"],
+        max_missing=SETTINGS["benchmarks"]["alpaca_eval"]["max_missing"],
+        engine=SETTINGS["engine"],
+        code=fingerprint("judge_alpaca_eval.py"),
+    script:
+        "../../scripts/judge_alpaca_eval.py"
+
+
+rule score_alpaca_eval:
+    """Win rate and length-controlled win rate."""
+    input:
+        **({"categories": CATEGORIES} if CATEGORIES else {}),
+        # the length-controlled rate of all 805 answers needs it
+        **({"gamed": benchmark_file("alpaca_eval_gamed")} if WHOLE_ALPACA_EVAL else {}),
+        annotations="<results>/{model}/benchmarks/alpaca_eval/annotations.json",
+        stats="<results>/{model}/benchmarks/alpaca_eval/annotations.stats.json",
+        reference=benchmark_file("alpaca_eval_reference"),
+    output:
+        "<results>/{model}/benchmarks/alpaca_eval/score.json",
+    log:
+        "<results>/logs/score_alpaca_eval/{model}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        code=fingerprint("score_alpaca_eval.py"),
+    script:
+        "../../scripts/score_alpaca_eval.py"
+
+
+rule judge_arena_hard:
+    """A judge's verdicts on two games a question against the baseline."""
+    input:
+        **judge_weights("arena_hard"),
+        answers=answer_shards("arena_hard"),
+        questions=benchmark_file("arena_hard_questions"),
+        baseline=benchmark_file("arena_hard_baseline"),
+        judge_prompt=benchmark_file("arena_hard_judge_prompt"),
+        judge_template=benchmark_file("arena_hard_judge_template"),
+    output:
+        verdicts="<results>/{model}/benchmarks/arena_hard/verdicts.jsonl",
+        stats="<results>/{model}/benchmarks/arena_hard/verdicts.stats.json",
+    log:
+        "<results>/logs/judge_arena_hard/{model}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        judge=judge_of("arena_hard"),
+        store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
+        subset=SETTINGS["benchmarks"]["arena_hard"]["subset"],
+        max_tokens=SETTINGS["benchmarks"]["arena_hard"]["judge_max_tokens"],
+        engine=SETTINGS["engine"],
+        code=fingerprint("judge_arena_hard.py"),
+    script:
+        "../../scripts/judge_arena_hard.py"
+
+
+rule score_arena_hard:
+    """Bradley-Terry against the one baseline, with a bootstrap interval."""
+    input:
+        answers=answer_shards("arena_hard"),
+        verdicts="<results>/{model}/benchmarks/arena_hard/verdicts.jsonl",
+        stats="<results>/{model}/benchmarks/arena_hard/verdicts.stats.json",
+    output:
+        "<results>/{model}/benchmarks/arena_hard/score.json",
+    log:
+        "<results>/logs/score_arena_hard/{model}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        rounds=SETTINGS["benchmarks"]["arena_hard"]["bootstrap_rounds"],
+        tokenizer=SETTINGS["benchmarks"]["arena_hard"]["tokenizer"],
+        seed=SEED,
+        code=fingerprint("score_arena_hard.py"),
+    script:
+        "../../scripts/score_arena_hard.py"
+
+
+rule judge_mt_bench:
+    """A judge's ratings of both turns, with reference answers for math, coding and reasoning."""
+    input:
+        **judge_weights("mt_bench"),
+        answers=answer_shards("mt_bench"),
+        questions=benchmark_file("mt_bench_questions"),
+        references=benchmark_file("mt_bench_references"),
+        judge_prompts=benchmark_file("mt_bench_judge_prompts"),
+    output:
+        verdicts="<results>/{model}/benchmarks/mt_bench/verdicts.jsonl",
+        stats="<results>/{model}/benchmarks/mt_bench/verdicts.stats.json",
+    log:
+        "<results>/logs/judge_mt_bench/{model}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        judge=judge_of("mt_bench"),
+        store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
+        subset=SETTINGS["benchmarks"]["mt_bench"]["subset"],
+        max_tokens=SETTINGS["benchmarks"]["mt_bench"]["judge_max_tokens"],
+        engine=SETTINGS["engine"],
+        code=fingerprint("judge_mt_bench.py"),
+    script:
+        "../../scripts/judge_mt_bench.py"
+
+
+rule score_mt_bench:
+    """The mean rating of each turn and of both."""
+    input:
+        answers=answer_shards("mt_bench"),
+        verdicts="<results>/{model}/benchmarks/mt_bench/verdicts.jsonl",
+        stats="<results>/{model}/benchmarks/mt_bench/verdicts.stats.json",
+    output:
+        "<results>/{model}/benchmarks/mt_bench/score.json",
+    log:
+        "<results>/logs/score_mt_bench/{model}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        code=fingerprint("score_mt_bench.py"),
+    script:
+        "../../scripts/score_mt_bench.py"
+
+
+use rule sample_responses as answer_held_out with:
+    # the seed's responses to the held-out prompts, sampled as in the loop
+    input:
+        prompts="<results>/data/eft/eval_prompts.jsonl",
+        weights="<results>/seed/weights",
+    output:
+        responses="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl",
+        stats="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.stats.json",
+    log:
+        "<results>/logs/answer_held_out/{shard}.log",
+    params:
+        **SAMPLING["responses"],
+        system_prompt=SAMPLING["system_prompt"],
+        seed=SEED,
+        shards=SETTINGS["benchmarks"]["shards"],
+        engine=SETTINGS["engine"],
+        code=fingerprint("sample_responses.py"),
+
+
+use rule judge_responses as judge_held_out with:
+    # a model's scores of them
+    input:
+        prompts="<results>/data/eft/eval_prompts.jsonl",
+        responses="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl",
+        weights="<results>/{model}/weights",
+        template=SETTINGS["templates"]["judge"],
+    output:
+        judgments="<results>/{model}/benchmarks/judge_vs_gpt4/judgments/{shard}.jsonl",
+        stats="<results>/{model}/benchmarks/judge_vs_gpt4/judgments/{shard}.stats.json",
+    log:
+        "<results>/logs/judge_held_out/{model}/{shard}.log",
+
+
+rule compare_fixed_responses:
+    """GPT-4 chosen: a judge compares two of the seed's responses to each held-out prompt, in both orders."""
+    input:
+        **judge_weights("judge_vs_gpt4"),
+        prompts="<results>/data/eft/eval_prompts.jsonl",
+        responses=HELD_OUT_RESPONSES,
+    output:
+        verdicts="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.jsonl",
+        stats="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.stats.json",
+    log:
+        "<results>/logs/compare_fixed_responses.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        judge=judge_of("judge_vs_gpt4"),
+        store=lambda wildcards, output: str(Path(output.verdicts).with_name("gpt4_chosen.paid.jsonl")),
+        engine=SETTINGS["engine"],
+        code=fingerprint("compare_responses.py"),
+    script:
+        "../../scripts/compare_responses.py"
+
+
+rule compare_best_and_worst:
+    """Self chosen: a judge compares the responses that a model scores best and worst, in both orders."""
+    input:
+        **judge_weights("judge_vs_gpt4"),
+        prompts="<results>/data/eft/eval_prompts.jsonl",
+        responses=HELD_OUT_RESPONSES,
+        judgments=HELD_OUT_JUDGMENTS,
+    output:
+        verdicts="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.jsonl",
+        stats="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.stats.json",
+    log:
+        "<results>/logs/compare_best_and_worst/{model}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        judge=judge_of("judge_vs_gpt4"),
+        store=lambda wildcards, output: str(Path(output.verdicts).with_name("self_chosen.paid.jsonl")),
+        engine=SETTINGS["engine"],
+        code=fingerprint("compare_responses.py"),
+    script:
+        "../../scripts/compare_responses.py"
+
+
+rule score_judge_vs_gpt4:
+    """How often a model's scores agree with the preferences of another judge, by both protocols."""
+    input:
+        judgments=HELD_OUT_JUDGMENTS,
+        gpt4_chosen="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.jsonl",
+        self_chosen="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.jsonl",
+    output:
+        "<results>/{model}/benchmarks/judge_vs_gpt4/score.json",
+    log:
+        "<results>/logs/score_judge_vs_gpt4/{model}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        judge=judge_of("judge_vs_gpt4"),
+        code=fingerprint("score_judge_vs_gpt4.py"),
+    script:
+        "../../scripts/score_judge_vs_gpt4.py"
