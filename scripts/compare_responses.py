@@ -18,8 +18,10 @@ def main(job):
     else:
         pairs = judge_vs_gpt4.first_two(responses)
     text_of = {row["response_id"]: row["text"] for row in responses}
-    requests = judge_vs_gpt4.requests(pairs, texts, text_of)
-    with reached(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
+    weights = job.input.get("judge_weights")
+    # a small local judge has the two identifiers further down its list
+    requests = judge_vs_gpt4.requests(pairs, texts, text_of, 5 if weights is None else 20)
+    with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         replies, facts = ask(requests, judge, p.store)
     rows = judge_vs_gpt4.verdicts(requests, replies, judge)
     write_jsonl(job.output.verdicts, rows)

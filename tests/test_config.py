@@ -275,6 +275,7 @@ def put(path, value):
         ("benchmarks.judges.local.base_url", "http://x/v1", "judges.local: give either base_url"),
         ("benchmarks.judges.local.weights", "nowhere", "judges.local.weights: 'nowhere' is neither seed, m0"),
         ("benchmarks.judges.local.api_key", "sk-1", "benchmarks.judges.local.api_key: no such key"),
+        ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "benchmarks.calibration.alpaca_eval: nowhere holds no"),
         ("benchmarks.files", {"mt_bench": "x"}, "benchmarks.files.mt_bench: no such source"),
         ("benchmarks.files", {"mt_bench_questions": "x"}, "benchmarks.files.mt_bench_questions: the file x does not"),
     ],

@@ -203,6 +203,25 @@ def question_files(folder):
     }
 
 
+def published_answers(folder):
+    """Two models' answers and verdicts in the formats of alpaca_eval's results and Arena-Hard's data."""
+    for name, preference in (("better", 1.9), ("worse", 1.1)):
+        model = folder / "alpaca" / name
+        (model / "weighted_alpaca_eval_gpt4_turbo").mkdir(parents=True)
+        rows = [{"instruction": f"Why {i}?", "output": f"{name} {i}", "generator": name} for i in range(4)]
+        (model / "model_outputs.json").write_text(json.dumps(rows))
+        rows = [{"instruction": f"Why {i}?", "output_2": "x", "preference": preference} for i in range(4)]
+        (model / "weighted_alpaca_eval_gpt4_turbo/annotations.json").write_text(json.dumps(rows))
+    for part, row in (
+        ("model_answer", {"model": "arena.v1", "messages": [{"role": "assistant", "content": "Yes."}]}),
+        ("model_judgment/gpt-4", {"games": [{"score": "B>A"}, {"score": "A=B"}]}),
+    ):
+        (folder / "arena" / part).mkdir(parents=True)
+        text = "".join(json.dumps(row | {"uid": f"q{i}", "question_id": f"q{i}"}) + "\n" for i in range(4))
+        (folder / "arena" / part / "arena.v1.jsonl").write_text(text)
+    return {"alpaca_eval": str(folder / "alpaca"), "arena_hard": str(folder / "arena")}
+
+
 def verdict_of(body, before):
     """A judge that always likes the first of two best, and rates 7."""
     if body.get("logprobs"):
@@ -222,11 +241,13 @@ def test_the_benchmarks_with_a_judge_behind_an_api(run, results, tmp_path):
                 "run": list(benchmarks),
                 "judges": {"stand-in": judge},
                 "files": question_files(tmp_path),
+                "calibration": published_answers(tmp_path),
                 **{benchmark: {"judge": "stand-in"} for benchmark in benchmarks},
             }
         }
         (project / "judged.yaml").write_text(yaml.safe_dump(change))
         targets = [f"results/smoke/{m}/benchmarks/{b}/score.json" for m in ("seed", "m0") for b in benchmarks]
+        targets.append("calibrate_judge")
         made = snakemake(project, *targets, *SMOKE, "judged.yaml")
         assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
         asked = len(server.bodies)
@@ -239,6 +260,12 @@ def test_the_benchmarks_with_a_judge_behind_an_api(run, results, tmp_path):
         again = snakemake(project, *targets, *SMOKE, "judged.yaml")
         assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-6000:]
         assert len(server.bodies) == asked
+    shifts = {row["model"]: row for row in json.loads((results / "published/calibration.json").read_text())["rows"]}
+    assert (shifts["better"]["published"], shifts["worse"]["published"]) == (90, pytest.approx(10))
+    # B>A in the first game and a draw in the second: won and drawn
+    assert (shifts["arena.v1"]["published"], shifts["arena.v1"]["substitute"]) == (75, 50)
+    assert shifts["arena.v1"]["shift"] == -25
+    assert shifts["better"]["judge"] == "stand-in"
     # always the first: every game is a draw over both orders, and so is every pair of table 3
     scores = {b: json.loads((results / "m0/benchmarks" / b / "score.json").read_text()) for b in benchmarks}
     assert scores["arena_hard"]["score"] == 50

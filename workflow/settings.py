@@ -317,6 +317,24 @@ def _check_models_and_places(settings: dict) -> list[str]:
     return faults
 
 
+def calibrations(settings: dict) -> list[dict]:
+    """{benchmark, model, answers, verdicts} of each published model under `benchmarks.calibration`, in order."""
+    folders, found = settings["benchmarks"]["calibration"], []
+    if folders["alpaca_eval"]:
+        annotator = settings["benchmarks"]["alpaca_eval"]["annotator"]
+        for answers in sorted(Path(folders["alpaca_eval"]).glob("*/model_outputs.json")):
+            verdicts = answers.parent / annotator / "annotations.json"
+            if verdicts.is_file():
+                found.append({"benchmark": "alpaca_eval", "answers": answers, "verdicts": verdicts})
+                found[-1]["model"] = answers.parent.name
+    if folders["arena_hard"]:
+        for answers in sorted(Path(folders["arena_hard"]).glob("model_answer/*.jsonl")):
+            for verdicts in sorted(Path(folders["arena_hard"]).glob(f"model_judgment/*/{answers.name}"))[:1]:
+                found.append({"benchmark": "arena_hard", "answers": answers, "verdicts": verdicts})
+                found[-1]["model"] = answers.stem
+    return [{key: str(value) for key, value in row.items()} for row in found]
+
+
 def _check_judges(benchmarks: dict) -> list[str]:
     """Judges that benchmarks name, and where each is to be found."""
     faults = []
@@ -333,6 +351,21 @@ def _check_judges(benchmarks: dict) -> list[str]:
             faults.append(f"{where}: give either base_url, a server that runs, or weights, a model to serve.")
         if weights is not None and weights not in ("seed", "m0") and not Path(weights).is_dir():
             faults.append(f"{where}.weights: '{weights}' is neither seed, m0, nor a folder.")
+    calibrated = {row["benchmark"] for row in calibrations({"benchmarks": benchmarks})}
+    for name, path in benchmarks["calibration"].items():
+        if path is None:
+            continue
+        judge = benchmarks[name]["judge"]
+        if judge not in benchmarks["judges"]:
+            faults.append(f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges.")
+        if name not in calibrated:
+            faults.append(
+                f"config: benchmarks.calibration.{name}: {path} holds no model with published answers and verdicts. "
+                + {
+                    "alpaca_eval": "Wanted: <model>/model_outputs.json and <model>/<annotator>/annotations.json.",
+                    "arena_hard": "Wanted: model_answer/<model>.jsonl and model_judgment/<judge>/<model>.jsonl.",
+                }[name]
+            )
     for name, path in benchmarks["files"].items():
         if name not in SOURCES:
             faults.append(f"config: benchmarks.files.{name}: no such source. Sources: {', '.join(SOURCES)}.")

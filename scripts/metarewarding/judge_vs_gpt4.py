@@ -32,9 +32,15 @@ def best_and_worst(responses: Sequence[Response], means: Mapping[str, float]) ->
 
 
 def requests(
-    pairs: Iterable[tuple[Response, Response]], prompt_texts: Mapping[str, str], text_of: Mapping[str, str]
+    pairs: Iterable[tuple[Response, Response]],
+    prompt_texts: Mapping[str, str],
+    text_of: Mapping[str, str],
+    top_logprobs: int = 5,
 ) -> list[dict]:
-    """Both orders of each pair, for ``judge_client.ask``; the verdict is one token, read from log-probabilities."""
+    """Both orders of each pair, for ``judge_client.ask``; the verdict is one token, read from log-probabilities.
+
+    ``top_logprobs``: how many likeliest tokens to ask for; GPT-4 gave five at most.
+    """
     template, made = _template(), []
     for a, b in pairs:
         for first, second in ((a, b), (b, a)):
@@ -52,7 +58,7 @@ def requests(
                     "messages": [{"role": role, "content": _fill(text, values)} for role, text in template],
                     "temperature": 0,
                     "max_tokens": 1,
-                    "top_logprobs": 5,
+                    "top_logprobs": top_logprobs,
                 }
             )
     return made

@@ -53,6 +53,10 @@ BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
 BENCHMARK_SHARDS = range(SETTINGS["benchmarks"]["shards"])
 WHOLE_ALPACA_EVAL = SETTINGS["benchmarks"]["alpaca_eval"]["subset"] is None
 CATEGORIES = SETTINGS["benchmarks"]["alpaca_eval"]["categories"]
+CALIBRATIONS = config_settings.calibrations(SETTINGS)
+CALIBRATED = sorted({row["benchmark"] for row in CALIBRATIONS})
+OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
+ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
 HELD_OUT_RESPONSES = expand("<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl", shard=BENCHMARK_SHARDS)
 HELD_OUT_JUDGMENTS = expand(
     "<results>/{{model}}/benchmarks/judge_vs_gpt4/judgments/{shard}.jsonl", shard=BENCHMARK_SHARDS
@@ -157,6 +161,14 @@ def answer_temperature(benchmark):
         if benchmark == "mt_bench"
         else (SETTINGS["benchmarks"][benchmark]["temperature"])
     )
+
+
+def published(benchmark, model, what):
+    """The file with the published ``what`` (answers or verdicts) of a model."""
+    rows = [row[what] for row in CALIBRATIONS if (row["benchmark"], row["model"]) == (benchmark, model)]
+    if not rows:
+        raise WorkflowError(f"config: benchmarks.calibration.{benchmark}: there is no published model '{model}'.")
+    return rows[0]
 
 
 def judge_of(benchmark):

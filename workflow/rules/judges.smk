@@ -60,6 +60,8 @@ rule judge_alpaca_eval:
         stats="<results>/{model}/benchmarks/alpaca_eval/annotations.stats.json",
     log:
         "<results>/logs/judge_alpaca_eval/{model}.log",
+    wildcard_constraints:
+        model=ANY_MODEL,
     conda:
         "../../envs/evaluate.yaml"
     params:
@@ -89,6 +91,8 @@ rule score_alpaca_eval:
         "<results>/{model}/benchmarks/alpaca_eval/score.json",
     log:
         "<results>/logs/score_alpaca_eval/{model}.log",
+    wildcard_constraints:
+        model=ANY_MODEL,
     conda:
         "../../envs/evaluate.yaml"
     params:
@@ -111,6 +115,8 @@ rule judge_arena_hard:
         stats="<results>/{model}/benchmarks/arena_hard/verdicts.stats.json",
     log:
         "<results>/logs/judge_arena_hard/{model}.log",
+    wildcard_constraints:
+        model=ANY_MODEL,
     conda:
         "../../envs/evaluate.yaml"
     params:
@@ -134,6 +140,8 @@ rule score_arena_hard:
         "<results>/{model}/benchmarks/arena_hard/score.json",
     log:
         "<results>/logs/score_arena_hard/{model}.log",
+    wildcard_constraints:
+        model=ANY_MODEL,
     conda:
         "../../envs/evaluate.yaml"
     params:
@@ -284,3 +292,47 @@ rule score_judge_vs_gpt4:
         code=fingerprint("score_judge_vs_gpt4.py"),
     script:
         "../../scripts/score_judge_vs_gpt4.py"
+
+
+rule import_answers:
+    """Answers that others published, to be judged anew."""
+    input:
+        questions=lambda wildcards: questions_of(wildcards.benchmark),
+        published=lambda wildcards: published(wildcards.benchmark, wildcards.name, "answers"),
+    output:
+        "<results>/published/{name}/benchmarks/{benchmark}/answers/{shard}.jsonl",
+    log:
+        "<results>/logs/import_answers/{benchmark}/{name}/{shard}.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        benchmark="{benchmark}",
+        subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
+        shards=SETTINGS["benchmarks"]["shards"],
+        code=fingerprint("import_answers.py"),
+    script:
+        "../../scripts/import_answers.py"
+
+
+rule calibrate_judge:
+    """How a substitute judge's scores of published answers differ from the published scores."""
+    input:
+        **{f"{benchmark}_questions": questions_of(benchmark) for benchmark in CALIBRATED},
+        scores=[f"<results>/published/{row['model']}/benchmarks/{row['benchmark']}/score.json" for row in CALIBRATIONS],
+        published=[row["verdicts"] for row in CALIBRATIONS],
+    output:
+        shifts="<results>/published/calibration.json",
+        table="<results>/published/calibration.txt",
+    log:
+        "<results>/logs/calibrate_judge.log",
+    conda:
+        "../../envs/evaluate.yaml"
+    params:
+        benchmarks=[row["benchmark"] for row in CALIBRATIONS],
+        models=[row["model"] for row in CALIBRATIONS],
+        subsets={benchmark: SETTINGS["benchmarks"][benchmark]["subset"] for benchmark in CALIBRATED},
+        rounds=SETTINGS["benchmarks"]["arena_hard"]["bootstrap_rounds"],
+        seed=SEED,
+        code=fingerprint("calibrate_judge.py"),
+    script:
+        "../../scripts/calibrate_judge.py"
