@@ -3,6 +3,7 @@
 from job import engine_facts, logged
 from metarewarding import benchmark_files, sampling
 from metarewarding.engines import open_engine
+from metarewarding.errors import UserError
 from metarewarding.records import Response, Turn, write_json, write_jsonl
 
 
@@ -64,6 +65,14 @@ def main(job):
     p = job.params
     questions = benchmark_files.questions(p.benchmark, job.input.questions, p.subset)
     questions = sampling.shard(questions, int(job.wildcards.shard), p.shards)
+
+    if isinstance(p.temperature, dict):
+        for question in questions:
+            if question["category"] not in p.temperature:
+                raise UserError(
+                    f"{job.input.questions}: the question '{question['prompt_id']}' is of the category "
+                    f"'{question['category']}'; known are {', '.join(p.temperature)}."
+                )
 
     def decoding(category):
         temperature = p.temperature[category] if isinstance(p.temperature, dict) else p.temperature

@@ -14,8 +14,11 @@ from metarewarding.errors import UserError
 from metarewarding.records import read_json, replacing, write_json
 
 
-def published_alpaca_eval(file: str, questions: list[dict]) -> dict:
-    """{win_rate[, lc_win_rate]} of published annotations, over the questions that the substitute was asked."""
+def published_alpaca_eval(file: str, questions: list[dict], gamed: str | None, reference: str) -> dict:
+    """{win_rate, lc_win_rate} of published annotations over the questions that the substitute was asked.
+
+    The length-controlled rate is None for a subset.
+    """
     asked = {question["turns"][0] for question in questions}
     rows = [row for row in read_rows(file, "instruction", "output_2", "preference") if row["instruction"] in asked]
     if len(rows) < len(asked):
@@ -23,7 +26,7 @@ def published_alpaca_eval(file: str, questions: list[dict]) -> dict:
     with TemporaryDirectory() as folder:
         part = Path(folder) / "annotations.json"
         part.write_text(json.dumps(rows))
-        return {"win_rate": alpaca_eval_scores(part)["win_rate"]}
+        return alpaca_eval_scores(part, gamed, reference)
 
 
 def published_arena_hard(file: str, questions: list[dict], model: str, rounds: int, seed: int) -> dict:
@@ -51,16 +54,16 @@ def published_arena_hard(file: str, questions: list[dict], model: str, rounds: i
 
 
 VERDICTS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
-METRICS = {"alpaca_eval": "win_rate", "arena_hard": "score"}
+METRICS = {"alpaca_eval": ("win_rate", "lc_win_rate"), "arena_hard": ("score",)}
 
 
 def shifts(rows: list[dict]) -> dict:
-    """{benchmark: {models, mean_shift, mean_absolute_shift, spearman}}; points of a percentage."""
+    """{"<benchmark> <metric>": {models, mean_shift, mean_absolute_shift, spearman}}; points of a percentage."""
     found = {}
-    for benchmark in sorted({row["benchmark"] for row in rows}):
-        of = [row for row in rows if row["benchmark"] == benchmark]
+    for benchmark, metric in sorted({(row["benchmark"], row["metric"]) for row in rows}):
+        of = [row for row in rows if (row["benchmark"], row["metric"]) == (benchmark, metric)]
         several = len({row["published"] for row in of}) > 1 and len({row["substitute"] for row in of}) > 1
-        found[benchmark] = {
+        found[f"{benchmark} {metric}"] = {
             "models": len(of),
             "mean_shift": fmean(row["shift"] for row in of),
             "mean_absolute_shift": fmean(abs(row["shift"]) for row in of),
@@ -81,18 +84,23 @@ def main(job):
         score = read_json(score_file)
         questions = benchmark_files.questions(benchmark, job.input[f"{benchmark}_questions"], p.subsets[benchmark])
         if benchmark == "alpaca_eval":
-            published = published_alpaca_eval(published_file, questions)
+            reference = job.input.alpaca_eval_questions
+            published = published_alpaca_eval(published_file, questions, job.input.get("gamed"), reference)
         else:
             published = published_arena_hard(published_file, questions, model, p.rounds, p.seed)
-        metric = METRICS[benchmark]
-        row = {"benchmark": benchmark, "model": model, "metric": metric, "published": published[metric]}
-        row |= {"substitute": score[metric], "shift": score[metric] - published[metric]}
-        rows.append(row | {key: score[key] for key in ("judge", "judge_model", "complete")})
+        for metric in METRICS[benchmark]:
+            if score[metric] is None or published[metric] is None:
+                continue
+            row = {"benchmark": benchmark, "model": model, "metric": metric, "published": published[metric]}
+            row |= {"substitute": score[metric], "shift": score[metric] - published[metric]}
+            rows.append(row | {key: score[key] for key in ("judge", "judge_model", "complete", "cost")})
     result = {"rows": rows, "together": shifts(rows)}
-    lines = [f"{'benchmark':12} {'model':32} {'judge':20} {'published':>10} {'substitute':>10} {'shift':>8}"]
+    lines = [
+        f"{'benchmark':12} {'metric':12} {'model':32} {'judge':20} {'published':>10} {'substitute':>10} {'shift':>8}"
+    ]
     lines += [
-        f"{r['benchmark']:12} {r['model']:32} {r['judge']:20} {r['published']:10.2f} {r['substitute']:10.2f} "
-        f"{r['shift']:+8.2f}"
+        f"{r['benchmark']:12} {r['metric']:12} {r['model']:32} {r['judge']:20} {r['published']:10.2f} "
+        f"{r['substitute']:10.2f} {r['shift']:+8.2f}"
         for r in rows
     ]
     print("\n".join(lines), flush=True)

@@ -1,5 +1,6 @@
 """One file of a benchmark, from its pinned place (metarewarding/sources.py) or from a local path."""
 
+import re
 import shutil
 import time
 import urllib.error
@@ -29,9 +30,10 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, expected: 
                 raise UserError(f"{key}: {path} is not a file.")
             shutil.copyfile(path, file)
         else:
-            source, pinned = address(name)
+            url, pinned = address(name)
+            source = without_login(url)
             expected = expected or pinned
-            download(source, file, key, MIRRORS[SOURCES[name][0]][0])
+            download(url, file, key, MIRRORS[SOURCES[name][0]][0])
         found = sha256(file)
         if expected and found != expected:
             raise UserError(
@@ -41,6 +43,11 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, expected: 
         file.replace(target)
     print(f"{source}\nsha256 {found}", flush=True)
     return found
+
+
+def without_login(url: str) -> str:
+    """``url`` without the name and password that a mirror's address may hold."""
+    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def download(url: str, file: Path, key: str, mirror: str) -> None:
@@ -56,13 +63,15 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
         except urllib.error.HTTPError as error:
             said = f"the server answered {error.code} {error.reason}"
             if error.code < 500 and error.code != 429:
-                raise UserError(f"{key}: {url} could not be downloaded: {said}. {mend}") from None
+                raise UserError(f"{key}: {without_login(url)} could not be downloaded: {said}. {mend}") from None
         except (OSError, ValueError) as error:  # no connection, a time-out, an address that is none
             said = str(getattr(error, "reason", error))
         if attempt < TRIES:
-            print(f"{url}: {said}; trying again", flush=True)
+            print(f"{without_login(url)}: {said}; trying again", flush=True)
             time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
-    raise UserError(f"{key}: {url} could not be downloaded in {TRIES} tries; the last time: {said}. {mend}")
+    raise UserError(
+        f"{key}: {without_login(url)} could not be downloaded in {TRIES} tries; the last time: {said}. {mend}"
+    )
 
 
 @logged

@@ -2,7 +2,7 @@
 
 from job import logged
 from metarewarding import judge_vs_gpt4, judging
-from metarewarding.records import Judgment, PairVerdict, read_jsonl, write_json
+from metarewarding.records import Judgment, PairVerdict, read_json, read_jsonl, write_json
 from metarewarding.sampling import parse_facts
 
 
@@ -11,6 +11,8 @@ def main(job):
     judgments = [row for path in job.input.judgments for row in read_jsonl(path, Judgment)]
     means = judging.mean_scores(judgments)
     gpt4, own = (read_jsonl(path, PairVerdict) for path in (job.input.gpt4_chosen, job.input.self_chosen))
+    # the fixed pairs' verdicts are the seed's, and are paid for once
+    stats = [read_json(job.input.self_stats)] + [read_json(job.input.gpt4_stats)] * (job.wildcards.model == "seed")
     scores = [row["score"] for row in judgments if row["score"] is not None]
     result = {
         "benchmark": "judge_vs_gpt4",
@@ -19,6 +21,7 @@ def main(job):
         "judge_model": job.params.judge["model"],
         "gpt4_chosen": judge_vs_gpt4.gpt4_chosen(gpt4, means),
         "self_chosen": judge_vs_gpt4.self_chosen(own, means),
+        "cost": sum(of["cost"] for of in stats),
         "mean_score": sum(scores) / len(scores) if scores else None,
         **parse_facts(row["score"] for row in judgments),
     }

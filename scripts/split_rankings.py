@@ -2,14 +2,18 @@
 
 from job import logged
 from metarewarding import eft
+from metarewarding.errors import UserError
 from metarewarding.records import Prompt, write_json, write_jsonl
 from metarewarding.sampling import rng
 
 
 def build(trees, ift_prompts, eval_prompts, seed):
     """(IFT replies, candidate replies, held-out replies, facts) from the trees at the path ``trees``."""
-    replies, with_synthetic = [], []
+    replies, with_synthetic, seen = [], [], set()
     for tree in eft.read_trees(trees):
+        if tree["message_tree_id"] in seen:
+            raise UserError(f"{trees}: the tree '{tree['message_tree_id']}' stands there twice; sets must be disjoint.")
+        seen.add(tree["message_tree_id"])
         replies.append(eft.ranked_replies(tree))
         with_synthetic.append(eft.ranked_replies(tree, synthetic=True))
     ift, train, held_out = eft.split(replies, ift_prompts, eval_prompts, rng(seed, "EFT split"))

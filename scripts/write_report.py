@@ -175,7 +175,7 @@ def beside_the_paper(metrics: dict, paper: str | Path) -> list[dict]:
         for target in csv.DictReader(file):
             score = by_model.get(target["model"], {}).get(target["benchmark"])
             value = value_at(score, target["metric"])
-            if value is None:
+            if value is None or score.get("complete") is False:  # a subset's score compares with no other
                 continue
             share = target["unit"] == "%" and target["benchmark"] in ("judge_agreement", "meta_judge", "judge_vs_gpt4")
             rows.append(

@@ -196,3 +196,12 @@ def test_the_score_names_its_judge(tmp_path, published):
     assert (score["model"], score["complete"], score["cost"]) == ("m0", True, 8.0)
     assert sum(rates["n"] for rates in score["categories"].values()) == 805
     assert set(score["categories"]) == set(categories.values())
+
+
+def test_rows_without_any_verdict_are_refused_and_one_verdict_has_no_error(tmp_path):
+    rows = [{"instruction": f"q{i}", "output_2": "x", "preference": None} for i in range(3)]
+    with pytest.raises(UserError, match="no row has a verdict"):
+        alpaca_eval_scores(write(tmp_path / "none.json", rows))
+    rows[1]["preference"] = 1.75
+    scores = alpaca_eval_scores(write(tmp_path / "one.json", rows))
+    assert (scores["win_rate"], scores["win_rate_se"], scores["n"]) == (75, None, 1)

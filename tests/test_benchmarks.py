@@ -571,7 +571,7 @@ def test_a_local_judges_server_starts_once_and_only_to_be_asked(tmp_path, monkey
         monkeypatch.setattr(judge_client, "judge_server", local)
         judge = server.judge(base_url=None)
         for _ in range(2):
-            with reached(judge, tmp_path / "weights", {}, "log") as ready:
+            with reached(judge, tmp_path / "weights", {"max_model_len": 8192}, "log") as ready:
                 special = next(
                     str(token) for token in ready["tokenizer"].added_tokens_decoder.values() if len(str(token)) > 1
                 )

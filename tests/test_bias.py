@@ -53,6 +53,11 @@ def test_a_judge_that_always_takes_the_first_is_all_position():
     assert found["higher_score_wins"] == found["longer_wins"] == 0.5
 
 
+def test_a_presentation_that_stands_twice_is_an_error():
+    with pytest.raises(ValueError, match="a and b stands there twice"):
+        meta_judge_bias([verdict("a", "b", "first"), verdict("a", "b", "second")], JUDGMENTS)
+
+
 def test_a_verdict_on_an_unknown_judgment_is_an_error():
     with pytest.raises(KeyError):
         meta_judge_bias([verdict("a", "z", "first")], JUDGMENTS)

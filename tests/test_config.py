@@ -276,6 +276,11 @@ def put(path, value):
         ("benchmarks.judges.local.weights", "nowhere", "judges.local.weights: 'nowhere' is neither seed, m0"),
         ("benchmarks.judges.local.api_key", "sk-1", "benchmarks.judges.local.api_key: no such key"),
         ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "benchmarks.calibration.alpaca_eval: nowhere holds no"),
+        ("dpo.learning_rate", float("nan"), "dpo.learning_rate: nan is no number"),
+        ("pairs.rho", float("inf"), "pairs.rho: inf is no number"),
+        ("methods", {1: {"iterations": []}}, "config: methods: the key 1 is no text"),
+        ("benchmarks.alpaca_eval.categories", "nowhere.json", "benchmarks.alpaca_eval.categories: the file nowhere"),
+        ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "judges.local.base_url: not of the form"),
         ("benchmarks.files", {"mt_bench": "x"}, "benchmarks.files.mt_bench: no such source"),
         ("benchmarks.files", {"mt_bench_questions": "x"}, "benchmarks.files.mt_bench_questions: the file x does not"),
     ],
@@ -291,6 +296,13 @@ def test_a_missing_key_is_named(key):
 
 def test_a_number_that_yaml_reads_as_text_is_explained():
     assert "5.0e-6" in faults(put("dpo.learning_rate", "5e-6"))
+
+
+@pytest.mark.parametrize(("key", "value"), [("key_env", "sk-secret"), ("base_url", "http://me:secret@host/v1")])
+def test_a_secret_that_stands_in_the_config_by_mistake_is_not_repeated(key, value):
+    said = faults(put(f"benchmarks.judges.local.{key}", value))
+    assert f"judges.local.{key}" in said
+    assert "secret" not in said
 
 
 def test_a_benchmark_whose_judge_is_not_there_is_named():

@@ -357,3 +357,39 @@ def test_killed_half_way_and_resumed_asks_for_no_verdict_twice(store):
         assert not later & kept
         assert len(server.bodies) == asked + 150 - len(kept)
     assert len(read_store(store)) == 150
+
+
+class Tokenizer:
+    """A token a character."""
+
+    def __init__(self):
+        self.added_tokens_decoder = {}
+
+    def apply_chat_template(self, messages, **options):
+        return {"input_ids": list(messages[0]["content"])}
+
+
+def test_a_request_that_a_local_judge_has_no_room_for_gets_no_verdict_and_is_not_asked(store, capsys):
+    todo = requests(2, max_tokens=10)
+    todo[1]["messages"] = [{"role": "user", "content": "x" * 21}]
+    with judge_server(echo) as server:
+        judge = server.judge(tokenizer=Tokenizer(), weights="abc", max_model_len=30)
+        replies, facts = ask_fast(todo, judge, store)
+    assert {key: reply["text"] for key, reply in replies.items()} == {"q0": "[[0]]", "q1": ""}
+    assert (facts["asked"], facts["from_store"], facts["too_long"]) == (1, 0, 1)
+    assert "benchmarks.judges.stand-in.max_model_len" in capsys.readouterr().out
+
+
+def test_other_weights_under_the_same_name_are_asked_anew(store):
+    with judge_server(echo) as server:
+        for weights, asked in (("abc", 2), ("abc", 0), ("def", 2)):
+            judge = server.judge(tokenizer=Tokenizer(), weights=weights, max_model_len=100)
+            assert ask_fast(requests(2), judge, store)[1]["asked"] == asked
+
+
+def test_a_judge_on_this_machine_is_not_asked_through_a_proxy(store, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with judge_server(echo) as server:
+        replies, _ = ask_fast(requests(1), server.judge(), store, tries=1)
+    assert replies["q0"]["text"] == "[[0]]"

@@ -488,8 +488,12 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
         "judged": [
             put(
                 "seed/benchmarks/mt_bench/score.json",
-                {"judge": "<b>stand-in</b>", "judge_model": "J", "average": 8.5, "n": 4, "complete": False},
-            )
+                {"judge": "<b>stand-in</b>", "judge_model": "J", "average": 8.5, "n": 4, "complete": True},
+            ),
+            put(
+                "seed/benchmarks/arena_hard/score.json",
+                {"judge": "other", "judge_model": "J", "score": 20.0, "n": 4, "complete": False, "cost": 1.25},
+            ),
         ],
         "paper": ROOT / "workflow/report/paper.csv",
         "template": ROOT / "workflow/report/page.html.jinja",
@@ -507,5 +511,7 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
     beside = json.loads((tmp_path / "m.json").read_text())["beside_the_paper"]
     average = next(row for row in beside if row["metric"] == "average")
     assert (average["paper"], average["ours"], average["judge"]) == (8.116, 8.5, "<b>stand-in</b>")
+    assert not [row for row in beside if row["benchmark"] == "arena_hard"]  # a subset
+    assert "cost 1.25 US dollars" in page
     agreement = next(row for row in beside if row["metric"] == "agreement")
     assert (agreement["place"], agreement["paper"], agreement["ours"]) == ("Table 7", 62.81, 50)

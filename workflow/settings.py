@@ -1,6 +1,7 @@
 """The config: validated, filled in with the schema's defaults, and read by the rules."""
 
 import copy
+import math
 import re
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def schema() -> dict:
 
 def resolve(config: dict) -> dict:
     """``config`` checked and with every default written out; raises ConfigError with all faults at once."""
+    _check_values(config)
     full_schema = schema()
     errors = sorted(Draft202012Validator(full_schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
@@ -93,7 +95,7 @@ def pool_sizes(settings: dict) -> list[int]:
         return [prompts["generation"]["size"]] * prompts["generation"]["pools"]
     sizes = []
     for path in prompts["path"]:
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:
             sizes.append(sum(1 for line in file if line.strip()))
     return sizes
 
@@ -174,8 +176,24 @@ def _in_words(error) -> str:
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
         return f"config: {path}: '{error.instance}' is text here; write {number} in a config file, without quotes."
+    if path.endswith((".key_env", ".base_url")):  # a secret may stand there by mistake, and is not repeated
+        return f"config: {path}: not of the form that is wanted. ({error.schema['description']})"
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return f"config: {path}: {error.message}." + (f" ({description})" if description else "")
+
+
+def _check_values(config, path: str = "config") -> None:
+    """Faults that a schema cannot name: keys that are no texts, numbers that are none (.nan, .inf)."""
+    if isinstance(config, dict):
+        for key, value in config.items():
+            if not isinstance(key, str):
+                raise ConfigError(f"{path}: the key {key!r} is no text; put it in quotes.")
+            _check_values(value, f"{path}: {key}" if path == "config" else f"{path}.{key}")
+    elif isinstance(config, list):
+        for number, value in enumerate(config):
+            _check_values(value, f"{path}[{number}]")
+    elif isinstance(config, float) and not math.isfinite(config):
+        raise ConfigError(f"{path}: {config} is no number.")
 
 
 def _is_number(text: str) -> bool:
@@ -329,7 +347,7 @@ def calibrations(settings: dict) -> list[dict]:
                 found[-1]["model"] = answers.parent.name
     if folders["arena_hard"]:
         for answers in sorted(Path(folders["arena_hard"]).glob("model_answer/*.jsonl")):
-            for verdicts in sorted(Path(folders["arena_hard"]).glob(f"model_judgment/*/{answers.name}"))[:1]:
+            for verdicts in sorted(Path(folders["arena_hard"]).glob(f"model_judgment/*/{answers.name}")):
                 found.append({"benchmark": "arena_hard", "answers": answers, "verdicts": verdicts})
                 found[-1]["model"] = answers.stem
     return [{key: str(value) for key, value in row.items()} for row in found]
@@ -358,6 +376,12 @@ def _check_judges(benchmarks: dict) -> list[str]:
         judge = benchmarks[name]["judge"]
         if judge not in benchmarks["judges"]:
             faults.append(f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges.")
+        models = [row["model"] for row in calibrations({"benchmarks": benchmarks}) if row["benchmark"] == name]
+        if len(set(models)) < len(models):
+            faults.append(
+                f"config: benchmarks.calibration.{name}: {path}/model_judgment holds verdicts of several judges on one "
+                "model. Leave one judge's folder there."
+            )
         if name not in calibrated:
             faults.append(
                 f"config: benchmarks.calibration.{name}: {path} holds no model with published answers and verdicts. "
@@ -388,6 +412,8 @@ def _files(settings: dict) -> list[tuple[str, str]]:
             for number, own in enumerate(iterations(settings, name))
             if own[key] != settings["dpo"][key]
         ]
+    if settings["benchmarks"]["alpaca_eval"]["categories"]:
+        files.append(("benchmarks.alpaca_eval.categories", settings["benchmarks"]["alpaca_eval"]["categories"]))
     if "arena_laptop" in settings["benchmarks"]["run"]:
         files.append(("benchmarks.arena_laptop.prompts", settings["benchmarks"]["arena_laptop"]["prompts"]))
     return files

@@ -14,6 +14,7 @@ def pairwise(judge_scores: Sequence[float], human_ranks: Sequence[float]) -> dic
     (positive when judge and people agree), ``pairs`` (pairs that people order) and ``ties`` (those
     that the judge ties). A value that is undefined is None. Pairs that people tie do not count.
     """
+    judge_scores, human_ranks = [float(score) for score in judge_scores], [float(rank) for rank in human_ranks]
     if len(judge_scores) != len(human_ranks):
         raise ValueError(f"{len(judge_scores)} scores for {len(human_ranks)} ranks")
     right = wrong = ties = 0

@@ -45,6 +45,8 @@ def alpaca_eval_scores(
         if unknown is not None:
             raise UserError(f"{annotations}: the instruction {unknown[:80]!r} is not in {reference}.")
         rows.sort(key=lambda row: order[row["instruction"]])
+    if all(row["preference"] is None for row in rows):
+        raise UserError(f"{annotations}: no row has a verdict (preference), so there is nothing to score.")
     whole = len(rows) == FULL
     if whole and instructions_sha256(rows) != CANONICAL:
         raise UserError(
@@ -54,9 +56,10 @@ def alpaca_eval_scores(
         )
     table = _pandas().DataFrame(rows)
     metrics = _length_controlled(table, gamed) if whole else _package("metrics").get_winrate(table)
+    error = float(metrics["standard_error"])
     return {
         "win_rate": float(metrics["win_rate"]),
-        "win_rate_se": float(metrics["standard_error"]),
+        "win_rate_se": None if error != error else error,  # one verdict has none
         "lc_win_rate": float(metrics["length_controlled_winrate"]) if whole else None,
         "lc_win_rate_se": float(metrics["lc_standard_error"]) if whole else None,
         "avg_length": int(table["output_2"].str.len().mean()),  # cut, not rounded, as in the package

@@ -1,7 +1,9 @@
 """The benchmarks' published files, read into this project's rows. Nothing in them is ever executed."""
 
 import ast
+import functools
 import hashlib
+import json
 from pathlib import Path
 from typing import TypedDict
 
@@ -9,6 +11,22 @@ import yaml
 
 from metarewarding.errors import UserError
 from metarewarding.records import Question, read_json, read_jsonl, unique_by
+
+
+def _published(read):
+    """One message for a file that is not in the form in which it was published, whatever is amiss in it."""
+
+    @functools.wraps(read)
+    def checked(*arguments, **options):
+        try:
+            return read(*arguments, **options)
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, SyntaxError, yaml.YAMLError) as error:
+            files = ", ".join(str(argument) for argument in arguments if Path(str(argument)).is_file())
+            raise UserError(
+                f"{files}: not in the benchmark's published format ({type(error).__name__}: {error})."
+            ) from None
+
+    return checked
 
 
 class _ArenaHardQuestion(TypedDict):
@@ -21,6 +39,12 @@ class _ArenaHardAnswer(TypedDict):
     uid: str
     model: str
     messages: list
+
+
+class _EarlyArenaHardAnswer(TypedDict):
+    question_id: str
+    model_id: str
+    choices: list
 
 
 class _MtBenchQuestion(TypedDict):
@@ -40,6 +64,7 @@ class _MtBenchPrompt(TypedDict):
     prompt_template: str
 
 
+@_published
 def questions(benchmark: str, path: str | Path, subset: int | None = None) -> list[Question]:
     """The questions of "alpaca_eval", "arena_hard" or "mt_bench", or ``subset`` of them, spread evenly.
 
@@ -64,13 +89,23 @@ def questions(benchmark: str, path: str | Path, subset: int | None = None) -> li
             Question(prompt_id=str(row["question_id"]), category=row["category"], turns=row["turns"])
             for row in read_jsonl(path, _MtBenchQuestion)
         ]
+        for row in rows:
+            if len(row["turns"]) != 2:
+                raise UserError(f"{path}: the question '{row['prompt_id']}' has {len(row['turns'])} turns, not 2.")
     unique_by(rows, "prompt_id", str(path))
     count = len(rows) if subset is None else min(subset, len(rows))
     return [rows[len(rows) * i // count] for i in range(count)]
 
 
+@_published
 def arena_hard_answers(path: str | Path) -> tuple[str, dict[str, str]]:
-    """(model, {question id: answer}) of a file in Arena-Hard's own format."""
+    """(model, {question id: answer}) of a file in Arena-Hard's own format, the early one too."""
+    with open(path, encoding="utf-8") as file:
+        early = "choices" in json.loads(next(file, "{}"))
+    if early:
+        old = unique_by(read_jsonl(path, _EarlyArenaHardAnswer), "question_id", str(path))
+        models = {row["model_id"] for row in old.values()}
+        return "/".join(sorted(models)), {k: row["choices"][0]["turns"][0]["content"] for k, row in old.items()}
     rows = unique_by(read_jsonl(path, _ArenaHardAnswer), "uid", str(path))
     models = {row["model"] for row in rows.values()}
     if len(models) != 1:
@@ -79,6 +114,7 @@ def arena_hard_answers(path: str | Path) -> tuple[str, dict[str, str]]:
     return models.pop(), {uid: text["answer"] if isinstance(text, dict) else text for uid, text in contents.items()}
 
 
+@_published
 def arena_hard_prompt(judge_utils: str | Path, settings: str | Path) -> dict:
     """{system_prompt, prompt_template} of Arena-Hard v0.1, from upstream's utils/judge_utils.py and its settings.
 
@@ -111,12 +147,14 @@ def _system_prompt(code: str, benchmark: str) -> str | None:
     return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
 
 
+@_published
 def mt_bench_references(path: str | Path) -> dict[str, list[str]]:
     """{question id: the reference answer to each turn}."""
     rows = unique_by(read_jsonl(path, _MtBenchReference), "question_id", str(path))
     return {str(identity): row["choices"][0]["turns"] for identity, row in rows.items()}
 
 
+@_published
 def mt_bench_prompts(path: str | Path) -> dict[str, dict]:
     """{name: judge prompt}."""
     return unique_by(read_jsonl(path, _MtBenchPrompt), "name", str(path))

@@ -24,6 +24,8 @@ def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[
         presentations += 1
         if row["winner"] is None:
             continue
+        if (row["first"], row["second"]) in winners:
+            raise ValueError(f"the presentation of {row['first']} and {row['second']} stands there twice")
         won, lost = (row["first"], row["second"]) if row["winner"] == "first" else (row["second"], row["first"])
         winners[row["first"], row["second"]] = won
         first_wins += row["winner"] == "first"

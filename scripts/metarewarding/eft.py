@@ -25,7 +25,10 @@ def read_trees(path: str | Path) -> Iterator[dict]:
                     continue
                 try:
                     tree = json.loads(line)
-                    tree["message_tree_id"], tree["prompt"]["text"], tree["prompt"].get("replies")
+                    tree["message_tree_id"], tree["prompt"]["text"]
+                    for reply in tree["prompt"].get("replies") or []:
+                        if reply.get("rank") is not None:
+                            reply["message_id"], reply["text"]
                 except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
                     raise UserError(
                         f"{path}, line {number}: no Open Assistant message tree ({error}). A line is one JSON object "

@@ -2,7 +2,8 @@
 
 A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``key_env``
 (the environment variable that holds the key, or None), ``concurrency``, ``price_in`` and ``price_out``
-(US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``. ``reached`` makes
+(US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``.
+``reached`` adds what a judge that is served here needs. ``reached`` makes
 such a judge of a model folder.
 A request is a dict: ``id``, ``messages``, ``temperature``, ``max_tokens``, and ``top_logprobs`` where
 log-probabilities are wanted; other keys are the caller's own.
@@ -64,9 +65,18 @@ def ask(
         # A reply without the log-probabilities that were asked for was paid for, and answers nothing.
         if row is not None and not _lacks_logprobs(row, body):
             replies[identity] = row
+    unfit = _too_long(bodies, judge) if "tokenizer" in judge else {}
+    replies |= unfit
     missing = [request for request in requests if request["id"] not in replies]
     call = _Call(judge, Path(store), tries, first_wait, stored)
-    facts = {"judge": judge["name"], "judge_model": judge["model"], "from_store": len(replies)}
+    facts = {"judge": judge["name"], "judge_model": judge["model"], "from_store": len(replies) - len(unfit)}
+    if unfit:
+        facts["too_long"] = len(unfit)
+        print(
+            f"warning: {len(unfit)} requests do not fit the {judge['max_model_len']} tokens of judge '{judge['name']}' "
+            f"(benchmarks.judges.{judge['name']}.max_model_len) and get no verdict",
+            flush=True,
+        )
     if missing:
         call.open(missing)
         asyncio.run(call.ask_all([(r["id"], hashes[r["id"]], bodies[r["id"]]) for r in missing]))
@@ -111,6 +121,7 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
         return
     from transformers import AutoTokenizer
 
+    engine = engine | {"max_model_len": judge.get("max_model_len") or engine["max_model_len"]}
     with ExitStack() as stack:
 
         @functools.cache
@@ -123,7 +134,36 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
             with open(file, "rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())
         tokenizer = AutoTokenizer.from_pretrained(weights)
-        yield judge | {"base_url": start, "key_env": None, "tokenizer": tokenizer, "weights": digest.hexdigest()}
+        served = {"base_url": start, "key_env": None, "tokenizer": tokenizer, "weights": digest.hexdigest()}
+        yield judge | served | {"max_model_len": engine["max_model_len"]}
+
+
+def _too_long(bodies: dict[str, dict], judge: dict) -> dict[str, Reply]:
+    """An empty reply for each request that a judge which is served here has no room for; a server would refuse it."""
+    replies = {}
+    for identity, body in bodies.items():
+        chat = judge["tokenizer"].apply_chat_template(
+            body["messages"], add_generation_prompt=True, tokenize=True, return_dict=True
+        )
+        if len(chat["input_ids"]) + body["max_tokens"] > judge["max_model_len"]:
+            replies[identity] = Reply(
+                id=identity,
+                request_sha256="",
+                judge=judge["name"],
+                model=judge["model"],
+                served_model=judge["model"],
+                date=_now(),
+                text="",
+                logprobs=None,
+                finish_reason="too_long",
+                prompt_tokens=0,
+                output_tokens=0,
+            )
+    return replies
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def read_store(path: str | Path) -> list[Reply]:
@@ -156,7 +196,8 @@ def _body(request: dict, judge: dict) -> dict:
 
 
 def _lacks_logprobs(row: Reply, body: dict) -> bool:
-    return "logprobs" in body and not (row["logprobs"] or {}).get("content")
+    content = (row["logprobs"] or {}).get("content") or [{}]
+    return "logprobs" in body and not isinstance(content[0].get("top_logprobs"), list)
 
 
 class _Call:
@@ -210,7 +251,9 @@ class _Call:
         limits = httpx.Limits(max_connections=self.judge["concurrency"])
         progress = Progress(total=len(todo), desc=f"Judge {self.judge['name']}")
         with progress, open(self.store, "ab", buffering=0) as file:
-            async with httpx.AsyncClient(headers=headers, limits=limits, timeout=None) as client:
+            # a server on this machine is not behind the proxy that the environment may name
+            proxied = httpx.URL(self.base_url).host not in ("127.0.0.1", "::1", "localhost")
+            async with httpx.AsyncClient(headers=headers, limits=limits, timeout=None, trust_env=proxied) as client:
 
                 async def worker():
                     for identity, digest, body in queue:
@@ -302,15 +345,15 @@ class _Call:
                 judge=self.judge["name"],
                 model=self.judge["model"],
                 served_model=str(reply.get("model")),
-                date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                date=_now(),
                 text=text,
                 logprobs=choice.get("logprobs"),
                 finish_reason=choice.get("finish_reason"),
                 # a server that counts nothing: characters / 4, as in the estimate
-                prompt_tokens=usage.get("prompt_tokens") or sum(len(m["content"]) for m in body["messages"]) // 4,
-                output_tokens=usage.get("completion_tokens") or len(text) // 4,
+                prompt_tokens=int(usage.get("prompt_tokens") or sum(len(m["content"]) for m in body["messages"]) // 4),
+                output_tokens=int(usage.get("completion_tokens") or len(text) // 4),
             )
-        except (KeyError, IndexError, TypeError, AttributeError):
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             raise _TryAgain(f"a reply without choices: {json.dumps(reply)[:200]}") from None
 
     def check_logprobs(self, row: Reply, body: dict) -> None:
@@ -321,7 +364,7 @@ class _Call:
             )
 
     def check_ceiling(self) -> None:
-        if self.judge["max_cost"] is not None and self.cost() >= self.judge["max_cost"] > 0:
+        if self.judge["max_cost"] is not None and self.cost() >= self.judge["max_cost"] and self.cost() > 0:
             raise UserError(
                 f"judge '{self.judge['name']}' has cost {self.cost():.4g} US dollars, and {self.where}.max_cost is "
                 f"{self.judge['max_cost']:.4g}. Raise it to go on. {self.kept()}"

@@ -70,7 +70,8 @@ def verdicts(asked: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping
     for request in asked:
         reply = replies[request["id"]]
         likely = {}
-        for token in reversed(reply["logprobs"]["content"][0]["top_logprobs"]):
+        top = reply["logprobs"]["content"][0]["top_logprobs"] if reply["logprobs"] else []  # null: it did not fit
+        for token in reversed(top):
             likely[token["token"].strip()] = token["logprob"]
         found = {name: likely[name] for name in (FIRST, SECOND) if name in likely}
         rows.append(

@@ -87,4 +87,6 @@ def battle_matrix(
             battles[first, second] += omega1
         elif row["winner"] == "second":
             battles[second, first] += omega2
+        elif row["winner"] is not None:
+            raise ValueError(f"a winner is first, second or None, not {row['winner']!r}")
     return battles

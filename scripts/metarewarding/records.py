@@ -247,7 +247,7 @@ def read_json(path: str | Path) -> dict:
 
 def write_json(path: str | Path, value: dict) -> None:
     with replacing(path) as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
+        json.dump(value, file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
 
 

@@ -28,7 +28,11 @@ def check(template: str, role: str, source: str | Path) -> str:
 
 def load(path: str | Path, role: str) -> str:
     """Read and check a template; a trailing newline is not part of it."""
-    return check(Path(path).read_text(encoding="utf-8").rstrip("\n"), role, path)
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: the template is no UTF-8 text ({error}).") from None
+    return check(text.rstrip("\n"), role, path)
 
 
 def fill(template: str, **values: str) -> list[dict]:

@@ -51,7 +51,7 @@ AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 JUDGED = [name for name in SETTINGS["benchmarks"]["run"] if name != "arena_laptop"]  # by a judge behind an API
 BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
 BENCHMARK_SHARDS = range(SETTINGS["benchmarks"]["shards"])
-WHOLE_ALPACA_EVAL = SETTINGS["benchmarks"]["alpaca_eval"]["subset"] is None
+WHOLE_ALPACA_EVAL = (SETTINGS["benchmarks"]["alpaca_eval"]["subset"] or 805) >= 805
 CATEGORIES = SETTINGS["benchmarks"]["alpaca_eval"]["categories"]
 CALIBRATIONS = config_settings.calibrations(SETTINGS)
 CALIBRATED = sorted({row["benchmark"] for row in CALIBRATIONS})
@@ -132,9 +132,6 @@ def slice_of_iteration(wildcards):
     return config_settings.slice_place(SETTINGS, int(wildcards.iteration))[1]
 
 
-# -- settings and paths by wildcard
-
-
 # -- benchmarks and their judges
 
 
@@ -178,6 +175,19 @@ def judge_of(benchmark):
     return judge and {"name": name} | {key: value for key, value in judge.items() if key != "weights"}
 
 
+def judge_threads(benchmark):
+    """All that a job may have for a judge that is served here: two engines on one machine would be in each other's way."""
+    return 8 if judge_weights(benchmark) else 1
+
+
+def published_verdicts(wildcards):
+    if not CALIBRATIONS:
+        raise WorkflowError(
+            "config: benchmarks.calibration: name a folder of published answers under alpaca_eval or arena_hard."
+        )
+    return [row["verdicts"] for row in CALIBRATIONS]
+
+
 def judge_weights(benchmark):
     """The input that a judge needs which is served here: its weights."""
     name = SETTINGS["benchmarks"][benchmark]["judge"]
@@ -185,6 +195,9 @@ def judge_weights(benchmark):
     if weights is None:
         return {}
     return {"judge_weights": f"<results>/{weights}/weights" if weights in ("seed", "m0") else weights}
+
+
+# -- settings and paths by wildcard
 
 
 def weights_of(role):

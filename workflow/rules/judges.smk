@@ -64,6 +64,7 @@ rule judge_alpaca_eval:
         model=ANY_MODEL,
     conda:
         "../../envs/evaluate.yaml"
+    threads: judge_threads("alpaca_eval")
     params:
         judge=judge_of("alpaca_eval"),
         # not an output: Snakemake would delete what was paid for before a rerun
@@ -119,6 +120,7 @@ rule judge_arena_hard:
         model=ANY_MODEL,
     conda:
         "../../envs/evaluate.yaml"
+    threads: judge_threads("arena_hard")
     params:
         judge=judge_of("arena_hard"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
@@ -168,6 +170,7 @@ rule judge_mt_bench:
         "<results>/logs/judge_mt_bench/{model}.log",
     conda:
         "../../envs/evaluate.yaml"
+    threads: judge_threads("mt_bench")
     params:
         judge=judge_of("mt_bench"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
@@ -243,6 +246,7 @@ rule compare_fixed_responses:
         "<results>/logs/compare_fixed_responses.log",
     conda:
         "../../envs/evaluate.yaml"
+    threads: judge_threads("judge_vs_gpt4")
     params:
         judge=judge_of("judge_vs_gpt4"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("gpt4_chosen.paid.jsonl")),
@@ -266,6 +270,7 @@ rule compare_best_and_worst:
         "<results>/logs/compare_best_and_worst/{model}.log",
     conda:
         "../../envs/evaluate.yaml"
+    threads: judge_threads("judge_vs_gpt4")
     params:
         judge=judge_of("judge_vs_gpt4"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("self_chosen.paid.jsonl")),
@@ -281,6 +286,8 @@ rule score_judge_vs_gpt4:
         judgments=HELD_OUT_JUDGMENTS,
         gpt4_chosen="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.jsonl",
         self_chosen="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.jsonl",
+        gpt4_stats="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.stats.json",
+        self_stats="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.stats.json",
     output:
         "<results>/{model}/benchmarks/judge_vs_gpt4/score.json",
     log:
@@ -317,9 +324,10 @@ rule import_answers:
 rule calibrate_judge:
     """How a substitute judge's scores of published answers differ from the published scores."""
     input:
+        **({"gamed": benchmark_file("alpaca_eval_gamed")} if WHOLE_ALPACA_EVAL and "alpaca_eval" in CALIBRATED else {}),
         **{f"{benchmark}_questions": questions_of(benchmark) for benchmark in CALIBRATED},
         scores=[f"<results>/published/{row['model']}/benchmarks/{row['benchmark']}/score.json" for row in CALIBRATIONS],
-        published=[row["verdicts"] for row in CALIBRATIONS],
+        published=published_verdicts,
     output:
         shifts="<results>/published/calibration.json",
         table="<results>/published/calibration.txt",
