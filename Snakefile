@@ -24,6 +24,7 @@ rule all:
         "<results>/report/index.html",
         expand("<results>/{model}/weights", model=REPORTED),
         sampled_rows,
+        FIGURES,
 
 
 onsuccess:

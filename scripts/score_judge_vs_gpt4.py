@@ -1,5 +1,7 @@
 """A model's agreement with GPT-4 on the seed's responses, by both protocols (table 3)."""
 
+from collections import Counter
+
 from job import logged
 from metarewarding import judge_vs_gpt4, judging
 from metarewarding.records import Judgment, PairVerdict, read_json, read_jsonl, write_json
@@ -22,6 +24,7 @@ def main(job):
         "gpt4_chosen": judge_vs_gpt4.gpt4_chosen(gpt4, means),
         "self_chosen": judge_vs_gpt4.self_chosen(own, means),
         "cost": sum(of["cost"] for of in stats),
+        "scores": dict(sorted(Counter(str(score) for score in scores).items())),  # figure 5
         "mean_score": sum(scores) / len(scores) if scores else None,
         **parse_facts(row["score"] for row in judgments),
     }

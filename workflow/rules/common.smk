@@ -53,6 +53,13 @@ BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
 BENCHMARK_SHARDS = range(SETTINGS["benchmarks"]["shards"])
 WHOLE_ALPACA_EVAL = (SETTINGS["benchmarks"]["alpaca_eval"]["subset"] or 805) >= 805
 CATEGORIES = SETTINGS["benchmarks"]["alpaca_eval"]["categories"]
+FIGURES = expand(
+    "<results>/report/figures/{figure}.{format}",
+    figure=["figure_3"] * ("alpaca_eval" in JUDGED)
+    + ["figure_4"] * ("alpaca_eval" in JUDGED and CATEGORIES is not None)
+    + ["figure_5"] * ("judge_vs_gpt4" in JUDGED),
+    format=["svg", "png"],
+)
 CALIBRATIONS = config_settings.calibrations(SETTINGS)
 CALIBRATED = sorted({row["benchmark"] for row in CALIBRATIONS})
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"

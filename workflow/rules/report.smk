@@ -1,6 +1,28 @@
 # The page at the end of every run.
 
 
+rule plot_benchmarks:
+    """Figures 3, 4 and 5, as far as their benchmarks are run."""
+    input:
+        **{
+            benchmark: expand(f"<results>/{{model}}/benchmarks/{benchmark}/score.json", model=REPORTED)
+            for benchmark in ("alpaca_eval", "judge_vs_gpt4")
+            if benchmark in JUDGED
+        },
+        paper="workflow/report/paper.csv",
+    output:
+        FIGURES,
+    log:
+        "<results>/logs/plot_benchmarks.log",
+    conda:
+        "../../envs/report.yaml"
+    params:
+        models=REPORTED,
+        code=fingerprint("plot_benchmarks.py"),
+    script:
+        "../../scripts/plot_benchmarks.py"
+
+
 rule write_report:
     """One page, one table for the terminal, and the numbers behind both."""
     input:
