@@ -13,7 +13,6 @@ from metarewarding import alpaca
 from metarewarding.alpaca import alpaca_eval_scores, category_win_rates
 from metarewarding.errors import UserError
 
-pytest.importorskip("alpaca_eval")
 TRUTH = Path(os.environ.get("TRUTH_DATA", ROOT.parent / "shared" / "truth")) / "alpaca_eval"
 ANNOTATIONS, REFERENCE = TRUTH / "annotations_alpaca-7b.json", TRUTH / "reference_gpt4_1106_preview.json"
 GAMED = TRUTH / "df_gamed_standin.csv"

@@ -21,7 +21,6 @@ from metarewarding.alpaca import alpaca_eval_scores
 from metarewarding.errors import UserError
 from metarewarding.judge_client import ask, read_store
 
-pytest.importorskip("alpaca_eval")
 KEY = "sk-very-secret-key"
 ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 LAPTOP_MODEL = Path(os.environ.get("LAPTOP_MODEL", ROOT / "results" / "seed" / "weights"))

@@ -29,7 +29,6 @@ def test_best_and_worst_by_mean_the_first_of_equals_and_none_where_all_are_equal
 
 
 def test_both_orders_are_asked_and_braces_in_a_response_stay_text():
-    pytest.importorskip("alpaca_eval")
     pair = response("p", 0, "{output_2} and {x}"), response("p", 1, "<|im_end|>second")
     asked = judge_vs_gpt4.requests(
         [pair], {"p": "Why {instruction}?"}, {row["response_id"]: row["text"] for row in pair}
