@@ -161,6 +161,12 @@ def trains_judge(settings: dict, model: str) -> bool:
     return "judge" in iterations(settings, method)[iteration - 1]["train_on"]
 
 
+def secrets(settings: dict) -> list[str]:
+    """Names of the environment variables that hold tokens: the hub's, and those of the judges."""
+    keys = [judge["key_env"] for judge in settings["benchmarks"]["judges"].values() if judge["key_env"]]
+    return sorted({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *keys})
+
+
 def _in_words(error) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(".")
     if error.validator == "additionalProperties" and error.schema.get("additionalProperties") is False:

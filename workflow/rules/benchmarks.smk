@@ -15,8 +15,10 @@ rule run_benchmark:
     log:
         "<results>/logs/run_benchmark/{model}.log",
     conda:
-        "../../envs/sample.yaml"
-    threads: 8
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
         responses=SAMPLING["responses"],
         judgments=SAMPLING["judgments"] | {"n": AGREEMENT["judgments"]},
@@ -41,8 +43,10 @@ rule judge_answers:
     log:
         "<results>/logs/judge_answers/{model}.log",
     conda:
-        "../../envs/sample.yaml"
-    threads: 8
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
         judgments=SAMPLING["judgments"] | {"n": ARENA["judgments"]},
         seed=SEED,
@@ -63,7 +67,9 @@ rule score_arena:
     log:
         "<results>/logs/score_arena/{model}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         rounds=ARENA["bootstrap_rounds"],
         seed=SEED,
@@ -82,7 +88,9 @@ rule judge_agreement:
     log:
         "<results>/logs/judge_agreement/{model}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         code=fingerprint("judge_agreement.py"),
     script:
@@ -99,7 +107,9 @@ rule measure_meta_judge:
     log:
         "<results>/logs/measure_meta_judge/{model}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         code=fingerprint("measure_meta_judge.py"),
     script:

@@ -1,5 +1,6 @@
 # Settings, paths and the recursion; no rules.
 
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ wildcard_constraints:
 
 
 SAMPLING = SETTINGS["sampling"]
+NEEDS = SETTINGS["resources"]
 SEED = SAMPLING["seed"]
 SHARDS = range(SAMPLING["shards"])
 
@@ -80,6 +82,37 @@ META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 def fingerprint(script):
     """What a script and the local modules that it imports do; a rule carries it as a param."""
     return fingerprints.fingerprint(f"{workflow.basedir}/scripts/{script}")
+
+
+# -- what a job needs; the site's partitions, account and spelling of GPUs stand in the profile
+
+
+def needs(kind):
+    """Resources of a job that runs an engine, trains, or does neither (`cpu`): half as much again on each retry.
+
+    A GPU is named only where one is asked for: on some clusters a job that asks for none of them by name is refused.
+    """
+    need = NEEDS[kind]
+
+    def growing(key):
+        return lambda wildcards, attempt: need[key] * (attempt + 1) // 2
+
+    gpus = {"gpu": need["gpu"]} if need.get("gpu") else {}
+    return {"mem_mb": growing("mem_mb"), "runtime": growing("runtime"), **gpus}
+
+
+def environment(name):
+    """The conda environment of a rule, for CUDA or for the CPU; the page's own is the same for both."""
+    build = "cpu/" if SETTINGS["environments"] == "cpu" and name != "report" else ""
+    return f"../../envs/{build}{name}.yaml"
+
+
+# A compute node needs no token: what is downloaded, and what is asked of a judge's server, is asked from the
+# machine that runs Snakemake. It may also have no way out, so nothing there looks for the hub.
+if workflow.remote_exec:
+    for secret in config_settings.secrets(SETTINGS):
+        os.environ.pop(secret, None)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 # -- the recursion: from any model back to the seed
@@ -182,9 +215,18 @@ def judge_of(benchmark):
     return judge and {"name": name} | {key: value for key, value in judge.items() if key != "weights"}
 
 
+def asked_over_api(benchmark):
+    """Whether a benchmark's judge is a server elsewhere: such jobs run where Snakemake runs, with its way out."""
+    return not judge_weights(benchmark)
+
+
 def judge_threads(benchmark):
-    """All that a job may have for a judge that is served here: two engines on one machine would be in each other's way."""
-    return 8 if judge_weights(benchmark) else 1
+    """Those of an engine for a judge that is served here."""
+    return 1 if asked_over_api(benchmark) else NEEDS["engine"]["threads"]
+
+
+def judge_needs(benchmark):
+    return needs("cpu") if asked_over_api(benchmark) else needs("engine")
 
 
 def published_verdicts(wildcards):

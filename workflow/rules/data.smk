@@ -11,8 +11,11 @@ rule fetch_seed_model:
         manifest="<results>/seed/manifest.json",
     log:
         "<results>/logs/fetch_seed_model.log",
+    localrule: True
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         model=SETTINGS["model"],
         code=fingerprint("fetch_seed_model.py"),
@@ -29,6 +32,7 @@ use rule fetch_seed_model as fetch_other_model with:
         manifest="<results>/data/{role}/manifest.json",
     log:
         "<results>/logs/fetch_other_model/{role}.log",
+    localrule: True
     params:
         model=lambda wildcards: OTHER_MODELS[wildcards.role],
         code=fingerprint("fetch_seed_model.py"),
@@ -40,8 +44,11 @@ rule fetch_trees:
         FETCHED_TREES,
     log:
         "<results>/logs/fetch_trees.log",
+    localrule: True
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         **(TREES_ON_HUB or {"repo": None, "revision": None, "file": None}),
         sha256=EFT["trees_sha256"],
@@ -63,7 +70,9 @@ rule split_rankings:
     log:
         "<results>/logs/split_rankings.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         ift_prompts=EFT["ift_prompts"],
         eval_prompts=EFT["eval_prompts"],
@@ -85,8 +94,10 @@ rule annotate_eft:
     log:
         "<results>/logs/annotate_eft/{shard}.log",
     conda:
-        "../../envs/sample.yaml"
-    threads: 8
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
         **SAMPLING["judgments"] | {"n": EFT["judgments"]},
         seed=SEED,
@@ -110,7 +121,9 @@ rule build_eft:
     log:
         "<results>/logs/build_eft.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         trees=EFT["trees"],
         annotator=EFT["annotator"],

@@ -16,8 +16,10 @@ rule train_dpo:
     log:
         "<results>/logs/train_dpo/{method}/m{iteration}.log",
     conda:
-        "../../envs/train.yaml"
-    threads: 8
+        environment("train")
+    threads: NEEDS["train"]["threads"]
+    resources:
+        **needs("train"),
     params:
         # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
         checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),

@@ -9,8 +9,11 @@ rule fetch_benchmark:
         "<results>/data/benchmarks/{source}",
     log:
         "<results>/logs/fetch_benchmark/{source}.log",
+    localrule: True
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
+    resources:
+        **needs("cpu"),
     params:
         name="{source}",
         key="benchmarks.files.{source}",
@@ -32,8 +35,10 @@ rule answer_benchmark:
     log:
         "<results>/logs/answer_benchmark/{model}/{benchmark}/{shard}.log",
     conda:
-        "../../envs/sample.yaml"
-    threads: 8
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
         benchmark="{benchmark}",
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
@@ -62,9 +67,12 @@ rule judge_alpaca_eval:
         "<results>/logs/judge_alpaca_eval/{model}.log",
     wildcard_constraints:
         model=ANY_MODEL,
+    localrule: asked_over_api("alpaca_eval")
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
     threads: judge_threads("alpaca_eval")
+    resources:
+        **judge_needs("alpaca_eval"),
     params:
         judge=judge_of("alpaca_eval"),
         # not an output: Snakemake would delete what was paid for before a rerun
@@ -95,7 +103,9 @@ rule score_alpaca_eval:
     wildcard_constraints:
         model=ANY_MODEL,
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
+    resources:
+        **needs("cpu"),
     params:
         code=fingerprint("score_alpaca_eval.py"),
     script:
@@ -118,9 +128,12 @@ rule judge_arena_hard:
         "<results>/logs/judge_arena_hard/{model}.log",
     wildcard_constraints:
         model=ANY_MODEL,
+    localrule: asked_over_api("arena_hard")
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
     threads: judge_threads("arena_hard")
+    resources:
+        **judge_needs("arena_hard"),
     params:
         judge=judge_of("arena_hard"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
@@ -144,8 +157,11 @@ rule score_arena_hard:
         "<results>/logs/score_arena_hard/{model}.log",
     wildcard_constraints:
         model=ANY_MODEL,
+    localrule: SETTINGS["benchmarks"]["arena_hard"]["tokenizer"] is not None  # its vocabulary is downloaded once
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
+    resources:
+        **needs("cpu"),
     params:
         rounds=SETTINGS["benchmarks"]["arena_hard"]["bootstrap_rounds"],
         tokenizer=SETTINGS["benchmarks"]["arena_hard"]["tokenizer"],
@@ -168,9 +184,12 @@ rule judge_mt_bench:
         stats="<results>/{model}/benchmarks/mt_bench/verdicts.stats.json",
     log:
         "<results>/logs/judge_mt_bench/{model}.log",
+    localrule: asked_over_api("mt_bench")
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
     threads: judge_threads("mt_bench")
+    resources:
+        **judge_needs("mt_bench"),
     params:
         judge=judge_of("mt_bench"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
@@ -193,7 +212,9 @@ rule score_mt_bench:
     log:
         "<results>/logs/score_mt_bench/{model}.log",
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
+    resources:
+        **needs("cpu"),
     params:
         code=fingerprint("score_mt_bench.py"),
     script:
@@ -244,9 +265,12 @@ rule compare_fixed_responses:
         stats="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.stats.json",
     log:
         "<results>/logs/compare_fixed_responses.log",
+    localrule: asked_over_api("judge_vs_gpt4")
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
     threads: judge_threads("judge_vs_gpt4")
+    resources:
+        **judge_needs("judge_vs_gpt4"),
     params:
         judge=judge_of("judge_vs_gpt4"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("gpt4_chosen.paid.jsonl")),
@@ -268,9 +292,12 @@ rule compare_best_and_worst:
         stats="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.stats.json",
     log:
         "<results>/logs/compare_best_and_worst/{model}.log",
+    localrule: asked_over_api("judge_vs_gpt4")
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
     threads: judge_threads("judge_vs_gpt4")
+    resources:
+        **judge_needs("judge_vs_gpt4"),
     params:
         judge=judge_of("judge_vs_gpt4"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("self_chosen.paid.jsonl")),
@@ -293,7 +320,9 @@ rule score_judge_vs_gpt4:
     log:
         "<results>/logs/score_judge_vs_gpt4/{model}.log",
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
+    resources:
+        **needs("cpu"),
     params:
         judge=judge_of("judge_vs_gpt4"),
         code=fingerprint("score_judge_vs_gpt4.py"),
@@ -311,7 +340,9 @@ rule import_answers:
     log:
         "<results>/logs/import_answers/{benchmark}/{name}/{shard}.log",
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
+    resources:
+        **needs("cpu"),
     params:
         benchmark="{benchmark}",
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
@@ -334,7 +365,9 @@ rule calibrate_judge:
     log:
         "<results>/logs/calibrate_judge.log",
     conda:
-        "../../envs/evaluate.yaml"
+        environment("evaluate")
+    resources:
+        **needs("cpu"),
     params:
         benchmarks=[row["benchmark"] for row in CALIBRATIONS],
         models=[row["model"] for row in CALIBRATIONS],

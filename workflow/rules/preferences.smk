@@ -12,7 +12,9 @@ rule fit_elo:
     log:
         "<results>/logs/fit_elo/{method}/m{iteration}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         position_weights=of_iteration("position_weights"),
         elo_l2=of_iteration("elo_l2"),
@@ -34,7 +36,9 @@ rule build_actor_pairs:
     log:
         "<results>/logs/build_actor_pairs/{method}/m{iteration}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         rho=of_iteration("rho"),
         max_chosen_chars=of_iteration("max_chosen_chars"),
@@ -61,7 +65,9 @@ rule build_judge_pairs:
     log:
         "<results>/logs/build_judge_pairs/{method}/m{iteration}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         max_judgment_chars=of_iteration("max_judgment_chars"),
         seed=SEED,
@@ -79,7 +85,9 @@ rule check_pairs:
     log:
         "<results>/logs/check_pairs/{method}/m{iteration}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         gates=SETTINGS["gates"],
         code=fingerprint("check_pairs.py"),

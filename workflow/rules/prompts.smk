@@ -14,8 +14,10 @@ rule generate_prompts:
     log:
         "<results>/logs/generate_prompts/{pool}/{round}/{shard}.log",
     conda:
-        "../../envs/sample.yaml"
-    threads: 8
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
         size=GENERATION["size"],
         earlier_of_pool=rounds_before,
@@ -48,7 +50,9 @@ rule filter_prompts:
     log:
         "<results>/logs/filter_prompts/{pool}/{round}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         size=GENERATION["size"],
         earlier_of_pool=rounds_before,
@@ -70,7 +74,9 @@ rule build_prompts:
     log:
         "<results>/logs/build_prompts/{pool}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         size=GENERATION["size"] if GENERATES else None,
         code=fingerprint("build_prompts.py"),
@@ -87,7 +93,9 @@ rule slice_prompts:
     log:
         "<results>/logs/slice_prompts/{iteration}.log",
     conda:
-        "../../envs/sample.yaml"
+        environment("sample")
+    resources:
+        **needs("cpu"),
     params:
         slice=slice_of_iteration,
         per_iteration=SETTINGS["prompts"]["per_iteration"],

@@ -15,7 +15,9 @@ rule plot_benchmarks:
     log:
         "<results>/logs/plot_benchmarks.log",
     conda:
-        "../../envs/report.yaml"
+        environment("report")
+    resources:
+        **needs("cpu"),
     params:
         models=REPORTED,
         code=fingerprint("plot_benchmarks.py"),
@@ -45,7 +47,9 @@ rule write_report:
     log:
         "<results>/logs/write_report.log",
     conda:
-        "../../envs/report.yaml"
+        environment("report")
+    resources:
+        **needs("cpu"),
     params:
         root=lambda wildcards, output: str(Path(output.page).parent.parent),
         models=REPORTED,

@@ -12,8 +12,10 @@ rule sample_responses:
     log:
         "<results>/logs/sample_responses/{model}/{shard}.log",
     conda:
-        "../../envs/sample.yaml"
-    threads: 8
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
         **SAMPLING["responses"],
         system_prompt=SAMPLING["system_prompt"],
@@ -38,8 +40,10 @@ rule judge_responses:
     log:
         "<results>/logs/judge_responses/{model}/{shard}.log",
     conda:
-        "../../envs/sample.yaml"
-    threads: 8
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
         **SAMPLING["judgments"],
         seed=SEED,
@@ -63,8 +67,10 @@ rule meta_judge:
     log:
         "<results>/logs/meta_judge/{model}/{shard}.log",
     conda:
-        "../../envs/sample.yaml"
-    threads: 8
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
         **SAMPLING["meta_judgments"],
         seed=SEED,

@@ -15,8 +15,10 @@ rule train_sft:
     log:
         "<results>/logs/train_sft.log",
     conda:
-        "../../envs/train.yaml"
-    threads: 8
+        environment("train")
+    threads: NEEDS["train"]["threads"]
+    resources:
+        **needs("train"),
     params:
         # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
         checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
