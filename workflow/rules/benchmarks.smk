@@ -66,10 +66,9 @@ rule score_arena:
         "<results>/{model}/benchmarks/arena_laptop/score.json",
     log:
         "<results>/logs/score_arena/{model}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         rounds=ARENA["bootstrap_rounds"],
         seed=SEED,
@@ -87,10 +86,9 @@ rule judge_agreement:
         "<results>/{model}/benchmarks/judge_agreement/score.json",
     log:
         "<results>/logs/judge_agreement/{model}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         code=fingerprint("judge_agreement.py"),
     script:
@@ -106,10 +104,9 @@ rule measure_meta_judge:
         "<results>/{model}/benchmarks/meta_judge/score.json",
     log:
         "<results>/logs/measure_meta_judge/{model}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         code=fingerprint("measure_meta_judge.py"),
     script:

@@ -84,21 +84,21 @@ def fingerprint(script):
     return fingerprints.fingerprint(f"{workflow.basedir}/scripts/{script}")
 
 
-# -- what a job needs; the site's partitions, account and spelling of GPUs stand in the profile
+# -- what a job needs; the site's partitions, account and spelling of GPUs stand in the profile. A rule without a GPU
+# takes a core for seconds or a minute, less than its time in a queue: it is local, and runs where Snakemake runs.
 
 
 def needs(kind):
-    """Resources of a job that runs an engine, trains, or does neither (`cpu`): half as much again on each retry.
+    """Resources of a job that runs an engine (`engine`) or trains (`train`): half as much again on each retry.
 
-    A GPU is named only where one is asked for: on some clusters a job that asks for none of them by name is refused.
+    `gpu` is left out where none is asked for, as a model on a CPU needs none.
     """
     need = NEEDS[kind]
 
     def growing(key):
         return lambda wildcards, attempt: need[key] * (attempt + 1) // 2
 
-    gpus = {"gpu": need["gpu"]} if need.get("gpu") else {}
-    return {"mem_mb": growing("mem_mb"), "runtime": growing("runtime"), **gpus}
+    return {"mem_mb": growing("mem_mb"), "runtime": growing("runtime")} | ({"gpu": need["gpu"]} if need["gpu"] else {})
 
 
 def environment(name):
@@ -226,7 +226,7 @@ def judge_threads(benchmark):
 
 
 def judge_needs(benchmark):
-    return needs("cpu") if asked_over_api(benchmark) else needs("engine")
+    return {} if asked_over_api(benchmark) else needs("engine")
 
 
 def published_verdicts(wildcards):

@@ -14,8 +14,6 @@ rule fetch_seed_model:
     localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         model=SETTINGS["model"],
         code=fingerprint("fetch_seed_model.py"),
@@ -47,8 +45,6 @@ rule fetch_trees:
     localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         **(TREES_ON_HUB or {"repo": None, "revision": None, "file": None}),
         sha256=EFT["trees_sha256"],
@@ -69,10 +65,9 @@ rule split_rankings:
         stats="<results>/data/eft/split.stats.json",
     log:
         "<results>/logs/split_rankings.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         ift_prompts=EFT["ift_prompts"],
         eval_prompts=EFT["eval_prompts"],
@@ -120,10 +115,9 @@ rule build_eft:
         stats="<results>/data/eft/stats.json",
     log:
         "<results>/logs/build_eft.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         trees=EFT["trees"],
         annotator=EFT["annotator"],

@@ -12,8 +12,6 @@ rule fetch_benchmark:
     localrule: True
     conda:
         environment("evaluate")
-    resources:
-        **needs("cpu"),
     params:
         name="{source}",
         key="benchmarks.files.{source}",
@@ -102,10 +100,9 @@ rule score_alpaca_eval:
         "<results>/logs/score_alpaca_eval/{model}.log",
     wildcard_constraints:
         model=ANY_MODEL,
+    localrule: True
     conda:
         environment("evaluate")
-    resources:
-        **needs("cpu"),
     params:
         code=fingerprint("score_alpaca_eval.py"),
     script:
@@ -157,11 +154,9 @@ rule score_arena_hard:
         "<results>/logs/score_arena_hard/{model}.log",
     wildcard_constraints:
         model=ANY_MODEL,
-    localrule: SETTINGS["benchmarks"]["arena_hard"]["tokenizer"] is not None  # its vocabulary is downloaded once
+    localrule: True
     conda:
         environment("evaluate")
-    resources:
-        **needs("cpu"),
     params:
         rounds=SETTINGS["benchmarks"]["arena_hard"]["bootstrap_rounds"],
         tokenizer=SETTINGS["benchmarks"]["arena_hard"]["tokenizer"],
@@ -211,10 +206,9 @@ rule score_mt_bench:
         "<results>/{model}/benchmarks/mt_bench/score.json",
     log:
         "<results>/logs/score_mt_bench/{model}.log",
+    localrule: True
     conda:
         environment("evaluate")
-    resources:
-        **needs("cpu"),
     params:
         code=fingerprint("score_mt_bench.py"),
     script:
@@ -319,10 +313,9 @@ rule score_judge_vs_gpt4:
         "<results>/{model}/benchmarks/judge_vs_gpt4/score.json",
     log:
         "<results>/logs/score_judge_vs_gpt4/{model}.log",
+    localrule: True
     conda:
         environment("evaluate")
-    resources:
-        **needs("cpu"),
     params:
         judge=judge_of("judge_vs_gpt4"),
         code=fingerprint("score_judge_vs_gpt4.py"),
@@ -339,10 +332,9 @@ rule import_answers:
         "<results>/published/{name}/benchmarks/{benchmark}/answers/{shard}.jsonl",
     log:
         "<results>/logs/import_answers/{benchmark}/{name}/{shard}.log",
+    localrule: True
     conda:
         environment("evaluate")
-    resources:
-        **needs("cpu"),
     params:
         benchmark="{benchmark}",
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
@@ -364,10 +356,9 @@ rule calibrate_judge:
         table="<results>/published/calibration.txt",
     log:
         "<results>/logs/calibrate_judge.log",
+    localrule: True
     conda:
         environment("evaluate")
-    resources:
-        **needs("cpu"),
     params:
         benchmarks=[row["benchmark"] for row in CALIBRATIONS],
         models=[row["model"] for row in CALIBRATIONS],

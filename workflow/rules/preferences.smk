@@ -11,10 +11,9 @@ rule fit_elo:
         stats="<results>/{method}/m{iteration}/elo.stats.json",
     log:
         "<results>/logs/fit_elo/{method}/m{iteration}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         position_weights=of_iteration("position_weights"),
         elo_l2=of_iteration("elo_l2"),
@@ -35,10 +34,9 @@ rule build_actor_pairs:
         stats="<results>/{method}/m{iteration}/pairs/actor.stats.json",
     log:
         "<results>/logs/build_actor_pairs/{method}/m{iteration}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         rho=of_iteration("rho"),
         max_chosen_chars=of_iteration("max_chosen_chars"),
@@ -64,10 +62,9 @@ rule build_judge_pairs:
         stats="<results>/{method}/m{iteration}/pairs/judge.stats.json",
     log:
         "<results>/logs/build_judge_pairs/{method}/m{iteration}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         max_judgment_chars=of_iteration("max_judgment_chars"),
         seed=SEED,
@@ -84,10 +81,9 @@ rule check_pairs:
         "<results>/{method}/m{iteration}/pairs/stats.json",
     log:
         "<results>/logs/check_pairs/{method}/m{iteration}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         gates=SETTINGS["gates"],
         code=fingerprint("check_pairs.py"),

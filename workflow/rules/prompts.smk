@@ -49,10 +49,9 @@ rule filter_prompts:
         stats="<results>/data/prompts/generated/{pool}/{round}/accepted.stats.json",
     log:
         "<results>/logs/filter_prompts/{pool}/{round}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         size=GENERATION["size"],
         earlier_of_pool=rounds_before,
@@ -73,10 +72,9 @@ rule build_prompts:
         "<results>/data/prompts/pool/{pool}.jsonl",
     log:
         "<results>/logs/build_prompts/{pool}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         size=GENERATION["size"] if GENERATES else None,
         code=fingerprint("build_prompts.py"),
@@ -92,10 +90,9 @@ rule slice_prompts:
         "<results>/data/prompts/{iteration}.jsonl",
     log:
         "<results>/logs/slice_prompts/{iteration}.log",
+    localrule: True
     conda:
         environment("sample")
-    resources:
-        **needs("cpu"),
     params:
         slice=slice_of_iteration,
         per_iteration=SETTINGS["prompts"]["per_iteration"],

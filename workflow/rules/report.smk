@@ -14,10 +14,9 @@ rule plot_benchmarks:
         FIGURES,
     log:
         "<results>/logs/plot_benchmarks.log",
+    localrule: True
     conda:
         environment("report")
-    resources:
-        **needs("cpu"),
     params:
         models=REPORTED,
         code=fingerprint("plot_benchmarks.py"),
@@ -46,10 +45,9 @@ rule write_report:
         metrics="<results>/report/metrics.json",
     log:
         "<results>/logs/write_report.log",
+    localrule: True
     conda:
         environment("report")
-    resources:
-        **needs("cpu"),
     params:
         root=lambda wildcards, output: str(Path(output.page).parent.parent),
         models=REPORTED,
