@@ -78,7 +78,7 @@ def main(job):
         temperature = p.temperature[category] if isinstance(p.temperature, dict) else p.temperature
         return sampling.Decoding(temperature, p.top_p, p.max_tokens)
 
-    engine = open_engine(job.input.weights, **p.engine)
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
     rows, facts = answer(engine, questions, decoding, p.seed, p.system_prompt)
     write_jsonl(job.output.answers, rows if p.benchmark == "mt_bench" else first_turns(rows))
     write_json(job.output.stats, {"turns": [engine_facts(engine, of_turn) for of_turn in facts]})

@@ -30,7 +30,7 @@ def main(job):
     if in_pool >= p.size:
         print(f"the pool has its {p.size} prompts: nothing is asked", flush=True)
         ids = []
-    engine = open_engine(job.input.weights, **p.engine) if ids else NO_ENGINE
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine) if ids else NO_ENGINE
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
     rows, facts = prompt_generation.generate(
         engine,

@@ -12,7 +12,7 @@ def main(job):
     texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
     answers = read_jsonl(job.input.answers, Response)
     template = templates.load(job.input.template, "judge")
-    engine = open_engine(job.input.weights, **p.engine)
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
     decoding = sampling.Decoding(p.judgments["temperature"], p.judgments["top_p"], p.judgments["max_tokens"])
     rows, facts = sampling.judge(
         engine, texts, answers, template, p.judgments["n"], decoding, p.seed, p.judgments["max_score"]

@@ -12,7 +12,7 @@ def main(job):
     texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
     responses = sampling.distinct(read_jsonl(job.input.responses, Response))
     template = templates.load(job.input.template, "judge")
-    engine = open_engine(job.input.weights, **p.engine)
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
     rows, facts = sampling.judge(engine, texts, responses, template, p.n, decoding, p.seed, p.max_score)
     write_jsonl(job.output.judgments, rows)

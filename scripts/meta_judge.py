@@ -13,7 +13,7 @@ def main(job):
     responses = sampling.distinct(read_jsonl(job.input.responses, Response))
     judgments = read_jsonl(job.input.judgments, Judgment)
     template = templates.load(job.input.template, "meta_judge")
-    engine = open_engine(job.input.weights, **p.engine)
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
     rows, facts = sampling.meta_judge(
         engine, texts, responses, judgments, template, decoding, p.seed, p.strip_scores, p.orders

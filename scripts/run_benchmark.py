@@ -13,7 +13,7 @@ def main(job):
     unique_by(prompts, "prompt_id", "the arena's prompts")
     replies = read_jsonl(job.input.replies, RankedReply)
     template = templates.load(job.input.template, "judge")
-    engine = open_engine(job.input.weights, **p.engine)
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
 
     if prompts:
         answers, facts = sampling.respond(engine, prompts, 1, decoding(p.responses), p.seed, p.system_prompt)

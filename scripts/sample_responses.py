@@ -10,7 +10,7 @@ from metarewarding.records import Prompt, read_jsonl, write_json, write_jsonl
 def main(job):
     p = job.params
     prompts = sampling.shard(read_jsonl(job.input.prompts, Prompt), int(job.wildcards.shard), p.shards)
-    engine = open_engine(job.input.weights, **p.engine)
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
     rows, facts = sampling.respond(
         engine, prompts, p.n, sampling.Decoding(p.temperature, p.top_p, p.max_tokens), p.seed, p.system_prompt
     )

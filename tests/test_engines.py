@@ -103,29 +103,48 @@ def test_a_folder_without_a_model_is_named(tmp_path):
         open_engine(tmp_path, "transformers", max_model_len=100)
 
 
-def test_vllm_gives_the_same_greedy_text_as_transformers(weights, engine):
-    """In a process of its own: an engine takes hold of the process it starts in."""
+def vllm_process(folder, code: str, *words) -> str:
+    """What ``code`` prints, run in a process of its own: an engine takes hold of the process it starts in."""
     pytest.importorskip("vllm", reason="no vLLM in this environment")
-    code = (
-        "import sys; sys.path[:0] = ['scripts', 'tests']\n"
-        "from test_engines import requests, GREEDY, FREE, texts\n"
-        "from metarewarding.engines import open_engine\n"
-        "from metarewarding.sampling import sample\n"
-        "engine = open_engine(sys.argv[1], 'vllm', max_model_len=200, dtype='float32', cpu_cache_gb=1)\n"
-        "print(repr(texts(sample(engine, requests('one', 'a longer prompt', n=1, decoding=GREEDY))[0])))\n"
-        "asked = requests('one', 'x' * 300, n=3)\n"
-        "first, facts = sample(engine, asked)\n"
-        "assert texts(first) == texts(sample(engine, asked)[0])\n"
-        "assert len(set(texts(first)['p0'])) > 1 and first['p1'] == [] and facts['too_long'] == 1, first\n"
-        "assert facts['prompt_tokens'] > 0\n"
-    )
+    program = folder / "program.py"  # a file, as the processes that an engine spawns import it again
+    program.write_text("import sys\nsys.path[:0] = ['scripts', 'tests']\nif __name__ == '__main__':\n" + code)
     run = subprocess.run(
-        [sys.executable, "-c", code, str(weights)],
+        [sys.executable, program, *map(str, words)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         env=os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    line = next(line for line in run.stdout.splitlines() if line.startswith("{'p0'"))
+    return next(line for line in run.stdout.splitlines() if line.startswith("{'p0'"))
+
+
+def test_vllm_gives_the_same_greedy_text_as_transformers(weights, engine, tmp_path):
+    code = """
+    from test_engines import requests, GREEDY, FREE, texts
+    from metarewarding.engines import open_engine
+    from metarewarding.sampling import sample
+    engine = open_engine(sys.argv[1], 'vllm', max_model_len=200, dtype='float32', cpu_cache_gb=1)
+    print(repr(texts(sample(engine, requests('one', 'a longer prompt', n=1, decoding=GREEDY))[0])))
+    asked = requests('one', 'x' * 300, n=3)
+    first, facts = sample(engine, asked)
+    assert texts(first) == texts(sample(engine, asked)[0])
+    assert len(set(texts(first)['p0'])) > 1 and first['p1'] == [] and facts['too_long'] == 1, first
+    assert facts['prompt_tokens'] > 0
+"""
+    line = vllm_process(tmp_path, code, weights)
     assert line == repr(texts(sample(engine, requests("one", "a longer prompt", n=1, decoding=GREEDY))[0]))
+
+
+def test_copies_of_a_model_say_what_one_says(weights, tmp_path):
+    """vLLM's data parallelism, here two copies on the CPU: each answers its share, from the same seeds."""
+    code = """
+    from test_engines import requests, texts
+    from metarewarding.engines import open_engine
+    from metarewarding.sampling import sample
+    settings = dict(max_model_len=200, dtype='float32', cpu_cache_gb=1, gpus=int(sys.argv[2]))
+    engine = open_engine(sys.argv[1], 'vllm', **settings)
+    drawn, facts = sample(engine, requests('one', 'a longer prompt', 'three', 'four', n=3))
+    print(repr(texts(drawn) | {'tokens': facts['prompt_tokens']}))
+"""
+    assert vllm_process(tmp_path, code, weights, 1) == vllm_process(tmp_path, code, weights, 2)

@@ -4,9 +4,12 @@ Both take chats, render them with the model's own chat template, and draw the i-
 with the seed ``seed + i``.
 """
 
+import asyncio
+import atexit
 import gc
 import os
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -24,32 +27,37 @@ def open_engine(
     batch_size: int = 16,
     gpu_memory_utilization: float = 0.9,
     cpu_cache_gb: int = 4,
+    gpus: int = 1,
 ):
     """Start the engine ``name`` ("vllm" or "transformers") on the model folder ``weights``.
 
     ``max_model_len``: tokens of prompt and completion together. ``batch_size``: sequences at once,
     transformers only. ``gpu_memory_utilization`` and ``cpu_cache_gb`` (room for keys and values on a
-    CPU): vLLM only.
+    CPU): vLLM only. ``gpus``: cards of this job; vLLM runs a copy of the model on each and shares the requests
+    out over them, transformers uses one.
     """
     if not (Path(weights) / "config.json").is_file():
         raise UserError(f"{weights} is no model folder: it has no config.json.")
     if name == "vllm":
-        return VllmEngine(weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb)
+        return VllmEngine(weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, gpus)
     return TransformersEngine(weights, max_model_len, dtype, batch_size)
 
 
 class VllmEngine:
-    """vLLM's offline engine, on GPU or CPU, with prefix caching."""
+    """vLLM, on GPUs or a CPU, with prefix caching: in this process, or for several ``copies`` in one process each."""
 
-    def __init__(self, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb):
+    def __init__(self, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, copies=1):
         # Read when vLLM is imported; the settings for CPU do nothing on a GPU.
-        cores = sorted(os.sched_getaffinity(0))
+        copies, cores = max(copies, 1), sorted(os.sched_getaffinity(0))
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # a second process: 95 s to start on 2 cores
+        if copies == 1:
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # a second process: 95 s to start on 2 cores
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cpu_cache_gb))
-        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", ",".join(map(str, cores)))  # its default idles a core
+        # its default idles a core
+        shares = [",".join(map(str, cores[i::copies])) for i in range(copies)]
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "|".join(shares))
         gc.disable()  # importing makes objects by the million; collecting among them costs seconds
         try:
             import vllm
@@ -63,14 +71,15 @@ class VllmEngine:
             gc.enable()
         on_cpu = current_platform.is_cpu()
         self.max_model_len = max_model_len
-        self.parameters = vllm.SamplingParams
+        self.parameters, self.final = vllm.SamplingParams, vllm.sampling_params.RequestOutputKind.FINAL_ONLY
         # Seeded requests with chunked prefill stop vLLM's engine on a CPU.
         on_cpu_only = {
             "enforce_eager": True,
             "enable_chunked_prefill": False,
             "max_num_batched_tokens": max(max_model_len, 4096),
         }
-        self.llm = vllm.LLM(
+        start = vllm.LLM if copies == 1 else partial(Copies, copies)
+        self.llm = start(
             model=str(weights),
             dtype=dtype,
             max_model_len=max_model_len,
@@ -97,6 +106,7 @@ class VllmEngine:
                     temperature=requests[i].decoding.temperature,
                     top_p=requests[i].decoding.top_p,
                     max_tokens=requests[i].decoding.max_tokens,
+                    output_kind=self.final,
                 )
                 for i in fits
             ],
@@ -114,8 +124,55 @@ class VllmEngine:
         return results
 
     def usage(self) -> tuple[int, int]:
-        counters = {metric.name: metric.value for metric in self.llm.get_metrics() if hasattr(metric, "value")}
-        return int(counters.get("vllm:prefix_cache_queries", 0)), int(counters.get("vllm:prefix_cache_hits", 0))
+        metrics = [metric for metric in self.llm.get_metrics() if hasattr(metric, "value")]
+
+        def total(name: str) -> int:  # over the copies
+            return int(sum(metric.value for metric in metrics if metric.name == f"vllm:{name}"))
+
+        return total("prefix_cache_queries"), total("prefix_cache_hits")
+
+
+class Copies:
+    """vLLM's data parallelism behind the calls of its offline engine: a copy of the model on each card."""
+
+    def __init__(self, copies: int, **settings):
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        self.copies, self.loop = copies, asyncio.new_event_loop()
+
+        async def start():
+            return AsyncLLM.from_engine_args(AsyncEngineArgs(data_parallel_size=copies, **settings))
+
+        self.engine = self.loop.run_until_complete(start())
+        atexit.register(self.engine.shutdown)  # the copies' processes end with this one
+
+    def generate(self, prompts, parameters, use_tqdm) -> list:
+        """Outputs in the order of ``prompts``.
+
+        Each copy gets one run of neighbours: they begin alike, and a copy computes what they share once.
+        """
+
+        async def one(i: int):
+            rank = i * self.copies // len(prompts)
+            answers = self.engine.generate(prompts[i], parameters[i], str(i), data_parallel_rank=rank)
+            outputs = [output async for output in answers]
+            progress.update()
+            return outputs[-1]
+
+        async def together():
+            return await asyncio.gather(*map(one, range(len(prompts))))
+
+        with use_tqdm(total=len(prompts), desc="Requests") as progress:
+            return self.loop.run_until_complete(together())
+
+    def get_tokenizer(self):
+        return self.engine.get_tokenizer()
+
+    def get_metrics(self):
+        from vllm.v1.metrics.reader import get_metrics_snapshot
+
+        return get_metrics_snapshot()
 
 
 class TransformersEngine:

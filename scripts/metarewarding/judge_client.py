@@ -121,7 +121,8 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
         return
     from transformers import AutoTokenizer
 
-    engine = engine | {"max_model_len": judge.get("max_model_len") or engine["max_model_len"]}
+    length = judge.get("max_model_len") or engine["max_model_len"]
+    engine = engine | {"max_model_len": length, "tensor_parallel": judge.get("tensor_parallel", 1)}
     with ExitStack() as stack:
 
         @functools.cache

@@ -60,6 +60,7 @@ def arguments(weights, name: str, engine: dict, port: int) -> list[str]:
         "max-model-len": length,
         "dtype": engine.get("dtype", "bfloat16"),
         "gpu-memory-utilization": engine.get("gpu_memory_utilization", 0.9),
+        "tensor-parallel-size": engine.get("tensor_parallel", 1),
     }
     if on_cpu():  # as in engines.VllmEngine
         given["max-num-batched-tokens"] = max(length, 4096)

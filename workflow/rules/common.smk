@@ -226,7 +226,11 @@ def judge_threads(benchmark):
 
 
 def judge_needs(benchmark):
-    return {} if asked_over_api(benchmark) else needs("engine")
+    """Those of an engine for a judge that is served here, with as many GPUs as its model is split over."""
+    if asked_over_api(benchmark):
+        return {}
+    split = SETTINGS["benchmarks"]["judges"][SETTINGS["benchmarks"][benchmark]["judge"]]["tensor_parallel"]
+    return needs("engine") | ({"gpu": split} if split > NEEDS["engine"]["gpu"] else {})
 
 
 def published_verdicts(wildcards):
