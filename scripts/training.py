@@ -15,6 +15,8 @@ from metarewarding.chat import inert
 from metarewarding.errors import UserError
 from metarewarding.records import write_json
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models and data are local; a compute node may have no way out
+
 
 @dataclass
 class RunArguments:
@@ -125,6 +127,29 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def check_disk(args, parameters: int) -> None:
+    """Say what checkpoints will take, before the first step; UserError where the disk has no room for them.
+
+    Weights and two moments in float32 are 12 bytes a parameter; FSDP writes the weights twice. One more checkpoint
+    than ``save_total_limit`` is there while it is written.
+    """
+    if args.save_strategy == "no":
+        return
+    folder = Path(args.output_dir)
+    each = parameters * (16 if os.environ.get("ACCELERATE_USE_FSDP") == "true" else 12) / 1e9
+    most = each * ((args.save_total_limit or args.num_train_epochs) + 1)
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())  # of an earlier try
+    free = (shutil.disk_usage(folder).free + there) / 1e9
+    said = f"{folder}: checkpoints take {each:.1f} GB each, {most:.1f} GB at most, until training ends"
+    if free < most:
+        raise UserError(
+            f"{said}, and the disk has {free:.1f} GB free. Make room, keep results/ on a larger disk, or set "
+            'save_strategy: "no" in the recipe (a killed run then starts over).'
+        )
+    if args.process_index == 0:
+        print(f"{said}; the disk has {free:.1f} GB free", flush=True)
+
+
 def loss_by_epoch(log: list[dict]) -> list[dict]:
     """Mean loss (nats a token) and token accuracy of each epoch's steps, each measured before the step."""
     epochs: dict[int, list[dict]] = {}
@@ -164,6 +189,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
         last_checkpoint(folder)  # removes half-written ones before any process looks
     trainer.accelerator.wait_for_everyone()
     checkpoint = last_checkpoint(folder)
+    check_disk(args, sum(parameter.numel() for parameter in trainer.model.parameters()))
     if checkpoint:
         print(f"going on from {checkpoint}", flush=True)
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))

