@@ -15,6 +15,7 @@ include: "workflow/rules/dpo.smk"
 include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/judges.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/provenance.smk"
 
 
 rule all:

@@ -6,7 +6,8 @@ rule train_dpo:
     input:
         weights=from_parent("weights"),
         data=training_pairs,
-        checked="<results>/{method}/m{iteration}/pairs/stats.json",
+        # ancient: another gate is checked anew, and what was trained stays
+        checked=ancient("<results>/{method}/m{iteration}/pairs/stats.json"),
         recipe=of_iteration("recipe"),
         accelerate=of_iteration("accelerate"),
     output:
