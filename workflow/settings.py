@@ -46,6 +46,21 @@ def schema() -> dict:
     return full
 
 
+def load(files: list[str], changes: list[str] = ()) -> dict:
+    """config/config.yaml with ``files`` and ``changes`` ("key=value") laid over it, as Snakemake does it."""
+    from snakemake.cli import parse_config
+    from snakemake.common.configfile import load_configfile
+    from snakemake.utils import update_config
+
+    config: dict = {}
+    for path in ("config/config.yaml", *files):
+        if not Path(path).is_file():
+            raise ConfigError(f"{path}: there is no such config file here.")
+        update_config(config, load_configfile(path))
+    update_config(config, parse_config(list(changes)))
+    return config
+
+
 def resolve(config: dict) -> dict:
     """``config`` checked and with every default written out; raises ConfigError with all faults at once."""
     _check_values(config)

@@ -25,7 +25,7 @@ def git_state():
 
 # Every job's process reads this file, on compute nodes too, and hands both to its script (scripts/job.py).
 os.environ["METAREWARDING_CONFIG"] = json.dumps(SETTINGS)
-os.environ["METAREWARDING_GIT"] = json.dumps(git_state())
+os.environ["METAREWARDING_GIT"] = json.dumps(git_state() or json.loads(os.environ.get("METAREWARDING_GIT", "null")))
 
 
 def with_names(made):
