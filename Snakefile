@@ -23,6 +23,7 @@ rule all:
     default_target: True
     input:
         "<results>/report/index.html",
+        "<results>/report/manifest.json",
         expand("<results>/{model}/weights", model=REPORTED),
         sampled_rows,
         FIGURES,

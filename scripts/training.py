@@ -222,7 +222,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
             "devices": args.world_size,
             "device": str(args.device),
             "versions": versions("torch", "transformers", "trl", "accelerate", "datasets"),
-            "tokens": max((entry.get("num_tokens", 0) for entry in trainer.state.log_history), default=0),
+            "tokens": int(max((entry.get("num_tokens", 0) for entry in trainer.state.log_history), default=0)),
             "seconds": round(elapsed(), 1),
             **provenance(),
         },

@@ -10,14 +10,15 @@ import argparse
 import json
 import math
 import sys
+from itertools import islice
 from pathlib import Path
 
 import yaml
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
-import settings as config_settings
+import settings as config_settings  # noqa: E402
 
-from metarewarding.measured import measure
+from metarewarding.measured import measure  # noqa: E402
 
 # Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM).
 CARDS = {
@@ -81,9 +82,17 @@ class Plan:
             + len(files) * ENGINE_START
         )
         self.add(
-            stage, files, requests, texts, texts * each, distinct, texts * out, seconds * gpus / 3600 if gpus else None,
-            texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9, why,
-        )  # fmt: skip
+            stage,
+            files,
+            requests,
+            texts,
+            texts * each,
+            distinct,
+            texts * out,
+            seconds * gpus / 3600 if gpus else None,
+            texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,
+            why,
+        )
         if gpus:
             self.arithmetic.append(
                 f"{stage}: reading 2 x {parameters:.3g} FLOP x {distinct:.3g} distinct tokens at {READING:.0%} of "
@@ -102,13 +111,16 @@ class Plan:
         hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None
         files = [f"{model}/manifest.json" for model in models]
         self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * 4 * parameters / 1e9, why)
-        self.rows[-1] |= {"examples": pairs, "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no")}
+        self.rows[-1] |= {
+            "examples": pairs,
+            "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no"),
+        }
         if gpus:
             self.arithmetic.append(
                 f"{stage}: {flop} x {parameters:.3g} FLOP x {tokens:.3g} tokens at {TRAINING:.0%} of "
                 f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; float32 weights of 4 bytes a parameter stay, "
                 "and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any."
-            )  # fmt: skip
+            )
 
     def ask(self, stage, files, judge, requests, tokens, out):
         """Verdicts of a judge: ``tokens`` in and ``out`` tokens out a request."""
@@ -116,11 +128,18 @@ class Plan:
         cost = requests * (tokens * found["price_in"] + out * found["price_out"]) / 1e6
         served = found["weights"] is not None
         self.add(
-            stage, files, requests, requests, requests * tokens, requests * tokens, requests * out, None,
+            stage,
+            files,
+            requests,
+            requests,
+            requests * tokens,
+            requests * tokens,
+            requests * out,
+            None,
             requests * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,
             f"{requests:,} verdicts of {judge}" + (", served here: its hours are not in the plan" if served else ""),
             None if served else cost,
-        )  # fmt: skip
+        )
         if not served:
             self.arithmetic.append(
                 f"{stage}: {requests:,} x ({tokens:,.0f} tokens x ${found['price_in']:g} + {out:,.0f} x "
@@ -170,16 +189,35 @@ def plan(settings: dict, card: str | None = None) -> dict:
     verdict = made.tokens(assumed["meta_judgment_chars"], sampling["meta_judgments"]["max_tokens"])
     rubric, meta_rubric = made.template("judge"), made.template("meta_judge")
     parents = list(dict.fromkeys(made.parents.values()))
-    meta_judges = list(dict.fromkeys(made.parents[m] for m in made.trained if config_settings.trains_judge(settings, m)))
+    meta_judges = list(
+        dict.fromkeys(made.parents[m] for m in made.trained if config_settings.trains_judge(settings, m))
+    )
 
-    made.add("fetch_seed_model", ["seed/manifest.json"], 0, 0, 0, 0, 0, None, 2 * assumed["parameters"] / 1e9,
-             "the seed's weights, 2 bytes a parameter")  # fmt: skip
+    made.add(
+        "fetch_seed_model",
+        ["seed/manifest.json"],
+        0,
+        0,
+        0,
+        0,
+        0,
+        None,
+        2 * assumed["parameters"] / 1e9,
+        "the seed's weights, 2 bytes a parameter",
+    )
 
     if settings["eft"]["annotator"] != "written":
         replies, asked = assumed["eft_replies"], settings["eft"]["judgments"]
-        made.sample("annotate_eft", [f"data/eft/judgments/{s}.stats.json" for s in shards], replies, asked,
-                    rubric + prompt + response, rubric + replies * (prompt / REPLIES_PER_PROMPT + response), judgment,
-                    f"{replies:,} ranked replies x {asked} judgments")  # fmt: skip
+        made.sample(
+            "annotate_eft",
+            [f"data/eft/judgments/{s}.stats.json" for s in shards],
+            replies,
+            asked,
+            rubric + prompt + response,
+            rubric + replies * (prompt / REPLIES_PER_PROMPT + response),
+            judgment,
+            f"{replies:,} ranked replies x {asked} judgments",
+        )
     if settings["prompts"]["source"] == "generate":
         generation = settings["prompts"]["generation"]
         pools = generation["pools"]
@@ -193,36 +231,70 @@ def plan(settings: dict, card: str | None = None) -> dict:
             for turn in range(1, generation["rounds"] + 1)
             for s in range(generation["shards"])
         ]
-        made.sample("generate_prompts", files, math.ceil(pools * wanted), 1, shown, pools * wanted * shown,
-                    min(prompt, generation["max_tokens"]),
-                    f"{pools} x {generation['size']:,} prompts / {assumed['accepted_prompts']:.0%} accepted")  # fmt: skip
+        made.sample(
+            "generate_prompts",
+            files,
+            math.ceil(pools * wanted),
+            1,
+            shown,
+            pools * wanted * shown,
+            min(prompt, generation["max_tokens"]),
+            f"{pools} x {generation['size']:,} prompts / {assumed['accepted_prompts']:.0%} accepted",
+        )
     sft = settings["sft"]
     examples = assumed["eft_examples"]
-    made.train("train_sft", ["m0"], examples * sft["stop_epoch"] * min(rubric + prompt + response + judgment, sft["max_length"]),
-               False, examples, "sft", f"{examples:,} examples x {sft['stop_epoch']} epochs")  # fmt: skip
+    made.train(
+        "train_sft",
+        ["m0"],
+        examples * sft["stop_epoch"] * min(rubric + prompt + response + judgment, sft["max_length"]),
+        False,
+        examples,
+        "sft",
+        f"{examples:,} examples x {sft['stop_epoch']} epochs",
+    )
 
     def of_models(models, stage):
         return [f"{model}/{stage}/{s}.stats.json" for model in models for s in shards]
 
     answers, judged = prompts * k, prompts * k * n
-    made.sample("sample_responses", of_models(parents, "responses"), len(parents) * prompts, k, prompt,
-                len(parents) * prompts * prompt, response,
-                f"{len(parents)} models x {prompts:,} prompts x {k} = {len(parents) * answers:,} responses "
-                f"({answers:,} a model)")  # fmt: skip
+    made.sample(
+        "sample_responses",
+        of_models(parents, "responses"),
+        len(parents) * prompts,
+        k,
+        prompt,
+        len(parents) * prompts * prompt,
+        response,
+        f"{len(parents)} models x {prompts:,} prompts x {k} = {len(parents) * answers:,} responses "
+        f"({answers:,} a model)",
+    )
     # the rubric is read once, the instruction once for its k responses
-    made.sample("judge_responses", of_models(parents, "judgments"), len(parents) * answers, n, rubric + prompt + response,
-                len(parents) * (rubric + prompts * prompt + answers * response), judgment,
-                f"{len(parents)} models x {answers:,} responses x {n} = {len(parents) * judged:,} judgments "
-                f"({judged:,} a model), fewer where responses repeat")  # fmt: skip
+    made.sample(
+        "judge_responses",
+        of_models(parents, "judgments"),
+        len(parents) * answers,
+        n,
+        rubric + prompt + response,
+        len(parents) * (rubric + prompts * prompt + answers * response),
+        judgment,
+        f"{len(parents)} models x {answers:,} responses x {n} = {len(parents) * judged:,} judgments "
+        f"({judged:,} a model), fewer where responses repeat",
+    )
     if meta_judges:
         shown = n * (n - 1) // (2 if sampling["meta_judgments"]["orders"] == "one" else 1)
         asked, first = prompts * shown, prompts * n
         # rubric once; prompt and response once a prompt; judgment A once for the judgments B that follow it
-        made.sample("meta_judge", of_models(meta_judges, "meta_judgments"), len(meta_judges) * asked, 1,
-                    meta_rubric + prompt + response + 2 * judgment,
-                    len(meta_judges) * (meta_rubric + prompts * (prompt + response) + (first + asked) * judgment), verdict,
-                    f"{len(meta_judges)} models x {prompts:,} prompts x at most {shown} presentations = "
-                    f"{len(meta_judges) * asked:,} meta-judgments ({asked:,} a model)")  # fmt: skip
+        made.sample(
+            "meta_judge",
+            of_models(meta_judges, "meta_judgments"),
+            len(meta_judges) * asked,
+            1,
+            meta_rubric + prompt + response + 2 * judgment,
+            len(meta_judges) * (meta_rubric + prompts * (prompt + response) + (first + asked) * judgment),
+            verdict,
+            f"{len(meta_judges)} models x {prompts:,} prompts x at most {shown} presentations = "
+            f"{len(meta_judges) * asked:,} meta-judgments ({asked:,} a model)",
+        )
     tokens = pairs = 0
     for model in made.trained:
         method, number = config_settings.split_model(model)
@@ -232,9 +304,16 @@ def plan(settings: dict, card: str | None = None) -> dict:
             most = min(prompts, own["judge_pair_cap"] or prompts) if kind == "judge" else prompts
             pairs += most
             tokens += 2 * most * (1 - own["held_out"]) * min(kinds[kind], own["max_length"]) * own["stop_epoch"]
-    made.train("train_dpo", made.trained, tokens, True, pairs, "dpo",
-               f"at most {pairs:,} pairs in {len(made.trained)} trainings, one of each kind a prompt, two sides each, "
-               "by their epochs")  # fmt: skip
+    made.train(
+        "train_dpo",
+        made.trained,
+        tokens,
+        True,
+        pairs,
+        "dpo",
+        f"at most {pairs:,} pairs in {len(made.trained)} trainings, one of each kind a prompt, two sides each, "
+        "by their epochs",
+    )
     benchmarks(made, rubric, prompt, response, judgment)
     return {"card": card, "rows": made.rows, "totals": totals(made.rows), "arithmetic": made.arithmetic}
 
@@ -245,31 +324,79 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
     measured, shards = settings["benchmarks"], range(settings["benchmarks"]["shards"])
     held_out = settings["eft"]["eval_prompts"]
     replies, asked = round(held_out * REPLIES_PER_PROMPT), measured["judge_agreement"]["judgments"]
-    made.sample("judge_rankings", [f"{m}/benchmarks/judge_agreement/judgments.stats.json" for m in models],
-                len(models) * replies, asked, rubric + prompt + response,
-                len(models) * (rubric + held_out * prompt + replies * response), judgment,
-                f"{len(models)} models x {replies:,} ranked replies x {asked}")  # fmt: skip
+    made.sample(
+        "judge_rankings",
+        [f"{m}/benchmarks/judge_agreement/judgments.stats.json" for m in models],
+        len(models) * replies,
+        asked,
+        rubric + prompt + response,
+        len(models) * (rubric + held_out * prompt + replies * response),
+        judgment,
+        f"{len(models)} models x {replies:,} ranked replies x {asked}",
+    )
     for name in measured["run"]:
         own, folder = measured[name], f"benchmarks/{name}"
         if name == "arena_laptop":
             count = count_lines(own["prompts"])
-            made.sample("answer_arena", [f"{m}/{folder}/answers.stats.json" for m in models], len(models) * count, 1, prompt,
-                        len(models) * count * prompt, response, f"{len(models)} models x {count} prompts")  # fmt: skip
-            made.sample("judge_answers", [f"{m}/{folder}/verdicts.stats.json" for m in models], len(models) * count,
-                        own["judgments"], rubric + prompt + response, len(models) * (rubric + count * (prompt + response)),
-                        judgment, f"{len(models)} models x {count} answers x {own['judgments']}")  # fmt: skip
+            made.sample(
+                "answer_arena",
+                [f"{m}/{folder}/answers.stats.json" for m in models],
+                len(models) * count,
+                1,
+                prompt,
+                len(models) * count * prompt,
+                response,
+                f"{len(models)} models x {count} prompts",
+            )
+            made.sample(
+                "judge_answers",
+                [f"{m}/{folder}/verdicts.stats.json" for m in models],
+                len(models) * count,
+                own["judgments"],
+                rubric + prompt + response,
+                len(models) * (rubric + count * (prompt + response)),
+                judgment,
+                f"{len(models)} models x {count} answers x {own['judgments']}",
+            )
         elif name == "judge_vs_gpt4":
             k, n = settings["sampling"]["responses"]["n"], settings["sampling"]["judgments"]["n"]
-            made.sample("answer_held_out", [f"seed/{folder}/responses/{s}.stats.json" for s in shards], held_out, k, prompt,
-                        held_out * prompt, response, f"{held_out} held-out prompts x {k} responses of the seed")  # fmt: skip
-            made.sample("judge_held_out", [f"{m}/{folder}/judgments/{s}.stats.json" for m in models for s in shards],
-                        len(models) * held_out * k, n, rubric + prompt + response,
-                        len(models) * (rubric + held_out * (prompt + k * response)), judgment,
-                        f"{len(models)} models x {held_out * k:,} responses x {n}")  # fmt: skip
+            made.sample(
+                "answer_held_out",
+                [f"seed/{folder}/responses/{s}.stats.json" for s in shards],
+                held_out,
+                k,
+                prompt,
+                held_out * prompt,
+                response,
+                f"{held_out} held-out prompts x {k} responses of the seed",
+            )
+            made.sample(
+                "judge_held_out",
+                [f"{m}/{folder}/judgments/{s}.stats.json" for m in models for s in shards],
+                len(models) * held_out * k,
+                n,
+                rubric + prompt + response,
+                len(models) * (rubric + held_out * (prompt + k * response)),
+                judgment,
+                f"{len(models)} models x {held_out * k:,} responses x {n}",
+            )
             shown = made.tokens(2000) + prompt + 2 * response  # the instructions of AlpacaEval's judge, two responses
-            made.ask("compare_fixed_responses", [f"seed/{folder}/gpt4_chosen.stats.json"], own["judge"], 2 * held_out, shown, 1)
-            made.ask("compare_best_and_worst", [f"{m}/{folder}/self_chosen.stats.json" for m in models], own["judge"],
-                     2 * held_out * len(models), shown, 1)  # fmt: skip
+            made.ask(
+                "compare_fixed_responses",
+                [f"seed/{folder}/gpt4_chosen.stats.json"],
+                own["judge"],
+                2 * held_out,
+                shown,
+                1,
+            )
+            made.ask(
+                "compare_best_and_worst",
+                [f"{m}/{folder}/self_chosen.stats.json" for m in models],
+                own["judge"],
+                2 * held_out * len(models),
+                shown,
+                1,
+            )
         else:
             facts = BENCHMARKS[name]
             questions = min(own["subset"] or facts["questions"], facts["questions"])
@@ -277,13 +404,28 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
             asked = len(models) * questions
             question = made.tokens(facts["question"])
             answer = made.tokens(facts["answer"], own["max_tokens"])
-            made.sample("answer_benchmark", [f"{m}/{folder}/answers/{s}.stats.json" for m in models for s in shards],
-                        asked * turns, 1, question, asked * turns * question, answer,
-                        f"{len(models)} models x {questions} questions" + " x 2 turns" * (turns == 2))  # fmt: skip
-            out = 1 if name == "alpaca_eval" else made.tokens(made.assumed["api_verdict_chars"], own["judge_max_tokens"])
+            made.sample(
+                "answer_benchmark",
+                [f"{m}/{folder}/answers/{s}.stats.json" for m in models for s in shards],
+                asked * turns,
+                1,
+                question,
+                asked * turns * question,
+                answer,
+                f"{len(models)} models x {questions} questions" + " x 2 turns" * (turns == 2),
+            )
+            out = (
+                1 if name == "alpaca_eval" else made.tokens(made.assumed["api_verdict_chars"], own["judge_max_tokens"])
+            )
             stats = "annotations" if name == "alpaca_eval" else "verdicts"
-            made.ask(f"judge_{name}", [f"{m}/{folder}/{stats}.stats.json" for m in models], own["judge"],
-                     asked * facts["games"], made.tokens(facts["beside"]) + question + answer, out)  # fmt: skip
+            made.ask(
+                f"judge_{name}",
+                [f"{m}/{folder}/{stats}.stats.json" for m in models],
+                own["judge"],
+                asked * facts["games"],
+                made.tokens(facts["beside"]) + question + answer,
+                out,
+            )
 
 
 def totals(rows: list[dict]) -> dict:
@@ -296,13 +438,17 @@ def totals(rows: list[dict]) -> dict:
 
 
 def prompt_chars(settings: dict) -> float:
-    """Mean characters of a prompt: of the pool's files, or what is assumed of generated ones."""
+    """Mean characters of a prompt: of a thousand of each file of the pool, or what is assumed of generated ones."""
     if settings["prompts"]["source"] == "generate":
         return settings["plan"]["prompt_chars"]
     lengths = []
     for path in settings["prompts"]["path"]:
-        with open(path, encoding="utf-8") as file:
-            lengths += [len(json.loads(line)["text"]) for line in file if line.strip()]
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in islice(file, 1000):
+                try:
+                    lengths.append(len(json.loads(line)["text"]))
+                except (ValueError, KeyError, TypeError):  # rule build_prompts names the faulty line
+                    continue
     return sum(lengths) / max(len(lengths), 1)
 
 
@@ -322,7 +468,18 @@ def number(value) -> str:
 
 def shown(found: dict, arithmetic: bool = True) -> str:
     """The plan as text, planned beside measured where a stage has been run."""
-    heads = ["stage", "jobs", "requests", "texts", "tokens in", "distinct", "out", "GPU hours", "disk, GB", "US dollars"]
+    heads = [
+        "stage",
+        "jobs",
+        "requests",
+        "texts",
+        "tokens in",
+        "distinct",
+        "out",
+        "GPU hours",
+        "disk, GB",
+        "US dollars",
+    ]
     keys = (*COUNTS, "gpu_hours", "disk_gb", "cost_usd")
     rows = [heads]
     for row in [*found["rows"], {"stage": "together"} | found["totals"]]:
@@ -330,7 +487,10 @@ def shown(found: dict, arithmetic: bool = True) -> str:
         if row.get("measured"):
             rows.append(["  measured", *(number(row["measured"].get(key)) for key in keys)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-    lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))) for row in rows]
+    lines = [
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
     lines.append(f"GPU hours on {found['card']}; most disk at one time {found['totals']['most_disk_gb']:,.1f} GB.")
     return "\n".join([*lines, "", *(found["arithmetic"] if arithmetic else [])])
 

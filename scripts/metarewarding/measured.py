@@ -26,7 +26,9 @@ def _sum(files: list[dict]) -> dict:
     if any("requests" not in facts and "asked" in facts for facts in files):  # a judge's verdicts
         sums["requests"] = sums["completions"] = sum(facts["asked"] + facts["from_store"] for facts in files)
     sums["prompt_tokens"] += sum(facts.get("tokens") or 0 for facts in files)  # of a training
-    sums["distinct_prompt_tokens"] = sums["prompt_tokens"] - sum(facts.get("cached_prompt_tokens") or 0 for facts in files)
+    sums["distinct_prompt_tokens"] = sums["prompt_tokens"] - sum(
+        facts.get("cached_prompt_tokens") or 0 for facts in files
+    )
     seconds = [facts.get("process_seconds", facts.get("seconds")) or 0 for facts in files]
     gpus = [len((facts.get("host") or {}).get("gpus", [])) for facts in files]
     hours = sum(s * g for s, g in zip(seconds, gpus, strict=True)) / 3600

@@ -4,6 +4,10 @@ import json
 import os
 import subprocess
 
+import plan as plans
+
+PLAN = plans.plan(SETTINGS)
+
 
 def git_state():
     """{commit, dirty: whether a tracked file differs}; None outside a clone, without git, or when git is slow."""
@@ -26,6 +30,52 @@ def git_state():
 # Every job's process reads this file, on compute nodes too, and hands both to its script (scripts/job.py).
 os.environ["METAREWARDING_CONFIG"] = json.dumps(SETTINGS)
 os.environ["METAREWARDING_GIT"] = json.dumps(git_state() or json.loads(os.environ.get("METAREWARDING_GIT", "null")))
+
+
+rule write_plan:
+    """What the run should take, beside what it took."""
+    input:
+        [f"<results>/{file}" for row in PLAN["rows"] for file in row["files"]],
+    output:
+        "<results>/report/plan.json",
+    log:
+        "<results>/logs/write_plan.log",
+    conda:
+        environment("report")
+    resources:
+        **needs("cpu"),
+    params:
+        root=lambda wildcards, output: str(Path(output[0]).parent.parent),
+        plan=PLAN,
+        code=fingerprint("write_plan.py"),
+    script:
+        "../../scripts/write_plan.py"
+
+
+rule write_manifest:
+    """The run in one file: config, commit, packages, and the hashes of its data and weights."""
+    input:
+        models=expand("<results>/{model}/manifest.json", model=REPORTED),
+        eft=["<results>/data/eft/train.jsonl", "<results>/data/eft/eval.jsonl"],
+        prompts=expand(
+            "<results>/data/prompts/{iteration}.jsonl",
+            iteration=sorted({config_settings.depth(SETTINGS, model) for model in TRAINED}),
+        ),
+        templates=[SETTINGS["templates"]["judge"]] + [SETTINGS["templates"]["meta_judge"]] * bool(META_JUDGES),
+        plan="<results>/report/plan.json",
+    output:
+        "<results>/report/manifest.json",
+    log:
+        "<results>/logs/write_manifest.log",
+    conda:
+        environment("report")
+    resources:
+        **needs("cpu"),
+    params:
+        models=REPORTED,
+        code=fingerprint("write_manifest.py"),
+    script:
+        "../../scripts/write_manifest.py"
 
 
 def with_names(made):
