@@ -76,11 +76,8 @@ class Plan:
             (2 * parameters + at_once * context * kv) / (WRITING * self.card["bandwidth"]),
             2 * parameters * at_once / (READING * self.card["flops"]),
         )
-        seconds = (
-            2 * parameters * distinct / (READING * self.card["flops"])
-            + texts * out / at_once * step
-            + len(files) * ENGINE_START
-        )
+        seconds = 2 * parameters * distinct / (READING * self.card["flops"]) + texts * out / at_once * step
+        hours = (seconds + len(files) * ENGINE_START * gpus) / 3600 if gpus else None  # more GPUs share the work
         self.add(
             stage,
             files,
@@ -89,7 +86,7 @@ class Plan:
             texts * each,
             distinct,
             texts * out,
-            seconds * gpus / 3600 if gpus else None,
+            hours,
             texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,
             why,
         )

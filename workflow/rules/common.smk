@@ -8,12 +8,16 @@ from snakemake.exceptions import WorkflowError
 
 sys.path[:0] = [f"{workflow.basedir}/workflow", f"{workflow.basedir}/scripts"]
 import fingerprint as fingerprints
+import plan as plans
+import provenance
 import settings as config_settings
 
 try:
     SETTINGS = config_settings.resolve(config)
 except config_settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
+provenance.export(SETTINGS, workflow.basedir)
+PLAN = plans.plan(SETTINGS)
 
 
 wildcard_constraints:
