@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 
 
 def export(settings: dict, folder: str) -> None:
@@ -13,6 +14,8 @@ def export(settings: dict, folder: str) -> None:
     what it has inherited.
     """
     os.environ["METAREWARDING_CONFIG"] = json.dumps(settings)
+    if "METAREWARDING_CONFIG_COPY" in os.environ:  # workflow/why.py asks what Snakemake's words come to
+        Path(os.environ["METAREWARDING_CONFIG_COPY"]).write_text(json.dumps(settings), encoding="utf-8")
     state = git_state(folder)
     if state is not None or "METAREWARDING_GIT" not in os.environ:
         os.environ["METAREWARDING_GIT"] = json.dumps(state)
