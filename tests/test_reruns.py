@@ -43,7 +43,7 @@ def dry_run(folder, change=None, words=()) -> str:
     if change is not None:
         (folder / "change.yaml").write_text(yaml.safe_dump(change))
         over = ("change.yaml",)
-    run = snakemake(folder, "-n", *SMOKE, *over, *words)
+    run = snakemake(folder, "-n", *words, *SMOKE, *over)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout + run.stderr
 
@@ -127,6 +127,7 @@ def test_a_default_written_out_and_another_way_to_write_a_value_run_nothing(done
     "change",
     [
         {"engine": {"gpu_memory_utilization": 0.5, "cpu_cache_gb": 2}},
+        {"gates": {"min_parse_rate": 0.2}},
         {"resources": {"engine": {"threads": 1, "mem_mb": 9000}}},
         {"benchmarks": {"judges": {"unused": {"model": "m", "base_url": "http://localhost/v1", "max_cost": 3}}}},
         {"methods": {"unused": {"iterations": [{"train_on": ["actor"]}]}}},
@@ -142,15 +143,6 @@ def test_what_no_file_depends_on_runs_nothing(done, change):
 def test_rho_of_an_iteration(done):
     expected = each(ACTOR_PAIRS | OF_A_MODEL, "meta-rewarding/m2")
     assert runs(done, iterations("meta-rewarding", 2, rho=0.3)) == expected
-
-
-def test_a_gate_is_checked_again_and_nothing_is_trained_again(done):
-    change = {"gates": {"min_parse_rate": 0.2}}
-    assert runs(done, change) == each({"check_pairs"}, *MODELS[2:])
-    again = snakemake(done, *SMOKE, "change.yaml")
-    assert again.returncode == 0, again.stderr[-3000:]
-    assert "rule train_dpo" not in again.stdout + again.stderr
-    assert runs(done, change) == set()
 
 
 @pytest.mark.parametrize(
@@ -199,9 +191,9 @@ def test_fewer_judgments_of_a_method_without_judge_training(done):
     assert runs(done, three) == expected | each(rounds, "self-rewarding/m1")
     # and from one number to another, where nothing but the pairs has been made with the first
     pairs = f"{RESULTS}/self-rewarding/m1/pairs/actor.jsonl"
-    made = snakemake(done, *SMOKE, "change.yaml", pairs)
+    made = snakemake(done, pairs, *SMOKE, "change.yaml")
     assert made.returncode == 0, made.stderr[-3000:]
-    assert runs(done, three, (pairs,)) == set()
+    assert why.jobs(dry_run(done, three, (pairs,))) == []
     two = why.jobs(dry_run(done, {"methods": {"self-rewarding": {"n": 2}}}, (pairs,)))
     assert [job["rule"] for job in two] == ["build_actor_pairs"]
 
@@ -293,14 +285,23 @@ def test_why_names_the_change_the_jobs_and_what_stays(done):
     assert not re.search(r"^  meta-rewarding/m2 +weights", stays, re.MULTILINE)
 
 
-def test_why_names_global_keys_files_and_code(done):
+def test_why_names_files_code_and_keys_of_the_whole_run(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
-    edit(done / "scripts/metarewarding/elo.py", "def fit(", "ADDED = 1\n\n\ndef fit(")
-    said = explained(done, {"sampling": {"judgments": {"max_tokens": 20}}, "benchmarks": {"run": []}})
-    assert "max_tokens of judge_responses: 24 -> 20 (config: sampling.judgments.max_tokens)" in said
+    edit(done / "scripts/metarewarding/alpaca.py", "import", "import os\nimport")  # of no rule that runs here
+    edit(done / "scripts/build_actor_pairs.py", "@logged", "ADDED = 1\n\n\n@logged")
+    said = explained(done, {"benchmarks": {"arena_laptop": {"bootstrap_rounds": 300}}})
     assert "changed file: config/smoke/meta_judge.txt" in said
-    assert "code of fit_elo" in said
+    assert "code of build_actor_pairs" in said
+    assert "alpaca" not in said
+    assert "rounds of score_arena: 200 -> 300" in said
+
+
+def test_why_also_names_what_follows_hide(done):
+    change = iterations("meta-rewarding", 2, rho=0.3) | {"sampling": {"judgments": {"max_tokens": 20}}}
+    said = explained(done, change)
+    assert "max_tokens of judge_responses: 24 -> 20 (config: sampling.judgments.max_tokens)" in said
+    assert "rho of meta-rewarding, iteration 2: 0.32 -> 0.3" in said.split("run anyway:")[1]
 
 
 def test_why_says_that_nothing_runs(done):
@@ -332,7 +333,7 @@ def test_a_models_manifest_says_how_to_make_it_again(done):
     assert os.uname().nodename not in json.dumps(manifest["host"]).split('"')
     # the config of the manifest is a config file
     (done / "then.json").write_text(json.dumps(manifest["config"]))
-    again = snakemake(done, "-n", "--configfile", "then.json", manifest["target"])
+    again = snakemake(done, "-n", manifest["target"], "--configfile", "then.json")
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
@@ -359,7 +360,7 @@ def hashes(folder, what) -> dict[str, str]:
 
 def test_a_second_run_from_scratch_is_the_same_byte_for_byte(finished_smoke, tmp_path):
     second = copy_project(tmp_path / "second")
-    made = snakemake(second, *SMOKE, f"{RESULTS}/meta-rewarding/m1/weights")
+    made = snakemake(second, f"{RESULTS}/meta-rewarding/m1/weights", *SMOKE)
     assert made.returncode == 0, made.stderr[-3000:]
     found = hashes(second, ["."])
     first = hashes(finished_smoke[0], ["."])

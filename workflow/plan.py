@@ -64,7 +64,7 @@ class Plan:
             text = text.replace("{" + name + "}", "")
         return self.tokens(len(text))
 
-    def sample(self, stage, files, requests, n, each, distinct, out, why, chars=None):
+    def sample(self, stage, files, requests, n, each, distinct, out, why):
         """A stage that an engine samples: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text."""
         texts, gpus = requests * n, self.settings["resources"]["engine"]["gpu"]
         parameters, kv = self.assumed["parameters"], self.assumed["kv_bytes_per_token"]

@@ -16,9 +16,15 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
+from settings import iterations  # noqa: E402
+
 # a text in Python's form that holds the JSON of a rule's params by name
 _BY_NAME = re.compile(r"'(\{\"(?:[^'\\]|\\.)*\})'")
-SAMPLED = ("weights", "responses", "judgments", "meta_judgments", "pairs", "benchmarks")
+# the sections that decide what a model becomes, beside its method's own, and their keys that do not
+SHAPING = ("model", "engine", "eft", "prompts", "templates", "sampling", "sft")
+SHAPES_NOTHING = ("engine.gpu_memory_utilization", "engine.cpu_cache_gb")
+KEPT = ("weights", "responses", "judgments", "meta_judgments", "pairs", "benchmarks")
 
 
 def dry_run(words: list[str]) -> tuple[str, dict]:
@@ -103,7 +109,7 @@ def config_changes(configs: list[dict], now: dict) -> dict:
     return changes
 
 
-def in_words(job: dict, changes: dict, now: dict) -> list[str]:
+def in_words(job: dict, changes: dict) -> list[str]:
     """Why a job runs that nothing before it causes; empty where it only follows from others."""
     reason, said = job["reason"], []
     for label, words in (("Missing output files: ", "missing"), ("Updated input files: ", "changed file")):
@@ -116,6 +122,35 @@ def in_words(job: dict, changes: dict, now: dict) -> list[str]:
     if "Set of input files has changed" in reason and not said:
         said.append("other input files than before")
     return said
+
+
+def also_changed(root: Path, planned: list[dict], now: dict, told: str) -> list[str]:
+    """What else differs from the config with which each model was made that is made again, and is not ``told``.
+
+    Snakemake looks for no further reason in a job that runs because of another one.
+    """
+    found = {}
+    for job in planned:
+        manifest = next((Path(name) for name in job["output"] if name.endswith("/manifest.json")), None)
+        if job["rule"] not in ("train_sft", "train_dpo") or not manifest.is_file():
+            continue
+        then = json.loads(manifest.read_text()).get("config")
+        if then is None:
+            continue
+        old, new = ({key: leaves(config.get(key, {}), key) for key in SHAPING} for config in (then, now))
+        if job["rule"] == "train_dpo":
+            method, iteration = job["wildcards"]["method"], int(job["wildcards"]["iteration"])
+            whose = f"{{}} of {method}, iteration {iteration}"
+            rounds = [config["methods"].get(method) and iterations(config, method) for config in (then, now)]
+            if rounds[0] and iteration <= len(rounds[0]):
+                old[whose], new[whose] = (of_method[iteration - 1] for of_method in rounds)
+        for section in old:
+            for key in {**old[section], **new[section]}:
+                was, becomes = old[section].get(key), new[section].get(key)
+                said = f"{section.format(key) if '{}' in section else key}: {_text(was)} -> {_text(becomes)}"
+                if was != becomes and key not in SHAPES_NOTHING and said not in told and f"config: {key})" not in told:
+                    found[said] = None
+    return list(found)
 
 
 def _changed(name: str, old, new, job: dict, changes: dict) -> str:
@@ -148,7 +183,7 @@ def staying(root: Path, planned: list[dict]) -> dict[str, list[str]]:
             continue
         kept = [
             what
-            for what in SAMPLED
+            for what in KEPT
             if (folder / what).exists() and not any(name.startswith(f"{folder / what}") for name in written)
         ]
         if kept:
@@ -171,13 +206,17 @@ def main(words: list[str]) -> None:
     changes = config_changes([config for config in configs if config], now)
     causes: dict[str, Counter] = {}
     for job in planned:
-        for cause in in_words(job, changes, now):
+        for cause in in_words(job, changes):
             if cause != "missing":
                 causes.setdefault(cause, Counter())[job["rule"]] += 1
+    also = also_changed(root, planned, now, "\n".join(causes))
     absent = [job for job in planned if "Missing output files" in job["reason"]]
     print("Why:")
     for cause, rules in causes.items():
         print(f"  {cause}\n    at first: {_counted(rules)}")
+    if also:
+        print("  and, for jobs that these make run anyway:")
+        print("\n".join(f"    {line}" for line in also))
     if absent:
         print(f"  not there yet: {_counted(Counter(job['rule'] for job in absent))}")
     counts = Counter(job["rule"] for job in planned)

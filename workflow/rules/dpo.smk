@@ -6,8 +6,7 @@ rule train_dpo:
     input:
         weights=from_parent("weights"),
         data=training_pairs,
-        # ancient: another gate is checked anew, and what was trained stays
-        checked=ancient("<results>/{method}/m{iteration}/pairs/stats.json"),
+        checked="<results>/{method}/m{iteration}/pairs/stats.json",
         recipe=of_iteration("recipe"),
         accelerate=of_iteration("accelerate"),
     output:
