@@ -24,8 +24,7 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
     stages: dict[str, dict] = {}
     for path in inputs["sampling"]:
         of_stage = stages.setdefault(stage_of(path, root), {"jobs": 0, "requests": 0, "completions": 0, "unparsed": 0})
-        # a model's answers and judgments come from one job; the judgments' stats hold its whole time
-        add_job(of_stage, read_json(path), counts=not path.endswith("answers.stats.json"))
+        add_job(of_stage, read_json(path))
     for manifest in files["manifests"].values():
         name = {"seed": "fetch_seed_model", "m0": "train_sft"}.get(manifest.get("model"), "train_dpo")
         if "trained_from" in manifest:
@@ -60,18 +59,19 @@ def stage_of(path: str, root: str) -> str:
     """The rule that wrote the stats file ``path``."""
     parts = Path(path).relative_to(root).parts
     if "benchmarks" in parts:
-        return "judge_answers" if parts[-1].startswith("verdicts") else "run_benchmark"
+        names = {"verdicts": "judge_answers", "answers": "answer_arena", "judgments": "judge_rankings"}
+        return names[parts[-1].split(".")[0]]
     if parts[0] == "data":
         return "annotate_eft" if parts[1] == "eft" else "generate_prompts"
     return {"responses": "sample_responses", "judgments": "judge_responses", "meta_judgments": "meta_judge"}[parts[-2]]
 
 
-def add_job(stage: dict, facts: dict, counts: bool) -> None:
+def add_job(stage: dict, facts: dict) -> None:
     for key in ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens"):
         stage[key] = stage.get(key, 0) + facts.get(key, 0)
     stage["engine_seconds"] = stage.get("engine_seconds", 0) + facts["seconds"]
-    stage["jobs"] += counts
-    stage["seconds"] = stage.get("seconds", 0) + counts * facts["process_seconds"]
+    stage["jobs"] += 1
+    stage["seconds"] = stage.get("seconds", 0) + facts["process_seconds"]
 
 
 # (title, [(column, place of the value in score.json, factor)]) of the benchmarks whose verdicts a judge gives
