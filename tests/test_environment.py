@@ -123,8 +123,9 @@ def rules():
     return found
 
 
-def test_every_rule_names_an_environment_that_is_there():
+def test_every_rule_names_an_environment_that_is_there_and_a_log():
     for name, text in rules().items():
+        assert "    log:\n" in text, name
         named = re.search(r'conda:\n\s+environment\("(\w+)"\)', text)
         assert named, name
         assert (ROOT / f"envs/{named[1]}.yaml").is_file(), name

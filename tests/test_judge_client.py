@@ -54,7 +54,12 @@ def refused(todo, judge, store, tries=4):
 
 def test_replies_come_by_id_and_are_kept_raw(store, monkeypatch, capsys):
     monkeypatch.setenv("JUDGE_KEY", KEY)
-    with judge_server(echo) as server:
+
+    def unhurried(body, before):  # long enough for the next request to come meanwhile
+        time.sleep(0.05)
+        return echo(body, before)
+
+    with judge_server(unhurried) as server:
         replies, facts = ask_fast(requests(20), server.judge(key_env="JUDGE_KEY"), store)
     assert list(replies) == [f"q{i}" for i in range(20)]
     assert all(replies[f"q{i}"]["text"] == f"[[{i}]]" for i in range(20))

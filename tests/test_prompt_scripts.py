@@ -27,6 +27,7 @@ def job(folder, inputs, outputs, params, **wildcards):
         output=Files({name: str(folder / file) for name, file in outputs.items()}),
         params=SimpleNamespace(**params),
         wildcards=SimpleNamespace(**wildcards),
+        resources={},
         log=[],
     )
 
@@ -55,7 +56,7 @@ def pool(tmp_path, monkeypatch):
     engines = []
 
     def start(weights, **settings):
-        assert settings == {"name": "scripted"}
+        assert settings == {"name": "scripted", "gpus": 1}
         engines.append(Writer())
         return engines[-1]
 

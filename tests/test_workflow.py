@@ -151,11 +151,3 @@ def test_a_template_without_a_placeholder_is_refused_before_anything_is_sampled(
     assert run.returncode != 0
     assert "the judge template lacks {response}" in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
-
-
-def test_every_rule_names_an_environment_file_and_a_log():
-    for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
-        for rule in file.read_text().split("\nrule ")[1:]:
-            assert "    log:\n" in rule, f"{file.name}: {rule[:30]}"
-            environment = rule.split("conda:\n")[1].split('"')[1]
-            assert (file.parent / environment).is_file(), f"{file.name}: {environment}"
