@@ -135,7 +135,7 @@ def test_each_rule_takes_its_packages_from_its_own_environment(smoke):
     named = {}
     for file in sorted((project / "workflow/rules").glob("*.smk")):
         for rule in re.split(r"(?m)^rule ", file.read_text())[1:]:
-            script = re.search(r"scripts/(\w+)\.py", rule[rule.rindex("log:") :])
+            script = re.search(r"scripts/(\w+)\.py", rule[rule.index("    log:") :])
             named[script[1]] = re.search(r'environment\("(\w+)"\)', rule)[1]
     prefixes = {}
     for row in witnesses:
