@@ -45,6 +45,7 @@ def job(tmp_path, inputs, outputs, params=None, **wildcards):
         output=Files({k: str(tmp_path / v) for k, v in outputs.items()}),
         params=SimpleNamespace(**(params or {})),
         wildcards=SimpleNamespace(**wildcards),
+        resources={},
         log=[str(tmp_path / "job.log")],
     )
 
