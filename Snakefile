@@ -24,7 +24,6 @@ rule all:
         "<results>/report/index.html",
         expand("<results>/{model}/weights", model=REPORTED),
         sampled_rows,
-        FIGURES,
 
 
 onsuccess:
