@@ -34,7 +34,7 @@ def main(job):
     found["alerts"] = alerts.alerts(found)
     found["differs"] = p.differs
     found["note"] = small_run_note(p.model, p.per_iteration)
-    drawn = figures.figures(found, printed)
+    drawn = figures.of(found, printed)
     page.draw(drawn, job.output.figures)
     for name, rows in tables.for_files(found, drawn).items():
         tables.write_csv(Path(job.output.tables) / f"{name}.csv", rows)

@@ -14,8 +14,7 @@ from markupsafe import Markup, escape
 
 LOOK_INSIDE_BYTES = 5_000_000  # of texts, over all iterations; what is beyond stays in look_inside.json
 VALUES_SHOWN = 60  # rows of a figure's values on the page; a longer table is in its CSV file alone
-# text in a chart is set in these, of which vl-convert brings the second
-FONT = "system-ui, Liberation Sans, Arial, sans-serif"
+FONT = "Arial, Liberation Sans, Helvetica, sans-serif"  # of one width; vl-convert brings the second along
 
 
 def vega_lite(chart) -> dict:
@@ -54,9 +53,13 @@ def data_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def in_script(text: str) -> Markup:
-    """Text inside a script element, whose end it cannot be."""
-    return Markup(text.replace("</", "<\\/").replace("<!--", "<\\!--"))
+def in_script(code: str) -> Markup:
+    """JavaScript inside a script element, whose end it cannot be."""
+    return Markup(code.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
+
+
+def json_in_script(value) -> Markup:
+    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def script_hash(text: str) -> str:
@@ -68,6 +71,16 @@ def number(value, digits: int = 1, scale: float = 1) -> str:
     return "–" if value is None else f"{value * scale:,.{digits}f}".replace("-", "−")
 
 
+def counted(value) -> str:
+    """A large count in short: 2.16 G."""
+    if value is None:
+        return "–"
+    for size, unit in ((1e9, "G"), (1e6, "M")):
+        if value >= size:
+            return f"{value / size:,.2f} {unit}"
+    return f"{value:,.0f}"
+
+
 def short(value) -> str:
     return "–" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
 
@@ -77,8 +90,10 @@ def signed(value, digits: int = 2) -> str:
 
 
 def to_look_into(iterations: dict[str, list[dict]], budget: int = LOOK_INSIDE_BYTES) -> list[dict]:
-    """[{model, prompts, left_out}]: of each iteration as many whole prompts as its part of ``budget`` bytes holds, one at
-    least; every text that is shown is shown whole. Adds ``anchor`` to what is linked to, and ``anchors`` by id."""
+    """[{model, prompts, left_out}]: of each iteration the prompts that its part of ``budget`` bytes holds, one at least.
+
+    What is shown is shown whole. Prompts get ``anchors`` ({id: place on the page}) and ``presentations``.
+    """
     shown = []
     for number_of_model, (model, prompts) in enumerate(iterations.items()):
         kept, size = [], 0
@@ -123,13 +138,13 @@ def render(template: str | Path, figures: list[dict], **facts) -> str:
 
     folder = Path(template).parent
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"said": said, "number": number, "signed": signed, "data_uri": data_uri}
+    environment.filters |= {"said": said, "number": number, "signed": signed, "counted": counted, "data_uri": data_uri}
     bundle = in_script(vl_convert.javascript_bundle())
     script = in_script((folder / "page.js").read_text(encoding="utf-8"))
     return environment.get_template(Path(template).name).render(
         figures=[
             figure
-            | {"spec": in_script(json.dumps(figure["spec"], ensure_ascii=False, separators=(",", ":")))}
+            | {"spec": json_in_script(figure["spec"])}
             | {"table": [[short(row.get(key)) for key in figure["rows"][0]] for row in figure["rows"]]}
             for figure in figures
         ],

@@ -87,8 +87,7 @@ def ours(score: dict | None, benchmark: str, metric: str) -> tuple[float, float 
     if value is None or score.get("complete") is False:  # a subset's score compares with no other
         return None
     if benchmark in SHARES and metric != "spearman":
-        width = share_width(value, counted(score, metric))
-        return 100 * value, *bounds(100 * value, width)
+        return 100 * value, *share_interval(value, counted(score, metric))
     if f"{metric}_se" in score:
         return value, *bounds(value, score[f"{metric}_se"] and 1.96 * score[f"{metric}_se"])
     if benchmark == "arena_hard" and metric == "score":
@@ -110,12 +109,14 @@ def counted(score: dict, metric: str) -> int | None:
     return counts["pairs"] - (counts.get("ties", 0) if metric.endswith("without_ties") else 0)
 
 
-def share_width(share: float, n: int | None) -> float | None:
-    """Half of the 95 % interval of a share in [0, 1] of ``n``, in percent; Agresti-Coull, as n may be small."""
+def share_interval(share: float, n: int | None) -> tuple[float | None, float | None]:
+    """The 95 % interval, in percent, of a share in [0, 1] of ``n``: Wilson's, which holds for small n too."""
     if not n:
-        return None
-    p = (share * n + 2) / (n + 4)
-    return 196 * sqrt(p * (1 - p) / (n + 4))
+        return None, None
+    z = 1.96
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    width = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return 100 * max(0.0, middle - width), 100 * min(1.0, middle + width)
 
 
 def bounds(value: float, width: float | None) -> tuple[float | None, float | None]:
@@ -126,13 +127,13 @@ def half(low: float | None, high: float | None) -> float | None:
     return None if low is None else (high - low) / 2
 
 
-def paper_width(target: dict) -> float | None:
-    """Half of the 95 % interval of a value of the paper; None where nothing says how wide it is."""
+def paper_interval(target: dict) -> tuple[float | None, float | None]:
+    """The 95 % interval of a value of the paper; None twice where nothing says how wide it is."""
     if target["ci_low"] is not None:
-        return half(target["ci_low"], target["ci_high"])
+        return target["ci_low"], target["ci_high"]
     if target["unit"] != "%" or target["benchmark"] not in PAPER_N:
-        return None
-    return share_width(target["value"] / 100, PAPER_N[target["benchmark"]])
+        return None, None
+    return share_interval(target["value"] / 100, PAPER_N[target["benchmark"]])
 
 
 def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:
@@ -146,17 +147,15 @@ def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:
         score = scores.get(target["model"], {}).get(target["benchmark"])
         found = ours(score, target["benchmark"], target["metric"])
         value, low, high = found or (None, None, None)
-        width = paper_width(target)
+        paper_low, paper_high = paper_interval(target)
         rows.append(
             {key: target[key] for key in ("place", "benchmark", "metric", "unit", "model", "source")}
-            | {"paper": target["value"], "paper_low": bounds(target["value"], width)[0]}
-            | {"paper_high": bounds(target["value"], width)[1], "ours": value, "ours_low": low, "ours_high": high}
+            | {"paper": target["value"], "paper_low": paper_low, "paper_high": paper_high}
+            | {"ours": value, "ours_low": low, "ours_high": high}
             | {"difference": None if value is None else value - target["value"]}
-            | {"noise": noise(half(low, high), width), "judge": None, "judge_model": None}
+            | {"noise": noise(half(low, high), half(paper_low, paper_high)), "judge": None, "judge_model": None}
             | ({key: score.get(key) for key in ("judge", "judge_model")} if found else {})
         )
-        if target["ci_low"] is not None:  # printed, and not always symmetric
-            rows[-1] |= {"paper_low": target["ci_low"], "paper_high": target["ci_high"]}
     return rows
 
 

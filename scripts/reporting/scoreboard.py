@@ -77,7 +77,10 @@ def table(head: list[str], rows: list[list[str]], width: int, colour: bool) -> l
         return stacked(head, rows, width, paint)
 
     def line(row: list[str]) -> str:
-        padded = [text.ljust(size) if i == 0 else text.rjust(size) for i, (text, size) in enumerate(zip(row, widths))]
+        padded = [
+            text.ljust(size) if i == 0 else text.rjust(size)
+            for i, (text, size) in enumerate(zip(row, widths, strict=True))
+        ]
         return GAP.join(padded)
 
     return [paint(line(head), BOLD), paint(line(["-" * size for size in widths]), DIM), *map(line, rows)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from metarewarding.records import replacing
 from reporting import paper, scoreboard
-from reporting.metrics import value_at
+from reporting.metrics import chains, value_at
 
 
 def judged(found: dict) -> list[dict]:
@@ -81,7 +81,7 @@ JUDGED = {
 
 
 def for_files(found: dict, drawn: list[dict]) -> dict[str, list[dict]]:
-    """{file name without ending: rows}: the scoreboard, the paper's tables beside ours, stages, and each figure's values."""
+    """{file name without ending: rows}: the scoreboard, the paper's tables beside ours, stages, the figures' values."""
     head, rows = scoreboard.board(found)
     tables = {"scoreboard": [dict(zip(head, row, strict=True)) for row in rows]}
     for row in (row for row in found["beside_the_paper"] if row["place"].startswith("Table")):
@@ -100,7 +100,8 @@ def write_csv(path: Path, rows: list[dict]) -> None:
 
 def tiles(found: dict) -> list[tuple[str, str]]:
     """(value, what it is): a run in a few numbers."""
-    last, told = found["models"][-1], []
+    # the last model of the method that the config names first
+    last, told = next(row for row in found["models"] if row["model"] == next(iter(chains(found).values()))[-1]), []
     for place, what in (
         ("judged.alpaca_eval.lc_win_rate", "length-controlled win rate of {model}, %"),
         ("judged.arena_hard.score", "Arena-Hard score of {model}, %"),
