@@ -8,7 +8,8 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run"
 ).split()
 WIDTHS = (390, 1440)  # a phone, a desktop
 
@@ -52,9 +53,8 @@ def drawn(page) -> int:
 FIGURE = """figure => ({
     id: figure.id,
     caption: figure.querySelector('figcaption').textContent.trim(),
-    label: figure.querySelector('svg').getAttribute('aria-label'),
+    label: figure.querySelector('[aria-roledescription=visualization]').getAttribute('aria-label'),
     axes: [...figure.querySelectorAll('.role-axis-title text')].map(text => text.textContent.trim()),
-    specified: JSON.stringify(JSON.parse(figure.querySelector('script').textContent)),
 })"""
 
 

@@ -10,8 +10,8 @@ import pytest
 from browser import check, chromium, opened
 
 NASTY = (
-    "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'></div></body> <b>bold?</b> &lt;&amp;&#65;\n"
-    "\n  indented\ttabbed \r carriage {{ 7 * 7 }} {% raw %} ${pwned} </script> <!-- <style> * {display: none} </style>\n"
+    "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'></div></body> <b>b</b> &lt;&amp;&#65;\n"
+    "\n  indented\ttabbed \r cr {{ 7 * 7 }} {% raw %} ${pwned} </script> <!-- <style> * {display: none} </style>\n"
     + "long" * 500
     + "\nمرحبا بالعالم שלום 😀👩‍👩‍👧 ｆｕｌｌ \u202eoverride\u202c \u200bzero\n"
 )
@@ -83,7 +83,8 @@ def test_a_legend_hides_what_is_not_chosen(made, browser):
         figure = page.locator("#figure_3")
         figure.scroll_into_view_if_needed()
         page.wait_for_selector("#figure_3[data-live]")
-        marks = "f => new Set([...f.querySelectorAll('.mark-symbol.role-mark path')].map(p => p.getAttribute('opacity'))).size"
+        paths = "[...f.querySelectorAll('.mark-symbol.role-mark path')]"
+        marks = f"f => new Set({paths}.map(path => path.getAttribute('opacity'))).size"
         assert figure.evaluate(marks) == 1
         figure.locator(".role-legend-symbol path, .role-legend-label text").first.dispatch_event("click")
         page.wait_for_timeout(300)

@@ -90,7 +90,7 @@ def signed(value, digits: int = 2) -> str:
 
 
 def to_look_into(iterations: dict[str, list[dict]], budget: int = LOOK_INSIDE_BYTES) -> list[dict]:
-    """[{model, prompts, left_out}]: of each iteration the prompts that its part of ``budget`` bytes holds, one at least.
+    """[{model, prompts, left_out}]: of each iteration the prompts that its part of ``budget`` bytes holds, or one.
 
     What is shown is shown whole. Prompts get ``anchors`` ({id: place on the page}) and ``presentations``.
     """
