@@ -15,6 +15,7 @@ import yaml
 from build_actor_pairs import actor_pairs
 from build_judge_pairs import judge_pairs
 from conftest import ROOT
+from differences import differences
 from fit_elo import elo_rows
 from test_scripts import job
 
@@ -141,7 +142,7 @@ def sampling_facts(requests: int, n: int, prompt: int, out: int, cached: float) 
     return {
         "requests": requests, "completions": requests * n, "unparsed": requests * n // 40, "prompt_tokens": tokens,
         "cached_prompt_tokens": int(cached * tokens), "output_tokens": requests * n * out, "seconds": 5200.0,
-        "process_seconds": 5400.0, "gpus": 1,
+        "process_seconds": 5400.0, "host": {"gpus": ["NVIDIA H100"]},
     }  # fmt: skip
 
 

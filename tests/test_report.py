@@ -8,6 +8,7 @@ import settings as config_settings
 import summarise_iteration
 import yaml
 from conftest import ROOT
+from differences import differences
 from test_scripts import job
 
 from reporting import alerts, metrics, page, paper, scoreboard, tables
@@ -78,9 +79,7 @@ def test_a_claim_says_when_ours_is_noise():
 
 def test_the_paper_differs_in_nothing_from_itself_and_the_laptop_in_much():
     assert differences(resolved("paper.yaml"), PAPER) == []
-    differing = {
-        key: (theirs, ours) for key, theirs, ours in differences(resolved("config.yaml"), PAPER)
-    }
+    differing = {key: (theirs, ours) for key, theirs, ours in differences(resolved("config.yaml"), PAPER)}
     assert differing["prompts.per_iteration"][0] == "5000"
     assert differing["model.package"][0] == "—"
     assert not [key for key in differing if key.startswith(("gates", "engine.batch", "pathvars", "benchmarks.judges"))]
@@ -202,6 +201,27 @@ def test_stages_join_what_was_planned():
         ("meta_judge", True, True),
         ("train_dpo", False, True),
     ]
+
+
+def test_a_stage_that_the_plan_alone_measured_is_among_the_stages(tmp_path):
+    def put(name, value):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(value))
+        return [str(tmp_path / name)]
+
+    measured = {"jobs": 2, "seconds": 60.0, "gpu_hours": None, "requests": 9, "prompt_tokens": 50, "output_tokens": 5}
+    measured |= {"distinct_prompt_tokens": 30, "cost_usd": 1.5}
+    plan = {
+        "card": "H100",
+        "rows": [{"stage": "judge_mt_bench", "measured": measured}, {"stage": "x", "measured": None}],
+    }
+    manifest = {"model": "seed", "seconds": 7200, "host": {"gpus": ["H100", "H100"]}}
+    inputs = {"plan": put("plan.json", plan), "eft": put("eft.json", {}), "sampling": [], "judged": []}
+    inputs |= {"manifests": put("seed/manifest.json", manifest), "agreement": put("seed/benchmarks/a/score.json", {})}
+    found = metrics.collect(inputs, str(tmp_path), ["seed"], {})["stages"]
+    assert found["judge_mt_bench"]["cached_prompt_tokens"] == 20
+    assert found["fetch_seed_model"]["gpu_hours"] == 4
+    assert "x" not in found
 
 
 # -- the summary of an iteration

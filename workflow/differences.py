@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import yaml
-
 from settings import _with_defaults, iterations, schema
 
 # what a machine or a budget needs, and where things lie: no result depends on it

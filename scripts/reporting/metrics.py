@@ -31,13 +31,14 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
         }
         for model in models
     ]
-    plan = inputs.get("plan")
-    return {
-        "models": rows,
-        "stages": stages(inputs["sampling"], files["manifests"], root),
-        "eft": read_json(inputs["eft"][0]),
-        "plan": read_json(plan[0]) if plan else None,
-    }
+    plan = read_json(inputs["plan"][0]) if inputs.get("plan") else None
+    measured = stages(inputs["sampling"], files["manifests"], root)
+    for row in plan["rows"] if plan else []:  # and what has no stats among the inputs, such as the judges' verdicts
+        if row.get("measured") and row["stage"] not in measured:
+            of = row["measured"]
+            measured[row["stage"]] = of | {"gpu_hours": of["gpu_hours"] or 0}
+            measured[row["stage"]]["cached_prompt_tokens"] = of["prompt_tokens"] - of["distinct_prompt_tokens"]
+    return {"models": rows, "stages": measured, "eft": read_json(inputs["eft"][0]), "plan": plan}
 
 
 def stages(sampling: list[str], manifests: dict[str, dict], root: str) -> dict[str, dict]:
@@ -54,8 +55,7 @@ def stages(sampling: list[str], manifests: dict[str, dict], root: str) -> dict[s
         of_stage = found.setdefault(name, {"jobs": 0, "seconds": 0, "gpu_hours": 0})
         of_stage["jobs"] += 1
         of_stage["seconds"] += manifest["seconds"]
-        on_gpu = str(manifest.get("device", "")).startswith("cuda")
-        of_stage["gpu_hours"] += on_gpu * manifest.get("devices", 1) * manifest["seconds"] / 3600
+        of_stage["gpu_hours"] += gpus(manifest) * manifest["seconds"] / 3600
     return found
 
 
@@ -81,7 +81,12 @@ def add_job(stage: dict, facts: dict, counts: bool) -> None:
     stage["engine_seconds"] = stage.get("engine_seconds", 0) + facts["seconds"]
     stage["jobs"] += counts
     stage["seconds"] += counts * facts["process_seconds"]
-    stage["gpu_hours"] += counts * facts.get("gpus", 0) * facts["process_seconds"] / 3600
+    stage["gpu_hours"] += counts * gpus(facts) * facts["process_seconds"] / 3600
+
+
+def gpus(facts: dict) -> int:
+    """How many GPUs a job had."""
+    return len((facts.get("host") or {}).get("gpus") or [])
 
 
 def thinned(training: dict | None) -> dict | None:
