@@ -159,3 +159,16 @@ def test_every_rule_names_an_environment_file_and_a_log():
             assert "    log:\n" in rule, f"{file.name}: {rule[:30]}"
             environment = rule.split("conda:\n")[1].split('"')[1]
             assert (file.parent / environment).is_file(), f"{file.name}: {environment}"
+
+
+def test_the_catalog_finds_what_it_asks_of_a_standardised_workflow(project):
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["report"] is True
+    assert usage["software-stack-deployment"]["conda"] is True
+    readme = (ROOT / "README.md").read_text().lower()
+    assert "snakemake" in readme
+    assert "workflow" in readme
+    assert (ROOT / "config/README.md").is_file()
+    here, there = planned(project, *SMOKE), planned(project, *SMOKE, "-s", "workflow/Snakefile")
+    assert there - here == {"run_all": 1}
+    assert not here - there

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path[:0] = [f"{workflow.basedir}/workflow", f"{workflow.basedir}/scripts"]
+# from this file's place, not from workflow.basedir: workflow/Snakefile includes the one at the root
+BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
+sys.path[:0] = [f"{BASE}/workflow", f"{BASE}/scripts"]
 import fingerprint as fingerprints
 import settings as config_settings
 from differences import differences
@@ -78,7 +80,7 @@ META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 
 def fingerprint(script):
     """What a script and the local modules that it imports do; a rule carries it as a param."""
-    return fingerprints.fingerprint(f"{workflow.basedir}/scripts/{script}")
+    return fingerprints.fingerprint(BASE / "scripts" / script)
 
 
 # -- what a job needs; the site's partitions, account and spelling of GPUs stand in the profile. A rule without a GPU

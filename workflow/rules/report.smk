@@ -69,7 +69,7 @@ rule write_report:
         parents=PARENTS,
         per_iteration=SETTINGS["prompts"]["per_iteration"],
         model=SETTINGS["model"],
-        differs=differences(SETTINGS, f"{workflow.basedir}/config/paper.yaml"),
+        differs=differences(SETTINGS, BASE / "config/paper.yaml"),
         code=fingerprint("write_report.py"),
     script:
         "../../scripts/write_report.py"
