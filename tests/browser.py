@@ -43,10 +43,12 @@ def opened(browser, path: Path, width: int = WIDTHS[1], script: bool = True):
 
 def drawn(page) -> int:
     """How many figures the page has, each of them scrolled to and drawn by its script."""
+    from playwright.sync_api import expect
+
     figures = page.locator("figure.chart")
     for figure in figures.all():
         figure.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelectorAll('figure.chart:not([data-live])').length == 0", timeout=60_000)
+    expect(page.locator("figure.chart:not([data-live])")).to_have_count(0, timeout=60_000)
     return figures.count()
 
 
