@@ -15,6 +15,7 @@ include: "workflow/rules/dpo.smk"
 include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/judges.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/provenance.smk"
 
 
 rule all:
@@ -22,6 +23,7 @@ rule all:
     default_target: True
     input:
         "<results>/report/index.html",
+        "<results>/report/manifest.json",
         expand("<results>/{model}/weights", model=REPORTED),
         sampled_rows,
 

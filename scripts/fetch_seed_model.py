@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from job import elapsed, logged, sha256, versions, weights_sha256
+from job import elapsed, logged, provenance, sha256, versions, weights_sha256
 from metarewarding.errors import UserError
 from metarewarding.records import write_json
 
@@ -154,11 +154,13 @@ def main(job):
     write_json(
         job.output.manifest,
         {
+            "target": job.output.weights,
             "model": "seed",
             "origin": origin,
             "weights_sha256": weights_sha256(folder),
             "versions": versions("transformers", "gguf", "huggingface-hub"),
             "seconds": round(elapsed(), 1),
+            **provenance(),
         },
     )
 

@@ -2,8 +2,11 @@
 
 import functools
 import hashlib
+import json
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import time
 import traceback
@@ -78,6 +81,61 @@ def weights_sha256(folder: str | Path) -> dict[str, str]:
     return {file.name: sha256(file) for file in sorted(Path(folder).glob("*.safetensors"))}
 
 
+def provenance() -> dict:
+    """Whence a file comes, for its manifest: the config, the commit, the packages, the kind of machine.
+
+    ``config`` (resolved) and ``git`` ({commit, dirty}; null outside a clone) are what the workflow has put in the
+    environment (rules/provenance.smk), null where a script runs by hand. They are no params: another commit, or
+    another setting that a rule does not use, reruns nothing.
+    """
+    return {
+        "config": json.loads(os.environ.get("METAREWARDING_CONFIG", "null")),
+        "git": json.loads(os.environ.get("METAREWARDING_GIT", "null")),
+        "packages": {"python": platform.python_version()}
+        | {
+            found.name.lower(): found.version
+            for found in sorted(metadata.distributions(), key=lambda found: str(found.name).lower(), reverse=True)
+            if found.name
+        },
+        "host": host(),
+    }
+
+
+def host() -> dict:
+    """The kind of machine, not its name: {system, cpu, cores (of this job), memory_gb, gpus}."""
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _first_value("/proc/cpuinfo", "model name"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(int((_first_value("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) / 1e6, 1),
+        "gpus": gpus(),
+    }
+
+
+def gpus() -> list[str]:
+    """The names of the GPUs that this job may use."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    if not shutil.which("nvidia-smi"):
+        return []
+    try:
+        words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        said = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return said.stdout.strip().splitlines() if said.returncode == 0 else []
+
+
+def _first_value(path: str, key: str) -> str | None:
+    """The value of the first line `key : value` of a file of /proc."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), None)
+
+
 def versions(*packages: str) -> dict[str, str]:
     """{package: installed version} of those that are installed, with Python's own."""
     found = {"python": platform.python_version()}
@@ -100,4 +158,4 @@ def engine_facts(engine, facts: dict) -> dict:
     )
     if facts["too_long"]:
         print(f"warning: {facts['too_long']} prompts do not fit engine.max_model_len and were left out", flush=True)
-    return facts | engine.facts | {"process_seconds": round(elapsed(), 1)}
+    return facts | engine.facts | {"process_seconds": round(elapsed(), 1), "host": host()}

@@ -1,7 +1,7 @@
 """M0 judges a model's answers to the arena's prompts, n judgments an answer."""
 
 from job import engine_facts, logged
-from metarewarding import sampling, templates
+from metarewarding import judging, sampling, templates
 from metarewarding.engines import open_engine
 from metarewarding.records import Prompt, Response, read_jsonl, write_json, write_jsonl
 
@@ -14,7 +14,7 @@ def main(job):
     template = templates.load(job.input.template, "judge")
     engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
     decoding = sampling.Decoding(p.judgments["temperature"], p.judgments["top_p"], p.judgments["max_tokens"])
-    rows, facts = sampling.judge(
+    rows, facts = judging.judge(
         engine, texts, answers, template, p.judgments["n"], decoding, p.seed, p.judgments["max_score"]
     )
     write_jsonl(job.output.verdicts, rows)

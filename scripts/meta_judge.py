@@ -1,7 +1,7 @@
 """The meta-judge: both orders of every pair of judgments of each prompt's most disputed response, for one shard."""
 
 from job import engine_facts, logged
-from metarewarding import sampling, templates
+from metarewarding import meta_judging, sampling, templates
 from metarewarding.engines import open_engine
 from metarewarding.records import Judgment, Prompt, Response, read_jsonl, write_json, write_jsonl
 
@@ -15,7 +15,7 @@ def main(job):
     template = templates.load(job.input.template, "meta_judge")
     engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
-    rows, facts = sampling.meta_judge(
+    rows, facts = meta_judging.meta_judge(
         engine, texts, responses, judgments, template, decoding, p.seed, p.strip_scores, p.orders
     )
     write_jsonl(job.output.meta_judgments, rows)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from job import elapsed, sha256, versions, weights_sha256
+from job import elapsed, provenance, sha256, versions, weights_sha256
 from metarewarding.chat import inert
 from metarewarding.errors import UserError
 from metarewarding.records import write_json
@@ -215,13 +215,16 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     write_json(
         run.manifest,
         {
+            "target": run.weights,
             "trained_from": run.model,
             **identity,
             "weights_sha256": weights_sha256(run.weights),
             "devices": args.world_size,
             "device": str(args.device),
             "versions": versions("torch", "transformers", "trl", "accelerate", "datasets"),
+            "tokens": int(max((entry.get("num_tokens", 0) for entry in trainer.state.log_history), default=0)),
             "seconds": round(elapsed(), 1),
+            **provenance(),
         },
     )
     shutil.rmtree(folder)

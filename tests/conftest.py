@@ -15,6 +15,7 @@ PROJECT = ("Snakefile", "workflow", "scripts", "config", "envs", "profiles")
 
 def copy_project(folder: Path) -> Path:
     """The project's files without results, at ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in PROJECT:
         source = ROOT / name
         if source.is_dir() and not source.is_symlink():
@@ -52,3 +53,12 @@ def planned(folder: Path, *words: str) -> Counter:
 @pytest.fixture
 def project(tmp_path):
     return copy_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished_smoke(tmp_path_factory):
+    """(The project with the finished results of the smoke config, what Snakemake said); for all tests, so copy it."""
+    project = copy_project(tmp_path_factory.mktemp("smoke") / "project")
+    finished = snakemake(project, "--configfile", "config/smoke.yaml")
+    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-6000:]
+    return project, finished

@@ -19,7 +19,7 @@ from conftest import ROOT
 
 CLUSTER = ROOT / "tests/cluster"
 COMMAND = ["snakemake", "--profile", "slurm", "--profile", "tests/cluster/profile"]
-SAMPLING = {"sample_responses", "judge_responses", "meta_judge", "run_benchmark", "judge_answers"}
+SAMPLING = {"sample_responses", "judge_responses", "meta_judge", "answer_arena", "judge_rankings", "judge_answers"}
 TRAINING = {"train_sft", "train_dpo"}
 CANARY = "hf_canary_of_the_cluster_test"
 

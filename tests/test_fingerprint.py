@@ -53,3 +53,12 @@ def test_real_edits_count_also_in_modules_imported_by_modules(scripts, file, old
     else:
         (scripts / file).write_text(new)
     assert fingerprint(scripts / "fit.py") != before
+
+
+def test_relative_imports_and_the_packages_that_an_import_runs_count(scripts):
+    (scripts / "library/elo.py").write_text("from . import tools\nfrom .other import OTHER\n")
+    (scripts / "fit.py").write_text("from library.elo import tools\n")
+    for file, text in (("tools.py", "LIMIT = 3"), ("other.py", "OTHER = 3"), ("__init__.py", "import json")):
+        before = fingerprint(scripts / "fit.py")
+        (scripts / "library" / file).write_text(text)
+        assert fingerprint(scripts / "fit.py") != before

@@ -14,7 +14,7 @@ from scipy.special import expit
 from score_arena import by_prompt, win_rate
 from slice_prompts import slice_of
 
-from metarewarding import sampling
+from metarewarding import judging, meta_judging, sampling
 from metarewarding.errors import UserError
 from metarewarding.records import write_json
 
@@ -74,8 +74,8 @@ def run(prefers):
     engine, texts = World(prefers), {row["prompt_id"]: row["text"] for row in PROMPTS}
     responses, _ = sampling.respond(engine, PROMPTS, 3, DECODING, seed=0)
     unlike = sampling.distinct(responses)
-    judgments, _ = sampling.judge(engine, texts, unlike, JUDGE, 3, DECODING, seed=0)
-    verdicts, _ = sampling.meta_judge(engine, texts, unlike, judgments, META_JUDGE, DECODING, seed=0)
+    judgments, _ = judging.judge(engine, texts, unlike, JUDGE, 3, DECODING, seed=0)
+    verdicts, _ = meta_judging.meta_judge(engine, texts, unlike, judgments, META_JUDGE, DECODING, seed=0)
     return responses, judgments, verdicts
 
 

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metarewarding.errors import UserError
+from metarewarding.judging import judge
+from metarewarding.meta_judging import meta_judge, select_for_meta_judging
 from metarewarding.sampling import (
     SEED_SPACING,
     Completion,
@@ -15,13 +17,10 @@ from metarewarding.sampling import (
     chat,
     distinct,
     identity_seed,
-    judge,
-    meta_judge,
     parse_facts,
     respond,
     rng,
     sample,
-    select_for_meta_judging,
     shard,
 )
 

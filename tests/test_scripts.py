@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import annotate_eft
+import answer_arena
 import build_actor_pairs
 import build_eft
 import build_judge_pairs
@@ -14,10 +15,10 @@ import fetch_seed_model
 import fit_elo
 import judge_agreement
 import judge_answers
+import judge_rankings
 import judge_responses
 import meta_judge
 import pytest
-import run_benchmark
 import sample_responses
 import score_arena
 import slice_prompts
@@ -44,6 +45,7 @@ def job(tmp_path, inputs, outputs, params=None, **wildcards):
         output=Files({k: str(tmp_path / v) for k, v in outputs.items()}),
         params=SimpleNamespace(**(params or {})),
         wildcards=SimpleNamespace(**wildcards),
+        resources={},
         log=[str(tmp_path / "job.log")],
     )
 
@@ -290,28 +292,19 @@ def test_sampling_scripts_hand_their_files_on(tmp_path, prompts, weights, capsys
     }
 
 
-def test_run_benchmark_answers_and_judges_in_one_start(tmp_path, prompts, weights):
+def test_the_arenas_answers_and_the_judgments_of_peoples_replies(tmp_path, prompts, weights):
     template = tmp_path / "judge.txt"
     template.write_text("{prompt} {response}")
     replies = [
         {"prompt_id": "t", "response_id": f"t-{rank}", "prompt": "What?", "text": f"So {rank}.", "rank": rank}
         for rank in (0, 1)
     ]
-    inputs = {
-        "prompts": prompts,
-        "replies": write(tmp_path / "e.jsonl", *replies),
-        "weights": weights,
-        "template": template,
-    }
-    outputs = {"answers": "a.jsonl", "answers_stats": "a.json", "judgments": "j.jsonl", "judgments_stats": "j.json"}
-    params = {
-        "responses": SAMPLING,
-        "judgments": SAMPLING | {"n": 2, "max_score": 5},
-        "system_prompt": None,
-        "seed": 0,
-        "engine": ENGINE,
-    }
-    run_benchmark.main(job(tmp_path, inputs, outputs, params))
+    inputs = {"prompts": prompts, "weights": weights}
+    params = SAMPLING | {"system_prompt": None, "seed": 0, "engine": ENGINE}
+    answer_arena.main(job(tmp_path, inputs, {"answers": "a.jsonl", "stats": "a.json"}, params))
+    inputs = {"replies": write(tmp_path / "e.jsonl", *replies), "weights": weights, "template": template}
+    params = SAMPLING | {"n": 2, "max_score": 5, "seed": 0, "engine": ENGINE}
+    judge_rankings.main(job(tmp_path, inputs, {"judgments": "j.jsonl", "stats": "j.json"}, params))
     assert [row["response_id"] for row in read(tmp_path / "a.jsonl")] == ["p0/r0", "p1/r0"]
     assert [row["response_id"] for row in read(tmp_path / "j.jsonl")] == ["t-0", "t-0", "t-1", "t-1"]
 

@@ -23,13 +23,13 @@ def test_the_laptop_plans_four_iterations_of_meta_rewarding(project):
     assert jobs["judge_responses"] == 4
     assert jobs["meta_judge"] == 2  # iterations 3 and 4 train on actor pairs only
     assert jobs["fit_elo"] == jobs["build_judge_pairs"] == 2
-    assert jobs["run_benchmark"] == jobs["judge_agreement"] == 6  # the seed, M0 .. M4
+    assert jobs["answer_arena"] == jobs["judge_rankings"] == jobs["judge_agreement"] == 6  # the seed, M0 .. M4
 
 
 def test_self_rewarding_asks_for_no_meta_judgment(project):
     jobs = planned(project, "results/self-rewarding/m4/weights")
     assert jobs["train_dpo"] == jobs["sample_responses"] == jobs["judge_responses"] == 4
-    for rule in ("meta_judge", "fit_elo", "build_judge_pairs", "run_benchmark"):
+    for rule in ("meta_judge", "fit_elo", "build_judge_pairs", "judge_rankings"):
         assert rule not in jobs
 
 

@@ -21,26 +21,32 @@ def fingerprint(script: str | Path) -> str:
         if name in found:
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        waiting += [file for module in _imports(tree) for file in _files(folder, module)]
+        package = Path(name).parent.parts
+        waiting += [file for module in _imports(tree, package) for file in _files(folder, module)]
         found[name] = ast.dump(_without_docstrings(tree))
     text = "\n".join(f"{name} {dump}" for name, dump in sorted(found.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _imports(tree: ast.AST) -> list[str]:
-    """Dotted names that ``tree`` imports; of `from a import b` both `a` and `a.b`, as b may be a module."""
+def _imports(tree: ast.AST, package: tuple[str, ...]) -> list[str]:
+    """Dotted names that ``tree``, a module of ``package``, imports; of `from a import b` both `a` and `a.b`, as b may
+    be a module."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
     return names
 
 
 def _files(folder: Path, module: str) -> list[Path]:
-    path = folder.joinpath(*module.split("."))
-    return [file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
+    """What importing ``module`` runs of ``folder``: the module, and the packages that it lies in."""
+    parts = module.split(".")
+    packages = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
+    return [file for file in (folder.joinpath(*parts).with_suffix(".py"), *packages) if file.is_file()]
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:

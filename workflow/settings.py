@@ -46,6 +46,21 @@ def schema() -> dict:
     return full
 
 
+def load(files: list[str], changes: list[str] = ()) -> dict:
+    """config/config.yaml with ``files`` and ``changes`` ("key=value") laid over it, as Snakemake does it."""
+    from snakemake.cli import parse_config
+    from snakemake.common.configfile import load_configfile
+    from snakemake.utils import update_config
+
+    config: dict = {}
+    for path in ("config/config.yaml", *files):
+        if not Path(path).is_file():
+            raise ConfigError(f"{path}: there is no such config file here.")
+        update_config(config, load_configfile(path))
+    update_config(config, parse_config(list(changes)))
+    return config
+
+
 def resolve(config: dict) -> dict:
     """``config`` checked and with every default written out; raises ConfigError with all faults at once."""
     _check_values(config)
@@ -211,20 +226,28 @@ def _is_number(text: str) -> bool:
 
 
 def _with_defaults(value, rule: dict, defs: dict):
+    """``value`` with defaults, in one form for all that means the same: keys in the schema's order (names of the
+    user's own by alphabet), numbers as floats, sets in the order of their enum."""
     if "$ref" in rule:
         rule = defs[rule["$ref"].rsplit("/", 1)[1]]
-    if isinstance(value, dict) and rule.get("type") == "object":
-        value = dict(value)
-        properties = rule.get("properties", {})
+    types = rule.get("type") if isinstance(rule.get("type"), list) else [rule.get("type")]
+    if isinstance(value, dict) and "object" in types:
+        properties, other = rule.get("properties", {}), rule.get("additionalProperties")
+        filled = {}
         for key, of_key in properties.items():
             of_key = defs[of_key["$ref"].rsplit("/", 1)[1]] if "$ref" in of_key else of_key
-            if key not in value and "default" in of_key:
-                value[key] = copy.deepcopy(of_key["default"])
-        other = rule.get("additionalProperties")
-        return {
-            key: _with_defaults(inner, properties.get(key, other if isinstance(other, dict) else {}), defs)
-            for key, inner in value.items()
-        }
+            if key in value or "default" in of_key:
+                filled[key] = _with_defaults(value.get(key, copy.deepcopy(of_key.get("default"))), of_key, defs)
+        for key in sorted(set(value) - set(properties)):
+            filled[key] = _with_defaults(value[key], other if isinstance(other, dict) else {}, defs)
+        return filled
+    if isinstance(value, list) and "array" in types:
+        items = rule.get("items", {})
+        if rule.get("uniqueItems") and "enum" in items:
+            return sorted(value, key=items["enum"].index)
+        return [_with_defaults(item, items, defs) for item in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value) if "number" in types else int(value) if "integer" in types else value
     return copy.deepcopy(value)
 
 

@@ -1,9 +1,10 @@
-"""The judge: how a response is scored (section 2.1 and appendix A.1)."""
+"""The judge: what it is asked, and how a response is scored (section 2.1 and appendix A.1)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from metarewarding.records import Judgment
+from metarewarding import sampling, templates
+from metarewarding.records import Judgment, Response
 
 # "Score:", "**Score:**", "_Score_ =": what labels a score. Not "Scores:" or "Underscore:".
 _LABEL = re.compile(r"(?<![^\W_])score(?![^\W_])[ \t*_`\"']*[:=]", re.IGNORECASE)
@@ -52,3 +53,45 @@ def valid_scores(judgments: Iterable[Judgment]) -> dict[str, list[float]]:
         if judgment["score"] is not None:
             scores.setdefault(judgment["response_id"], []).append(judgment["score"])
     return scores
+
+
+def judge(
+    engine,
+    prompt_texts: dict[str, str],
+    responses: Sequence[Response],
+    template: str,
+    n: int,
+    decoding: sampling.Decoding,
+    seed: int,
+    high: float = 5,
+) -> tuple[list[Judgment], dict]:
+    """``n`` judgments of each response (section 2.1); callers leave duplicates out (``distinct``).
+
+    ``prompt_texts`` maps prompt ids to texts. Requests keep the order of ``responses``: rows of one prompt
+    side by side, as the files hold them, use the engine's prefix cache.
+    Adds to the facts: unparsed, parse_rate (None without judgments).
+    """
+    requests = [
+        sampling.Request(
+            response["response_id"],
+            templates.fill(template, prompt=sampling.text_of(prompt_texts, response), response=response["text"]),
+            n,
+            sampling.identity_seed(seed, "judgment", response["response_id"]),
+            decoding,
+        )
+        for response in responses
+    ]
+    completions, facts = sampling.sample(engine, requests)
+    rows = [
+        Judgment(
+            prompt_id=response["prompt_id"],
+            response_id=response["response_id"],
+            judgment_id=f"{response['response_id']}/j{k}",
+            text=completion.text,
+            score=parse_score(completion.text, high=high),
+            finish_reason=completion.finish_reason,
+        )
+        for response in responses
+        for k, completion in enumerate(completions[response["response_id"]])
+    ]
+    return rows, facts | sampling.parse_facts(row["score"] for row in rows)

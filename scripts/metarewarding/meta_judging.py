@@ -1,4 +1,4 @@
-"""The meta-judge: which of two judgments is better, and who beat whom (section 2.2, figure 2)."""
+"""The meta-judge: what it is asked, which of two judgments is better, and who beat whom (section 2.2, figure 2)."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,8 @@ from itertools import permutations
 
 import numpy as np
 
-from metarewarding.records import Judgment, MetaJudgment
+from metarewarding import judging, pairs, sampling, templates
+from metarewarding.records import Judgment, MetaJudgment, Response
 
 # A line such as "Winner: Judgment A", "**Winner:** [Judgement B]", "Winner: B.".
 _WINNER_LINE = re.compile(
@@ -90,3 +91,76 @@ def battle_matrix(
         elif row["winner"] is not None:
             raise ValueError(f"a winner is first, second or None, not {row['winner']!r}")
     return battles
+
+
+def select_for_meta_judging(responses: Sequence[Response], judgments: Sequence[Judgment], seed: int) -> dict[str, str]:
+    """{prompt_id: the response of highest judgment variance} (section 2.2); prompts without one are absent."""
+    scores = judging.valid_scores(judgments)
+    by_prompt: dict[str, dict[str, list[float]]] = {}
+    for response in responses:
+        if response["response_id"] in scores:
+            by_prompt.setdefault(response["prompt_id"], {})[response["response_id"]] = scores[response["response_id"]]
+    selected = {}
+    for prompt_id, of_prompt in by_prompt.items():
+        response_id = pairs.select_response_to_meta_judge(of_prompt, sampling.rng(seed, "highest variance", prompt_id))
+        if response_id is not None:
+            selected[prompt_id] = response_id
+    return selected
+
+
+def meta_judge(
+    engine,
+    prompt_texts: dict[str, str],
+    responses: Sequence[Response],
+    judgments: Sequence[Judgment],
+    template: str,
+    decoding: sampling.Decoding,
+    seed: int,
+    strip_scores: bool = False,
+    orders: str = "both",
+) -> tuple[list[MetaJudgment], dict]:
+    """Both orders of every pair of differing valid judgments of each prompt's selected response.
+
+    With ``strip_scores`` the judgments are shown without their score lines (protocol, row 5); with
+    ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
+    parse_rate (None without presentations).
+    """
+    text_of = {response["response_id"]: response["text"] for response in responses}
+    valid: dict[str, list[Judgment]] = {}
+    for judgment in judgments:
+        if judgment["score"] is not None:
+            shown = judging.without_score(judgment["text"]) if strip_scores else judgment["text"]
+            valid.setdefault(judgment["response_id"], []).append({**judgment, "text": shown})
+    presented = []
+    for response_id in select_for_meta_judging(responses, judgments, seed).values():
+        shown = presentations(valid[response_id])
+        if orders == "one":
+            shown = one_order(shown, sampling.rng(seed, "presentation order", response_id))
+        for first, second in shown:
+            messages = templates.fill(
+                template,
+                prompt=sampling.text_of(prompt_texts, first),
+                response=text_of[response_id],
+                judgment_a=first["text"],
+                judgment_b=second["text"],
+            )
+            presented.append((f"{first['judgment_id']} {second['judgment_id']}", first, second, messages))
+    requests = [
+        sampling.Request(identity, messages, 1, sampling.identity_seed(seed, "meta-judgment", identity), decoding)
+        for identity, _, _, messages in presented
+    ]
+    completions, facts = sampling.sample(engine, requests)
+    winners = {"A": "first", "B": "second", None: None}
+    rows = [
+        MetaJudgment(
+            prompt_id=first["prompt_id"],
+            response_id=first["response_id"],
+            first=first["judgment_id"],
+            second=second["judgment_id"],
+            text=completion.text,
+            winner=winners[parse_winner(completion.text)],
+        )
+        for identity, first, second, _ in presented
+        for completion in completions[identity]
+    ]
+    return rows, facts | sampling.parse_facts(row["winner"] for row in rows)

@@ -1,6 +1,7 @@
-"""What a model is asked, in which order and with which seed, for its three roles.
+"""How a model is asked, in which order and with which seed; and what the actor is asked (figure 1).
 
-The actor answers prompts, the judge scores answers, the meta-judge compares judgments (figure 1).
+What the judge and the meta-judge are asked stands in their own modules, so that an edit there leaves the
+responses as they are.
 An engine is anything with ``generate(requests) -> list of lists of Completion`` and ``usage() ->
 (prompt tokens, cached prompt tokens)``, both since it started; ``metarewarding.engines`` has two.
 """
@@ -12,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metarewarding import judging, meta_judging, pairs, templates
 from metarewarding.errors import UserError
-from metarewarding.records import Judgment, Message, MetaJudgment, Prompt, Response
+from metarewarding.records import Message, Prompt, Response
 
 # An engine gives the i-th sample of a request the seed ``seed + i``, so seeds of two requests must be
 # at least n apart, or one request's samples would repeat another's.
@@ -149,125 +149,7 @@ def distinct(responses: Sequence[Response]) -> list[Response]:
     return kept
 
 
-# -- the judge
-
-
-def judge(
-    engine,
-    prompt_texts: dict[str, str],
-    responses: Sequence[Response],
-    template: str,
-    n: int,
-    decoding: Decoding,
-    seed: int,
-    high: float = 5,
-) -> tuple[list[Judgment], dict]:
-    """``n`` judgments of each response (section 2.1); callers leave duplicates out (``distinct``).
-
-    ``prompt_texts`` maps prompt ids to texts. Requests keep the order of ``responses``: rows of one prompt
-    side by side, as the files hold them, use the engine's prefix cache.
-    Adds to the facts: unparsed, parse_rate (None without judgments).
-    """
-    requests = [
-        Request(
-            response["response_id"],
-            templates.fill(template, prompt=_text(prompt_texts, response), response=response["text"]),
-            n,
-            identity_seed(seed, "judgment", response["response_id"]),
-            decoding,
-        )
-        for response in responses
-    ]
-    completions, facts = sample(engine, requests)
-    rows = [
-        Judgment(
-            prompt_id=response["prompt_id"],
-            response_id=response["response_id"],
-            judgment_id=f"{response['response_id']}/j{k}",
-            text=completion.text,
-            score=judging.parse_score(completion.text, high=high),
-            finish_reason=completion.finish_reason,
-        )
-        for response in responses
-        for k, completion in enumerate(completions[response["response_id"]])
-    ]
-    return rows, facts | parse_facts(row["score"] for row in rows)
-
-
-# -- the meta-judge
-
-
-def select_for_meta_judging(responses: Sequence[Response], judgments: Sequence[Judgment], seed: int) -> dict[str, str]:
-    """{prompt_id: the response of highest judgment variance} (section 2.2); prompts without one are absent."""
-    scores = judging.valid_scores(judgments)
-    by_prompt: dict[str, dict[str, list[float]]] = {}
-    for response in responses:
-        if response["response_id"] in scores:
-            by_prompt.setdefault(response["prompt_id"], {})[response["response_id"]] = scores[response["response_id"]]
-    selected = {}
-    for prompt_id, of_prompt in by_prompt.items():
-        response_id = pairs.select_response_to_meta_judge(of_prompt, rng(seed, "highest variance", prompt_id))
-        if response_id is not None:
-            selected[prompt_id] = response_id
-    return selected
-
-
-def meta_judge(
-    engine,
-    prompt_texts: dict[str, str],
-    responses: Sequence[Response],
-    judgments: Sequence[Judgment],
-    template: str,
-    decoding: Decoding,
-    seed: int,
-    strip_scores: bool = False,
-    orders: str = "both",
-) -> tuple[list[MetaJudgment], dict]:
-    """Both orders of every pair of differing valid judgments of each prompt's selected response.
-
-    With ``strip_scores`` the judgments are shown without their score lines (protocol, row 5); with
-    ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
-    parse_rate (None without presentations).
-    """
-    text_of = {response["response_id"]: response["text"] for response in responses}
-    valid: dict[str, list[Judgment]] = {}
-    for judgment in judgments:
-        if judgment["score"] is not None:
-            shown = judging.without_score(judgment["text"]) if strip_scores else judgment["text"]
-            valid.setdefault(judgment["response_id"], []).append({**judgment, "text": shown})
-    presented = []
-    for response_id in select_for_meta_judging(responses, judgments, seed).values():
-        shown = meta_judging.presentations(valid[response_id])
-        if orders == "one":
-            shown = meta_judging.one_order(shown, rng(seed, "presentation order", response_id))
-        for first, second in shown:
-            messages = templates.fill(
-                template,
-                prompt=_text(prompt_texts, first),
-                response=text_of[response_id],
-                judgment_a=first["text"],
-                judgment_b=second["text"],
-            )
-            presented.append((f"{first['judgment_id']} {second['judgment_id']}", first, second, messages))
-    requests = [
-        Request(identity, messages, 1, identity_seed(seed, "meta-judgment", identity), decoding)
-        for identity, _, _, messages in presented
-    ]
-    completions, facts = sample(engine, requests)
-    winners = {"A": "first", "B": "second", None: None}
-    rows = [
-        MetaJudgment(
-            prompt_id=first["prompt_id"],
-            response_id=first["response_id"],
-            first=first["judgment_id"],
-            second=second["judgment_id"],
-            text=completion.text,
-            winner=winners[meta_judging.parse_winner(completion.text)],
-        )
-        for identity, first, second, _ in presented
-        for completion in completions[identity]
-    ]
-    return rows, facts | parse_facts(row["winner"] for row in rows)
+# -- what the judge and the meta-judge share (judging.py, meta_judging.py)
 
 
 def parse_facts(values) -> dict:
@@ -277,7 +159,7 @@ def parse_facts(values) -> dict:
     return {"unparsed": unparsed, "parse_rate": round(1 - unparsed / len(values), 4) if values else None}
 
 
-def _text(prompt_texts: dict[str, str], row: dict) -> str:
+def text_of(prompt_texts: dict[str, str], row: dict) -> str:
     try:
         return prompt_texts[row["prompt_id"]]
     except KeyError:

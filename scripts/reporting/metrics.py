@@ -46,8 +46,7 @@ def stages(sampling: list[str], manifests: dict[str, dict], root: str) -> dict[s
     found: dict[str, dict] = {}
     for path in sampling:
         of_stage = found.setdefault(stage_of(path, root), {"jobs": 0, "seconds": 0, "gpu_hours": 0})
-        # a model's answers and judgments come from one job; the judgments' stats hold its whole time
-        add_job(of_stage, read_json(path), counts=not path.endswith("answers.stats.json"))
+        add_job(of_stage, read_json(path))
     for manifest in manifests.values():
         name = {"seed": "fetch_seed_model", "m0": "train_sft"}.get(manifest.get("model"), "train_dpo")
         if "trained_from" in manifest:
@@ -69,19 +68,20 @@ def stage_of(path: str, root: str) -> str:
     """The rule that wrote the stats file ``path``."""
     parts = Path(path).relative_to(root).parts
     if "benchmarks" in parts:
-        return "judge_answers" if parts[-1].startswith("verdicts") else "run_benchmark"
+        names = {"verdicts": "judge_answers", "answers": "answer_arena", "judgments": "judge_rankings"}
+        return names[parts[-1].split(".")[0]]
     if parts[0] == "data":
         return "annotate_eft" if parts[1] == "eft" else "generate_prompts"
     return {"responses": "sample_responses", "judgments": "judge_responses", "meta_judgments": "meta_judge"}[parts[-2]]
 
 
-def add_job(stage: dict, facts: dict, counts: bool) -> None:
+def add_job(stage: dict, facts: dict) -> None:
     for key in ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens"):
         stage[key] = stage.get(key, 0) + facts.get(key, 0)
     stage["engine_seconds"] = stage.get("engine_seconds", 0) + facts["seconds"]
-    stage["jobs"] += counts
-    stage["seconds"] += counts * facts["process_seconds"]
-    stage["gpu_hours"] += counts * gpus(facts) * facts["process_seconds"] / 3600
+    stage["jobs"] += 1
+    stage["seconds"] += facts["process_seconds"]
+    stage["gpu_hours"] += gpus(facts) * facts["process_seconds"] / 3600
 
 
 def gpus(facts: dict) -> int:

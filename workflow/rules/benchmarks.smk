@@ -1,33 +1,55 @@
 # What every model is measured on.
 
 
-rule run_benchmark:
-    """One engine start a model: its judgments of people's ranked replies, and its answers to the arena if that runs."""
+# Two engine starts a model, although one would do: so a setting of one benchmark reruns nothing of the other.
+rule answer_arena:
+    """A model's answers to the arena's prompts."""
     input:
-        **({"prompts": ARENA["prompts"]} if ARENA_RUNS else {}),
-        replies="<results>/data/eft/eval.jsonl",
+        prompts=ARENA["prompts"],
         weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["judge"],
     output:
-        **(ARENA_ANSWERS if ARENA_RUNS else {}),
-        judgments="<results>/{model}/benchmarks/judge_agreement/judgments.jsonl",
-        judgments_stats="<results>/{model}/benchmarks/judge_agreement/judgments.stats.json",
+        answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
+        stats="<results>/{model}/benchmarks/arena_laptop/answers.stats.json",
     log:
-        "<results>/logs/run_benchmark/{model}.log",
+        "<results>/logs/answer_arena/{model}.log",
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]
     resources:
         **needs("engine"),
     params:
-        responses=SAMPLING["responses"],
-        judgments=SAMPLING["judgments"] | {"n": AGREEMENT["judgments"]},
+        **{key: value for key, value in SAMPLING["responses"].items() if key != "n"},
+        **engine_params(),
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
-        engine=SETTINGS["engine"],
-        code=fingerprint("run_benchmark.py"),
+        code=fingerprint("answer_arena.py"),
     script:
-        "../../scripts/run_benchmark.py"
+        "../../scripts/answer_arena.py"
+
+
+rule judge_rankings:
+    """A model's judgments of people's ranked replies to the held-out prompts."""
+    input:
+        replies="<results>/data/eft/eval.jsonl",
+        weights="<results>/{model}/weights",
+        template=SETTINGS["templates"]["judge"],
+    output:
+        judgments="<results>/{model}/benchmarks/judge_agreement/judgments.jsonl",
+        stats="<results>/{model}/benchmarks/judge_agreement/judgments.stats.json",
+    log:
+        "<results>/logs/judge_rankings/{model}.log",
+    conda:
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
+    params:
+        **SAMPLING["judgments"] | {"n": AGREEMENT["judgments"]},
+        **engine_params(),
+        seed=SEED,
+        code=fingerprint("judge_rankings.py"),
+    script:
+        "../../scripts/judge_rankings.py"
 
 
 rule judge_answers:
@@ -48,9 +70,9 @@ rule judge_answers:
     resources:
         **needs("engine"),
     params:
+        **engine_params(),
         judgments=SAMPLING["judgments"] | {"n": ARENA["judgments"]},
         seed=SEED,
-        engine=SETTINGS["engine"],
         code=fingerprint("judge_answers.py"),
     script:
         "../../scripts/judge_answers.py"

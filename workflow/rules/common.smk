@@ -12,6 +12,8 @@ from snakemake.exceptions import WorkflowError
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
 sys.path[:0] = [f"{BASE}/workflow", f"{BASE}/scripts"]
 import fingerprint as fingerprints
+import plan as plans
+import provenance
 import settings as config_settings
 from differences import differences
 from reporting import scoreboard
@@ -20,6 +22,8 @@ try:
     SETTINGS = config_settings.resolve(config)
 except config_settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
+provenance.export(SETTINGS, BASE)
+PLAN = plans.plan(SETTINGS)
 
 
 wildcard_constraints:
@@ -51,10 +55,6 @@ OTHER_MODELS = config_settings.other_models(SETTINGS)
 # benchmarks
 ARENA_RUNS = "arena_laptop" in SETTINGS["benchmarks"]["run"]
 ARENA = SETTINGS["benchmarks"]["arena_laptop"]
-ARENA_ANSWERS = {
-    "answers": "<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
-    "answers_stats": "<results>/{model}/benchmarks/arena_laptop/answers.stats.json",
-}
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 JUDGED = [name for name in SETTINGS["benchmarks"]["run"] if name != "arena_laptop"]  # by a judge behind an API
 BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
@@ -112,6 +112,18 @@ if workflow.remote_exec:
     for secret in config_settings.secrets(SETTINGS):
         os.environ.pop(secret, None)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def untracked(value):
+    """A param that changes no result, so that a change reruns nothing: Snakemake compares no function of `threads`."""
+    return lambda wildcards, threads: value
+
+
+def engine_params():
+    """The engine's settings, and by themselves those that decide what it samples: a change of these reruns."""
+    room = {"gpu_memory_utilization", "cpu_cache_gb", *(["batch_size"] if SETTINGS["engine"]["name"] == "vllm" else [])}
+    samples_with = {key: value for key, value in SETTINGS["engine"].items() if key not in room}
+    return {"engine": untracked(SETTINGS["engine"]), "samples_with": samples_with}
 
 
 # -- the recursion: from any model back to the seed
@@ -207,11 +219,25 @@ def published(benchmark, model, what):
     return rows[0]
 
 
-def judge_of(benchmark):
-    """The settings of a benchmark's judge, with its name; None where the config names none that is there."""
+def judge_params(benchmark):
+    """A benchmark's judge, with its name, and by themselves those of its settings that decide its verdicts.
+
+    The first is None where the config names no judge that is there. A judge that is served here needs the engine.
+    """
     name = SETTINGS["benchmarks"][benchmark]["judge"]
-    judge = SETTINGS["benchmarks"]["judges"].get(name)
-    return judge and {"name": name} | {key: value for key, value in judge.items() if key != "weights"}
+    settings = SETTINGS["benchmarks"]["judges"].get(name)
+    if settings is None:
+        return {"judge": None, "engine": None}
+    judge = {"name": name} | {key: value for key, value in settings.items() if key != "weights"}
+    patience = ("key_env", "concurrency", "timeout_s", "max_cost")
+    params = {"judge": untracked(judge), "judged_by": {key: judge[key] for key in judge if key not in patience}}
+    return params | (engine_params() if settings["weights"] else {"engine": None})
+
+
+def judge_named(benchmark):
+    """The name of a benchmark's judge, and of its model."""
+    name = SETTINGS["benchmarks"][benchmark]["judge"]
+    return {"name": name, "model": SETTINGS["benchmarks"]["judges"].get(name, {}).get("model")}
 
 
 def asked_over_api(benchmark):

@@ -95,9 +95,9 @@ rule annotate_eft:
         **needs("engine"),
     params:
         **SAMPLING["judgments"] | {"n": EFT["judgments"]},
+        **engine_params(),
         seed=SEED,
         shards=len(SHARDS),
-        engine=SETTINGS["engine"],
         code=fingerprint("annotate_eft.py"),
     script:
         "../../scripts/annotate_eft.py"

@@ -38,6 +38,7 @@ rule answer_benchmark:
     resources:
         **needs("engine"),
     params:
+        **engine_params(),
         benchmark="{benchmark}",
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
         temperature=lambda wildcards: answer_temperature(wildcards.benchmark),
@@ -46,7 +47,6 @@ rule answer_benchmark:
         shards=SETTINGS["benchmarks"]["shards"],
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
-        engine=SETTINGS["engine"],
         code=fingerprint("answer_benchmark.py"),
     script:
         "../../scripts/answer_benchmark.py"
@@ -72,14 +72,13 @@ rule judge_alpaca_eval:
     resources:
         **judge_needs("alpaca_eval"),
     params:
-        judge=judge_of("alpaca_eval"),
+        **judge_params("alpaca_eval"),
         # not an output: Snakemake would delete what was paid for before a rerun
         store=lambda wildcards, output: str(Path(output.annotations).with_name("paid.jsonl")),
         generator="{model}",
         annotator=SETTINGS["benchmarks"]["alpaca_eval"]["annotator"],
         subset=SETTINGS["benchmarks"]["alpaca_eval"]["subset"],
         max_missing=SETTINGS["benchmarks"]["alpaca_eval"]["max_missing"],
-        engine=SETTINGS["engine"],
         code=fingerprint("judge_alpaca_eval.py"),
     script:
         "../../scripts/judge_alpaca_eval.py"
@@ -132,11 +131,10 @@ rule judge_arena_hard:
     resources:
         **judge_needs("arena_hard"),
     params:
-        judge=judge_of("arena_hard"),
+        **judge_params("arena_hard"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
         subset=SETTINGS["benchmarks"]["arena_hard"]["subset"],
         max_tokens=SETTINGS["benchmarks"]["arena_hard"]["judge_max_tokens"],
-        engine=SETTINGS["engine"],
         code=fingerprint("judge_arena_hard.py"),
     script:
         "../../scripts/judge_arena_hard.py"
@@ -186,11 +184,10 @@ rule judge_mt_bench:
     resources:
         **judge_needs("mt_bench"),
     params:
-        judge=judge_of("mt_bench"),
+        **judge_params("mt_bench"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
         subset=SETTINGS["benchmarks"]["mt_bench"]["subset"],
         max_tokens=SETTINGS["benchmarks"]["mt_bench"]["judge_max_tokens"],
-        engine=SETTINGS["engine"],
         code=fingerprint("judge_mt_bench.py"),
     script:
         "../../scripts/judge_mt_bench.py"
@@ -227,10 +224,10 @@ use rule sample_responses as answer_held_out with:
         "<results>/logs/answer_held_out/{shard}.log",
     params:
         **SAMPLING["responses"],
+        **engine_params(),
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
         shards=SETTINGS["benchmarks"]["shards"],
-        engine=SETTINGS["engine"],
         code=fingerprint("sample_responses.py"),
 
 
@@ -266,9 +263,8 @@ rule compare_fixed_responses:
     resources:
         **judge_needs("judge_vs_gpt4"),
     params:
-        judge=judge_of("judge_vs_gpt4"),
+        **judge_params("judge_vs_gpt4"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("gpt4_chosen.paid.jsonl")),
-        engine=SETTINGS["engine"],
         code=fingerprint("compare_responses.py"),
     script:
         "../../scripts/compare_responses.py"
@@ -293,9 +289,8 @@ rule compare_best_and_worst:
     resources:
         **judge_needs("judge_vs_gpt4"),
     params:
-        judge=judge_of("judge_vs_gpt4"),
+        **judge_params("judge_vs_gpt4"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("self_chosen.paid.jsonl")),
-        engine=SETTINGS["engine"],
         code=fingerprint("compare_responses.py"),
     script:
         "../../scripts/compare_responses.py"
@@ -317,7 +312,7 @@ rule score_judge_vs_gpt4:
     conda:
         environment("evaluate")
     params:
-        judge=judge_of("judge_vs_gpt4"),
+        judge=judge_named("judge_vs_gpt4"),
         code=fingerprint("score_judge_vs_gpt4.py"),
     script:
         "../../scripts/score_judge_vs_gpt4.py"

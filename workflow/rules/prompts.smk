@@ -19,6 +19,7 @@ rule generate_prompts:
     resources:
         **needs("engine"),
     params:
+        **engine_params(),
         size=GENERATION["size"],
         earlier_of_pool=rounds_before,
         per_round=GENERATION["per_round"],
@@ -29,7 +30,6 @@ rule generate_prompts:
         top_p=GENERATION["top_p"],
         max_tokens=GENERATION["max_tokens"],
         seed=SEED,
-        engine=SETTINGS["engine"],
         code=fingerprint("generate_prompts.py"),
     script:
         "../../scripts/generate_prompts.py"

@@ -18,10 +18,10 @@ rule sample_responses:
         **needs("engine"),
     params:
         **SAMPLING["responses"],
+        **engine_params(),
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
         shards=len(SHARDS),
-        engine=SETTINGS["engine"],
         code=fingerprint("sample_responses.py"),
     script:
         "../../scripts/sample_responses.py"
@@ -46,8 +46,8 @@ rule judge_responses:
         **needs("engine"),
     params:
         **SAMPLING["judgments"],
+        **engine_params(),
         seed=SEED,
-        engine=SETTINGS["engine"],
         code=fingerprint("judge_responses.py"),
     script:
         "../../scripts/judge_responses.py"
@@ -73,8 +73,8 @@ rule meta_judge:
         **needs("engine"),
     params:
         **SAMPLING["meta_judgments"],
+        **engine_params(),
         seed=SEED,
-        engine=SETTINGS["engine"],
         code=fingerprint("meta_judge.py"),
     script:
         "../../scripts/meta_judge.py"

@@ -1,0 +1,23 @@
+"""A model's judgments of people's ranked replies to the held-out prompts, n a reply."""
+
+from job import engine_facts, logged
+from metarewarding import judging, sampling, templates
+from metarewarding.engines import open_engine
+from metarewarding.records import RankedReply, read_jsonl, write_json, write_jsonl
+
+
+@logged
+def main(job):
+    p = job.params
+    replies = read_jsonl(job.input.replies, RankedReply)
+    texts = {row["prompt_id"]: row["prompt"] for row in replies}
+    template = templates.load(job.input.template, "judge")
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
+    decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
+    rows, facts = judging.judge(engine, texts, replies, template, p.n, decoding, p.seed, p.max_score)
+    write_jsonl(job.output.judgments, rows)
+    write_json(job.output.stats, engine_facts(engine, facts))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,129 @@
+"""The plan: the protocol's volumes, its arithmetic, and planned beside measured."""
+
+import json
+import subprocess
+import sys
+from math import comb
+
+import pytest
+import yaml
+from conftest import ROOT
+from plan import CARDS, ENGINE_START, TRAINING, plan, shown
+from settings import load, resolve
+
+from metarewarding.measured import measure
+
+
+@pytest.fixture(autouse=True)
+def in_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def settings(*names, **changes):
+    config = load([f"config/{name}" for name in names])
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        (config[section] if name else config).update({name: value} if name else {key: value})
+    return resolve(config)
+
+
+def rows(found) -> dict:
+    return {row["stage"]: row for row in found["rows"]}
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return rows(plan(resolve(load([str(ROOT / "config/paper.yaml")]))))
+
+
+def test_the_protocols_volumes(paper):
+    """5,000 prompts x 7 responses x 11 judgments, and both orders of the pairs of 11: a model, of those sampled."""
+    models = 1 + 3 + 3  # M0 once for both methods
+    assert paper["sample_responses"]["completions"] == models * 35_000
+    assert paper["judge_responses"]["completions"] == models * 385_000
+    assert paper["meta_judge"]["completions"] == 2 * 2 * comb(11, 2) * 5_000 == 2 * 550_000
+    assert paper["train_dpo"]["examples"] == (2 * 10_000 + 2 * 5_000) + 4 * 5_000  # bounds of section 6
+
+
+def test_jobs_are_those_that_snakemake_counts(paper):
+    assert [paper[name]["jobs"] for name in ("sample_responses", "judge_responses", "meta_judge")] == [224, 224, 64]
+    assert (paper["train_sft"]["jobs"], paper["train_dpo"]["jobs"], paper["generate_prompts"]["jobs"]) == (1, 8, 80)
+    assert paper["judge_rankings"]["jobs"] == paper["judge_arena_hard"]["jobs"] == 10
+
+
+def test_an_ablation_adds_what_it_does_not_share(paper):
+    one = rows(plan(settings("paper.yaml", "ablations.yaml", run=["meta-rewarding", "self-rewarding", "meta-rho-0"])))
+    assert one["sample_responses"]["completions"] == paper["sample_responses"]["completions"]
+    assert one["train_dpo"]["jobs"] == 9
+
+
+def test_shared_prefixes_are_counted_once(paper):
+    meta = paper["meta_judge"]
+    # the house measured that neighbours share 75 % of what a meta-judge reads
+    assert 0.7 < 1 - meta["distinct_prompt_tokens"] / meta["prompt_tokens"] < 0.9
+    assert paper["sample_responses"]["prompt_tokens"] == 7 * paper["sample_responses"]["distinct_prompt_tokens"]
+
+
+def test_hours_of_a_training_by_hand(paper):
+    row = paper["train_sft"]
+    assert row["gpu_hours"] == pytest.approx(8 * 8.03e9 * row["prompt_tokens"] / (TRAINING * 989e12) / 3600, abs=1e-3)
+    assert row["most_disk_gb"] == pytest.approx(2 * 16 * 8.03)
+
+
+@pytest.mark.parametrize("stage", ["judge_responses", "meta_judge", "train_dpo"])
+def test_a_better_card_takes_fewer_hours(stage):
+    hours = [rows(plan(settings("paper.yaml"), card))[stage]["gpu_hours"] for card in CARDS]
+    assert hours == sorted(hours, reverse=True)
+    assert hours[0] > hours[1] > 1
+
+
+def test_every_engine_start_counts():
+    few, many = (rows(plan(settings("paper.yaml", sampling__shards=n)))["meta_judge"]["gpu_hours"] for n in (1, 101))
+    assert many - few == pytest.approx(2 * 100 * ENGINE_START / 3600, abs=2e-3)
+
+
+def test_the_judges_fees(paper):
+    row = paper["judge_mt_bench"]
+    assert row["cost_usd"] == pytest.approx((row["prompt_tokens"] * 30 + row["output_tokens"] * 60) / 1e6, abs=0.01)
+    assert row["requests"] == 10 * 160
+    assert paper["judge_responses"]["cost_usd"] is None
+
+
+def test_without_gpus_there_are_no_hours():
+    found = plan(settings())
+    assert found["totals"]["gpu_hours"] is None
+    assert found["totals"]["jobs"] == sum(row["jobs"] for row in found["rows"])
+
+
+def test_planned_beside_measured(tmp_path):
+    found = plan(settings("smoke.yaml"))
+    folder = tmp_path / "m0/responses"
+    folder.mkdir(parents=True)
+    facts = {"requests": 3, "completions": 12, "prompt_tokens": 90, "cached_prompt_tokens": 60, "output_tokens": 40}
+    facts |= {"process_seconds": 1800, "host": {"gpus": ["a", "a"]}}
+    for shard in (0, 1):
+        (folder / f"{shard}.stats.json").write_text(json.dumps(facts))
+    (tmp_path / "m0/manifest.json").write_text(json.dumps({"seconds": 60, "tokens": 7, "host": {"gpus": []}}))
+    measured = {stage: row["measured"] for stage, row in rows(measure(found, tmp_path)).items()}
+    took = measured["sample_responses"]
+    assert (took["jobs"], took["requests"], took["completions"], took["output_tokens"]) == (2, 6, 24, 80)
+    assert (took["prompt_tokens"], took["distinct_prompt_tokens"], took["gpu_hours"]) == (180, 60, 2)
+    assert (measured["train_sft"]["prompt_tokens"], measured["train_sft"]["gpu_hours"]) == (7, None)
+    assert measured["judge_responses"] is None
+    assert shown(measure(found, tmp_path)).count("  measured") == 2 + 1  # and together
+
+
+def test_the_command_loads_no_model_and_says_what_is_wrong(tmp_path):
+    watch = "import runpy, sys; sys.argv[0] = 'plan.py'; runpy.run_path('workflow/plan.py', run_name='__main__')"
+    watch += "; assert not {'torch', 'transformers', 'vllm'} & set(sys.modules)"
+    words = [sys.executable, "-c", watch, "--configfile", "config/paper.yaml", "--card", "A100-80", "--json"]
+    run = subprocess.run(words, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["card"] == "A100-80"
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump({"run": ["nothing"]}))
+    run = subprocess.run(
+        [sys.executable, "workflow/plan.py", "--configfile", tmp_path / "bad.yaml"], capture_output=True, text=True
+    )
+    assert run.returncode != 0
+    assert "config: run: 'nothing' is no method" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -1,0 +1,512 @@
+"""What a run will take, from its config alone: jobs, requests, tokens, GPU hours, disk, judges' fees.
+
+    envs/run python workflow/plan.py --configfile config/paper.yaml [more.yaml ...] [--card H100] [--config key=value]
+
+No model is loaded. What the config cannot know (how long texts are, how fast a card is) is assumed: lengths under
+`plan` in the config, speeds below. Where results are there, they stand beside the plan.
+"""
+
+import argparse
+import json
+import math
+import sys
+from itertools import islice
+from pathlib import Path
+
+import yaml
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
+import settings as config_settings  # noqa: E402
+
+from metarewarding.measured import measure  # noqa: E402
+
+# Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM).
+CARDS = {
+    "A100-80": {"flops": 312e12, "bandwidth": 2.04e12, "memory": 80e9},
+    "H100": {"flops": 989e12, "bandwidth": 3.35e12, "memory": 80e9},
+    "H200": {"flops": 989e12, "bandwidth": 4.80e12, "memory": 141e9},
+}
+READING = 0.5  # share of the peak FLOP/s when prompts are read (assumed)
+WRITING = 0.6  # share of the bandwidth when tokens are written one by one (assumed)
+TRAINING = 0.35  # share of the peak FLOP/s in training, sharded over a node (assumed)
+AT_ONCE = 256  # sequences that the engine writes at once, at most
+ENGINE_START = 120  # seconds (assumed)
+ROW_BYTES = 250  # of a JSONL row beside its text
+REPLIES_PER_PROMPT = 2.85  # ranked replies of a held-out prompt (Self-Rewarding, section 3.1.2)
+# requests a model; characters of a question, of a model's answer (tables 1, 2, 6), and of all that a judge reads beside
+# them: its instructions (assumed) and the baseline's answer (AlpacaEval's list: 2049; Arena-Hard: assumed)
+BENCHMARKS = {
+    "alpaca_eval": {"questions": 805, "games": 1, "question": 165, "answer": 1980, "beside": 2000 + 2049},
+    "arena_hard": {"questions": 500, "games": 2, "question": 700, "answer": 2430, "beside": 1700 + 1700},
+    "mt_bench": {"questions": 80, "games": 2, "question": 270, "answer": 1560, "beside": 900},
+}
+COUNTS = ("jobs", "requests", "completions", "prompt_tokens", "distinct_prompt_tokens", "output_tokens")
+
+
+class Plan:
+    """Rows, one a stage, as the settings ask for them; see ``plan``."""
+
+    def __init__(self, settings: dict, card: str):
+        self.settings, self.card = settings, CARDS[card]
+        self.assumed, self.rows, self.arithmetic = settings["plan"], [], []
+        self.models = config_settings.models(settings, settings["run"])
+        self.trained = self.models[2:]
+        self.parents = {m: config_settings.parent(settings, *config_settings.split_model(m)) for m in self.trained}
+
+    def tokens(self, chars: float, most: int | None = None) -> float:
+        tokens = chars / self.assumed["chars_per_token"]
+        return tokens if most is None else min(tokens, most)
+
+    def template(self, role: str) -> float:
+        """Tokens of a template without its placeholders."""
+        text = Path(self.settings["templates"][role]).read_text(encoding="utf-8")
+        for name in ("prompt", "response", "judgment_a", "judgment_b", "demonstrations", "next"):
+            text = text.replace("{" + name + "}", "")
+        return self.tokens(len(text))
+
+    def sample(self, stage, files, requests, n, each, distinct, out, why):
+        """A stage that an engine samples: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text."""
+        texts, gpus = requests * n, self.settings["resources"]["engine"]["gpu"]
+        parameters, kv = self.assumed["parameters"], self.assumed["kv_bytes_per_token"]
+        context = each + out
+        room = max(1, (0.9 * self.card["memory"] - 2 * parameters) / (context * kv))
+        at_once = min(AT_ONCE, room)
+        # a step of the engine writes one token of each sequence: it reads the weights and all their keys and values
+        step = max(
+            (2 * parameters + at_once * context * kv) / (WRITING * self.card["bandwidth"]),
+            2 * parameters * at_once / (READING * self.card["flops"]),
+        )
+        seconds = 2 * parameters * distinct / (READING * self.card["flops"]) + texts * out / at_once * step
+        hours = (seconds + len(files) * ENGINE_START * gpus) / 3600 if gpus else None  # more GPUs share the work
+        self.add(
+            stage,
+            files,
+            requests,
+            texts,
+            texts * each,
+            distinct,
+            texts * out,
+            hours,
+            texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,
+            why,
+        )
+        if gpus:
+            self.arithmetic.append(
+                f"{stage}: reading 2 x {parameters:.3g} FLOP x {distinct:.3g} distinct tokens at {READING:.0%} of "
+                f"{self.card['flops']:.3g} FLOP/s; writing {texts * out:.3g} tokens, {at_once:.0f} at once, "
+                f"{at_once / step:,.0f} tokens/s ({WRITING:.0%} of {self.card['bandwidth']:.3g} bytes/s); "
+                f"{len(files)} engine starts of {ENGINE_START} s."
+            )
+
+    def train(self, stage, models, tokens, reference, pairs, section, why):
+        """A training stage; ``tokens`` are those of all its epochs together."""
+        recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
+        # forward 2, backward 4, forward again where activations are not kept; the reference reads once
+        flop = 6 + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
+        parameters = self.assumed["parameters"]
+        gpus = self.settings["resources"]["train"]["gpu"]
+        hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None
+        files = [f"{model}/manifest.json" for model in models]
+        self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * 4 * parameters / 1e9, why)
+        self.rows[-1] |= {
+            "examples": pairs,
+            "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no"),
+        }
+        if gpus:
+            self.arithmetic.append(
+                f"{stage}: {flop} x {parameters:.3g} FLOP x {tokens:.3g} tokens at {TRAINING:.0%} of "
+                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; float32 weights of 4 bytes a parameter stay, "
+                "and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any."
+            )
+
+    def ask(self, stage, files, judge, requests, tokens, out):
+        """Verdicts of a judge: ``tokens`` in and ``out`` tokens out a request."""
+        found = self.settings["benchmarks"]["judges"][judge]
+        cost = requests * (tokens * found["price_in"] + out * found["price_out"]) / 1e6
+        served = found["weights"] is not None
+        self.add(
+            stage,
+            files,
+            requests,
+            requests,
+            requests * tokens,
+            requests * tokens,
+            requests * out,
+            None,
+            requests * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,
+            f"{requests:,} verdicts of {judge}" + (", served here: its hours are not in the plan" if served else ""),
+            None if served else cost,
+        )
+        if not served:
+            self.arithmetic.append(
+                f"{stage}: {requests:,} x ({tokens:,.0f} tokens x ${found['price_in']:g} + {out:,.0f} x "
+                f"${found['price_out']:g}) a million = ${cost:,.2f}."
+            )
+
+    def add(self, stage, files, requests, texts, tokens, distinct, out, hours, disk, why, cost=None):
+        row = {
+            "stage": stage,
+            "jobs": len(files),
+            "requests": round(requests),
+            "completions": round(texts),
+            "prompt_tokens": round(tokens),
+            "distinct_prompt_tokens": round(distinct),
+            "output_tokens": round(out),
+            "gpu_hours": hours and round(hours, 3),
+            "disk_gb": round(disk, 3),
+            "cost_usd": cost and round(cost, 2),
+            "files": files,
+        }
+        same = [other for other in self.rows if other["stage"] == stage]  # one stage, several benchmarks
+        if same:
+            for key, value in row.items():
+                if key != "stage" and value is not None:
+                    same[0][key] = value if same[0][key] is None else same[0][key] + value
+        else:
+            self.rows.append(row)
+        self.arithmetic.append(f"{stage}: {why}.")
+
+
+def plan(settings: dict, card: str | None = None) -> dict:
+    """{card, rows, totals, arithmetic} of what ``run`` builds from nothing, with resolved ``settings``.
+
+    A row: stage (the rule), jobs, requests (of an engine or a judge), completions (texts that come back),
+    prompt_tokens (each text counts its prompt), distinct_prompt_tokens (what remains when the prefixes that
+    requests share are read once), output_tokens, gpu_hours (null without GPUs), disk_gb (kept), cost_usd
+    (judges' fees), files (under the results' root: what says how it was).
+    """
+    card = card or settings["plan"]["card"]
+    made = Plan(settings, card)
+    sampling, assumed = settings["sampling"], made.assumed
+    shards = range(sampling["shards"])
+    prompts, k, n = settings["prompts"]["per_iteration"], sampling["responses"]["n"], sampling["judgments"]["n"]
+    prompt = made.tokens(prompt_chars(settings))
+    response = made.tokens(assumed["response_chars"], sampling["responses"]["max_tokens"])
+    judgment = made.tokens(assumed["judgment_chars"], sampling["judgments"]["max_tokens"])
+    verdict = made.tokens(assumed["meta_judgment_chars"], sampling["meta_judgments"]["max_tokens"])
+    rubric, meta_rubric = made.template("judge"), made.template("meta_judge")
+    parents = list(dict.fromkeys(made.parents.values()))
+    meta_judges = list(
+        dict.fromkeys(made.parents[m] for m in made.trained if config_settings.trains_judge(settings, m))
+    )
+
+    made.add(
+        "fetch_seed_model",
+        ["seed/manifest.json"],
+        0,
+        0,
+        0,
+        0,
+        0,
+        None,
+        2 * assumed["parameters"] / 1e9,
+        "the seed's weights, 2 bytes a parameter",
+    )
+
+    if settings["eft"]["annotator"] != "written":
+        replies, asked = assumed["eft_replies"], settings["eft"]["judgments"]
+        made.sample(
+            "annotate_eft",
+            [f"data/eft/judgments/{s}.stats.json" for s in shards],
+            replies,
+            asked,
+            rubric + prompt + response,
+            rubric + replies * (prompt / REPLIES_PER_PROMPT + response),
+            judgment,
+            f"{replies:,} ranked replies x {asked} judgments",
+        )
+    if settings["prompts"]["source"] == "generate":
+        generation = settings["prompts"]["generation"]
+        pools = generation["pools"]
+        wanted = min(generation["size"] / assumed["accepted_prompts"], generation["rounds"] * generation["per_round"])
+        shown = made.template("generate") + prompt * (
+            generation["demonstrations"] + generation["generated_demonstrations"]
+        )
+        files = [
+            f"data/prompts/generated/{pool}/{turn}/candidates/{s}.stats.json"
+            for pool in range(1, pools + 1)
+            for turn in range(1, generation["rounds"] + 1)
+            for s in range(generation["shards"])
+        ]
+        made.sample(
+            "generate_prompts",
+            files,
+            math.ceil(pools * wanted),
+            1,
+            shown,
+            pools * wanted * shown,
+            min(prompt, generation["max_tokens"]),
+            f"{pools} x {generation['size']:,} prompts / {assumed['accepted_prompts']:.0%} accepted",
+        )
+    sft = settings["sft"]
+    examples = assumed["eft_examples"]
+    made.train(
+        "train_sft",
+        ["m0"],
+        examples * sft["stop_epoch"] * min(rubric + prompt + response + judgment, sft["max_length"]),
+        False,
+        examples,
+        "sft",
+        f"{examples:,} examples x {sft['stop_epoch']} epochs",
+    )
+
+    def of_models(models, stage):
+        return [f"{model}/{stage}/{s}.stats.json" for model in models for s in shards]
+
+    answers, judged = prompts * k, prompts * k * n
+    made.sample(
+        "sample_responses",
+        of_models(parents, "responses"),
+        len(parents) * prompts,
+        k,
+        prompt,
+        len(parents) * prompts * prompt,
+        response,
+        f"{len(parents)} models x {prompts:,} prompts x {k} = {len(parents) * answers:,} responses "
+        f"({answers:,} a model)",
+    )
+    # the rubric is read once, the instruction once for its k responses
+    made.sample(
+        "judge_responses",
+        of_models(parents, "judgments"),
+        len(parents) * answers,
+        n,
+        rubric + prompt + response,
+        len(parents) * (rubric + prompts * prompt + answers * response),
+        judgment,
+        f"{len(parents)} models x {answers:,} responses x {n} = {len(parents) * judged:,} judgments "
+        f"({judged:,} a model), fewer where responses repeat",
+    )
+    if meta_judges:
+        shown = n * (n - 1) // (2 if sampling["meta_judgments"]["orders"] == "one" else 1)
+        asked, first = prompts * shown, prompts * n
+        # rubric once; prompt and response once a prompt; judgment A once for the judgments B that follow it
+        made.sample(
+            "meta_judge",
+            of_models(meta_judges, "meta_judgments"),
+            len(meta_judges) * asked,
+            1,
+            meta_rubric + prompt + response + 2 * judgment,
+            len(meta_judges) * (meta_rubric + prompts * (prompt + response) + (first + asked) * judgment),
+            verdict,
+            f"{len(meta_judges)} models x {prompts:,} prompts x at most {shown} presentations = "
+            f"{len(meta_judges) * asked:,} meta-judgments ({asked:,} a model)",
+        )
+    tokens = pairs = 0
+    for model in made.trained:
+        method, number = config_settings.split_model(model)
+        own = config_settings.iterations(settings, method)[number - 1]
+        kinds = {"actor": prompt + response, "judge": rubric + prompt + response + judgment}
+        for kind in own["train_on"]:
+            most = min(prompts, own["judge_pair_cap"] or prompts) if kind == "judge" else prompts
+            pairs += most
+            tokens += 2 * most * (1 - own["held_out"]) * min(kinds[kind], own["max_length"]) * own["stop_epoch"]
+    made.train(
+        "train_dpo",
+        made.trained,
+        tokens,
+        True,
+        pairs,
+        "dpo",
+        f"at most {pairs:,} pairs in {len(made.trained)} trainings, one of each kind a prompt, two sides each, "
+        "by their epochs",
+    )
+    benchmarks(made, rubric, prompt, response, judgment)
+    return {"card": card, "rows": made.rows, "totals": totals(made.rows), "arithmetic": made.arithmetic}
+
+
+def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
+    """The rows of what every model is measured on."""
+    settings, models = made.settings, made.models
+    measured, shards = settings["benchmarks"], range(settings["benchmarks"]["shards"])
+    held_out = settings["eft"]["eval_prompts"]
+    replies, asked = round(held_out * REPLIES_PER_PROMPT), measured["judge_agreement"]["judgments"]
+    made.sample(
+        "judge_rankings",
+        [f"{m}/benchmarks/judge_agreement/judgments.stats.json" for m in models],
+        len(models) * replies,
+        asked,
+        rubric + prompt + response,
+        len(models) * (rubric + held_out * prompt + replies * response),
+        judgment,
+        f"{len(models)} models x {replies:,} ranked replies x {asked}",
+    )
+    for name in measured["run"]:
+        own, folder = measured[name], f"benchmarks/{name}"
+        if name == "arena_laptop":
+            count = count_lines(own["prompts"])
+            made.sample(
+                "answer_arena",
+                [f"{m}/{folder}/answers.stats.json" for m in models],
+                len(models) * count,
+                1,
+                prompt,
+                len(models) * count * prompt,
+                response,
+                f"{len(models)} models x {count} prompts",
+            )
+            made.sample(
+                "judge_answers",
+                [f"{m}/{folder}/verdicts.stats.json" for m in models],
+                len(models) * count,
+                own["judgments"],
+                rubric + prompt + response,
+                len(models) * (rubric + count * (prompt + response)),
+                judgment,
+                f"{len(models)} models x {count} answers x {own['judgments']}",
+            )
+        elif name == "judge_vs_gpt4":
+            k, n = settings["sampling"]["responses"]["n"], settings["sampling"]["judgments"]["n"]
+            made.sample(
+                "answer_held_out",
+                [f"seed/{folder}/responses/{s}.stats.json" for s in shards],
+                held_out,
+                k,
+                prompt,
+                held_out * prompt,
+                response,
+                f"{held_out} held-out prompts x {k} responses of the seed",
+            )
+            made.sample(
+                "judge_held_out",
+                [f"{m}/{folder}/judgments/{s}.stats.json" for m in models for s in shards],
+                len(models) * held_out * k,
+                n,
+                rubric + prompt + response,
+                len(models) * (rubric + held_out * (prompt + k * response)),
+                judgment,
+                f"{len(models)} models x {held_out * k:,} responses x {n}",
+            )
+            shown = made.tokens(2000) + prompt + 2 * response  # the instructions of AlpacaEval's judge, two responses
+            made.ask(
+                "compare_fixed_responses",
+                [f"seed/{folder}/gpt4_chosen.stats.json"],
+                own["judge"],
+                2 * held_out,
+                shown,
+                1,
+            )
+            made.ask(
+                "compare_best_and_worst",
+                [f"{m}/{folder}/self_chosen.stats.json" for m in models],
+                own["judge"],
+                2 * held_out * len(models),
+                shown,
+                1,
+            )
+        else:
+            facts = BENCHMARKS[name]
+            questions = min(own["subset"] or facts["questions"], facts["questions"])
+            turns = 2 if name == "mt_bench" else 1
+            asked = len(models) * questions
+            question = made.tokens(facts["question"])
+            answer = made.tokens(facts["answer"], own["max_tokens"])
+            made.sample(
+                "answer_benchmark",
+                [f"{m}/{folder}/answers/{s}.stats.json" for m in models for s in shards],
+                asked * turns,
+                1,
+                question,
+                asked * turns * question,
+                answer,
+                f"{len(models)} models x {questions} questions" + " x 2 turns" * (turns == 2),
+            )
+            out = (
+                1 if name == "alpaca_eval" else made.tokens(made.assumed["api_verdict_chars"], own["judge_max_tokens"])
+            )
+            stats = "annotations" if name == "alpaca_eval" else "verdicts"
+            made.ask(
+                f"judge_{name}",
+                [f"{m}/{folder}/{stats}.stats.json" for m in models],
+                own["judge"],
+                asked * facts["games"],
+                made.tokens(facts["beside"]) + question + answer,
+                out,
+            )
+
+
+def totals(rows: list[dict]) -> dict:
+    """The sums of the rows' numbers; null where no row has one."""
+    sums = {}
+    for key in (*COUNTS, "gpu_hours", "disk_gb", "cost_usd"):
+        values = [row[key] for row in rows if row.get(key) is not None]
+        sums[key] = round(sum(values), 3) if values else None
+    return sums | {"most_disk_gb": round(sums["disk_gb"] + max(row.get("most_disk_gb", 0) for row in rows), 3)}
+
+
+def prompt_chars(settings: dict) -> float:
+    """Mean characters of a prompt: of a thousand of each file of the pool, or what is assumed of generated ones."""
+    if settings["prompts"]["source"] == "generate":
+        return settings["plan"]["prompt_chars"]
+    lengths = []
+    for path in settings["prompts"]["path"]:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in islice(file, 1000):
+                try:
+                    lengths.append(len(json.loads(line)["text"]))
+                except (ValueError, KeyError, TypeError):  # rule build_prompts names the faulty line
+                    continue
+    return sum(lengths) / max(len(lengths), 1)
+
+
+def count_lines(path: str) -> int:
+    with open(path, "rb") as file:
+        return sum(1 for line in file if line.strip())
+
+
+def number(value) -> str:
+    if value is None:
+        return "-"
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= size:
+            return f"{value / (1e3 if letter == 'k' else size):,.1f}{letter}"
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
+
+
+def shown(found: dict, arithmetic: bool = True) -> str:
+    """The plan as text, planned beside measured where a stage has been run."""
+    heads = [
+        "stage",
+        "jobs",
+        "requests",
+        "texts",
+        "tokens in",
+        "distinct",
+        "out",
+        "GPU hours",
+        "disk, GB",
+        "US dollars",
+    ]
+    keys = (*COUNTS, "gpu_hours", "disk_gb", "cost_usd")
+    rows = [heads]
+    for row in [*found["rows"], {"stage": "together"} | found["totals"]]:
+        rows.append([row["stage"], *(number(row.get(key)) for key in keys)])
+        if row.get("measured"):
+            rows.append(["  measured", *(number(row["measured"].get(key)) for key in keys)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
+    lines = [
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+    lines.append(f"GPU hours on {found['card']}; most disk at one time {found['totals']['most_disk_gb']:,.1f} GB.")
+    return "\n".join([*lines, "", *(found["arithmetic"] if arithmetic else [])])
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configfile", nargs="+", default=[], help="laid over config/config.yaml, as snakemake does")
+    parser.add_argument("--config", nargs="+", default=[], metavar="key=value", help="as snakemake takes it")
+    parser.add_argument("--card", choices=CARDS, help="instead of plan.card")
+    parser.add_argument("--json", action="store_true", help="the table as JSON")
+    given = parser.parse_args(words)
+    try:
+        settings = config_settings.resolve(config_settings.load(given.configfile, given.config))
+    except config_settings.ConfigError as error:
+        sys.exit(str(error))
+    found = plan(settings, given.card)
+    found = measure(found, settings["pathvars"].get("results", "results"))
+    print(json.dumps(found, indent=2) if given.json else shown(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,57 @@
+"""What a run is told of itself, and how Snakemake tells one run's params from another's."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+
+def export(settings: dict, folder: str) -> None:
+    """Put the resolved config and the state of the clone ``folder`` where a job's manifest finds them.
+
+    In environment variables (scripts/job.py reads them), not in params: another commit, or another setting that a
+    rule does not use, reruns nothing. Every job's process does this, on compute nodes too; one without git keeps
+    what it has inherited.
+    """
+    os.environ["METAREWARDING_CONFIG"] = json.dumps(settings)
+    if "METAREWARDING_CONFIG_COPY" in os.environ:  # workflow/why.py asks what Snakemake's words come to
+        Path(os.environ["METAREWARDING_CONFIG_COPY"]).write_text(json.dumps(settings), encoding="utf-8")
+    state = git_state(folder)
+    if state is not None or "METAREWARDING_GIT" not in os.environ:
+        os.environ["METAREWARDING_GIT"] = json.dumps(state)
+
+
+def git_state(folder: str) -> dict | None:
+    """{commit, dirty: whether a tracked file differs}; None outside a clone, without git, or when git is slow."""
+
+    def git(*words):
+        run = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, timeout=20, check=True)
+        return run.stdout.strip()
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def name_params(rules) -> None:
+    """Give each rule with params one more, ``by_name``: all their values with their names.
+
+    Snakemake compares the params of two runs as a set of values without names: of `judge_pair_cap: 0 -> 32` it sees
+    nothing where another param is 0 and a third is 32. This text differs. To be called after the last rule.
+    """
+    for rule in rules:
+        if len(rule.params):
+            rule.set_params(by_name=_by_name(rule))
+
+
+def _by_name(rule):
+    # not what derives from files, threads or resources: Snakemake compares no such param either
+    items = [(name, item) for name, item in rule.params._allitems() if not rule._is_deriving_function(item)]
+
+    def values(wildcards):
+        found = {name: item(wildcards) if callable(item) else item for name, item in items}
+        return json.dumps(found, sort_keys=True, default=str)
+
+    return values

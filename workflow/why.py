@@ -1,0 +1,244 @@
+"""What a changed config, code or input would run again, why, and what stays. Nothing is run.
+
+    envs/run python workflow/why.py --configfile mine.yaml [any other words of snakemake]
+
+Jobs and counts are those of Snakemake's own dry-run. Old and new values stand there too, as rules keep their params
+by name (workflow/provenance.py); the keys of the config come from a comparison with the configs in the manifests.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
+from settings import iterations  # noqa: E402
+
+# a text in Python's form that holds the JSON of a rule's params by name
+_BY_NAME = re.compile(r"'(\{\"(?:[^'\\]|\\.)*\})'")
+# the sections that decide what a model becomes, beside its method's own, and their keys that do not
+SHAPING = ("model", "engine", "eft", "prompts", "templates", "sampling", "sft")
+SHAPES_NOTHING = ("engine.gpu_memory_utilization", "engine.cpu_cache_gb")
+KEPT = ("weights", "responses", "judgments", "meta_judgments", "pairs", "benchmarks")
+
+
+def dry_run(words: list[str]) -> tuple[str, dict]:
+    """(what Snakemake's dry-run says, the resolved config); ends the process where Snakemake refuses."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "config.json"
+        run = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--dry-run", *words],
+            env=os.environ | {"METAREWARDING_CONFIG_COPY": str(copy)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if run.returncode != 0:
+            sys.exit(run.stdout)
+        return run.stdout, json.loads(copy.read_text())
+
+
+def jobs(text: str) -> list[dict]:
+    """{rule, output, reason, wildcards} of each job of a dry-run but `all`."""
+    found = []
+    for block in re.split(r"^(?:local)?(?:rule|checkpoint) (?=\S+:$)", text, flags=re.MULTILINE)[1:]:
+        rule, _, rest = block.partition(":\n")
+        fields = dict(re.findall(r"^    (\w+): (.*)$", rest, flags=re.MULTILINE))
+        if rule != "all":
+            found.append(
+                {
+                    "rule": rule,
+                    "output": fields.get("output", "").split(", "),
+                    "reason": fields.get("reason", ""),
+                    "wildcards": dict(pair.split("=", 1) for pair in fields.get("wildcards", "").split(", ") if pair),
+                }
+            )
+    return found
+
+
+def changed_params(reason: str) -> dict:
+    """{name: (old value, new value)} of the params that a reason tells of."""
+    before, _, now = reason.partition("before: ")[2].rpartition(" now: ")
+    old, new = (
+        [json.loads(ast.literal_eval(f"'{text}'")) for text in _BY_NAME.findall(half)] for half in (before, now)
+    )
+    if not old or not new:
+        return {}
+    # outputs of one job may come from runs that differ: the first one that differs is told
+    changed = {}
+    for name in {**old[0], **new[0]}:
+        was = next((values.get(name) for values in old if values.get(name) != new[0].get(name)), new[0].get(name))
+        if was != new[0].get(name):
+            changed |= _inner(name, was, new[0].get(name))
+    return changed
+
+
+def _inner(name: str, old, new) -> dict:
+    """A param that is a dict is told by the keys that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        inner = {}
+        for key in {**old, **new}:
+            if old.get(key) != new.get(key):
+                inner |= _inner(key, old.get(key), new.get(key))
+        return inner
+    return {name: (old, new)}
+
+
+def leaves(config, path: str = "") -> dict:
+    """{path: value} of everything in a config, with paths such as `methods.meta-rewarding.iterations[1].rho`."""
+    if isinstance(config, dict):
+        return {k: v for key, inner in config.items() for k, v in leaves(inner, f"{path}.{key}".lstrip(".")).items()}
+    if isinstance(config, list) and any(isinstance(item, dict) for item in config):
+        return {k: v for i, inner in enumerate(config) for k, v in leaves(inner, f"{path}[{i}]").items()}
+    return {path: config}
+
+
+def config_changes(configs: list[dict], now: dict) -> dict:
+    """{path: {old values}} of the keys in which a config that a manifest holds differs from ``now``."""
+    new, changes = leaves(now), {}
+    for config in configs:
+        old = leaves(config)
+        for path in {**old, **new}:
+            if old.get(path) != new.get(path):
+                changes.setdefault(path, []).append(old.get(path))
+    return changes
+
+
+def in_words(job: dict, changes: dict) -> list[str]:
+    """Why a job runs that nothing before it causes; empty where it only follows from others."""
+    reason, said = job["reason"], []
+    for label, words in (("Missing output files: ", "missing"), ("Updated input files: ", "changed file")):
+        if label in reason:
+            files = reason.partition(label)[2].partition(";")[0]
+            # an output is missing, too, where a job is new
+            said += [f"{words}: {name}" for name in files.split(", ")] if label.startswith("Updated") else ["missing"]
+    for name, (old, new) in changed_params(reason).items():
+        said.append(_changed(name, old, new, job, changes))
+    if "Set of input files has changed" in reason and not said:
+        said.append("other input files than before")
+    return said
+
+
+def also_changed(root: Path, planned: list[dict], now: dict, told: str) -> list[str]:
+    """What else differs from the config with which each model was made that is made again, and is not ``told``.
+
+    Snakemake looks for no further reason in a job that runs because of another one.
+    """
+    found = {}
+    for job in planned:
+        manifest = next((Path(name) for name in job["output"] if name.endswith("/manifest.json")), None)
+        if job["rule"] not in ("train_sft", "train_dpo") or not manifest.is_file():
+            continue
+        then = json.loads(manifest.read_text()).get("config")
+        if then is None:
+            continue
+        old, new = ({key: leaves(config.get(key, {}), key) for key in SHAPING} for config in (then, now))
+        if job["rule"] == "train_dpo":
+            method, iteration = job["wildcards"]["method"], int(job["wildcards"]["iteration"])
+            whose = f"{{}} of {method}, iteration {iteration}"
+            rounds = [config["methods"].get(method) and iterations(config, method) for config in (then, now)]
+            if rounds[0] and iteration <= len(rounds[0]):
+                old[whose], new[whose] = (of_method[iteration - 1] for of_method in rounds)
+        for section in old:
+            for key in {**old[section], **new[section]}:
+                was, becomes = old[section].get(key), new[section].get(key)
+                said = f"{section.format(key) if '{}' in section else key}: {_text(was)} -> {_text(becomes)}"
+                if was != becomes and key not in SHAPES_NOTHING and said not in told and f"config: {key})" not in told:
+                    found[said] = None
+    return list(found)
+
+
+def _changed(name: str, old, new, job: dict, changes: dict) -> str:
+    if name == "code":
+        return f"code of {job['rule']}: its script, or a module that it imports"
+    if name == "plan":
+        return "the plan's counts"
+    method, iteration = job["wildcards"].get("method"), job["wildcards"].get("iteration")
+    whose = f"{name} of {method}, iteration {iteration}" if iteration and method else f"{name} of {job['rule']}"
+    paths = [path for path, values in changes.items() if re.split(r"[.\]]", path)[-1] == name and old in values]
+    if method:
+        own = (f"methods.{method}.iterations[{int(iteration) - 1}].", f"methods.{method}.{name}")
+        paths = [path for path in paths if path.startswith(own) or not path.startswith("methods.")]
+    key = f" (config: {', '.join(paths)})" if paths else ""
+    return f"{whose}: {_text(old)} -> {_text(new)}{key}"
+
+
+def _text(value) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def staying(root: Path, planned: list[dict]) -> dict[str, list[str]]:
+    """{model: what of it is there and no job writes anew}."""
+    written = {name for job in planned for name in job["output"]}
+    stays = {}
+    for manifest in sorted([*root.glob("*/manifest.json"), *root.glob("*/m*/manifest.json")]):
+        folder = manifest.parent
+        if folder.name in ("report", "data"):
+            continue
+        kept = [
+            what
+            for what in KEPT
+            if (folder / what).exists() and not any(name.startswith(f"{folder / what}") for name in written)
+        ]
+        if kept:
+            stays[str(folder.relative_to(root))] = kept
+    return stays
+
+
+def main(words: list[str]) -> None:
+    if not words or {"-h", "--help"} & set(words):
+        print(__doc__)
+        if words:
+            return
+    text, now = dry_run(words)
+    planned, root = jobs(text), Path(now["pathvars"].get("results", "results"))
+    if not planned:
+        print("Nothing to be done: all that is asked for is there, as this config, this code and these inputs give it.")
+        return
+    manifests = [*root.glob("*/manifest.json"), *root.glob("*/m*/manifest.json")]
+    configs = [json.loads(path.read_text()).get("config") for path in manifests]
+    changes = config_changes([config for config in configs if config], now)
+    causes: dict[str, Counter] = {}
+    for job in planned:
+        for cause in in_words(job, changes):
+            if cause != "missing":
+                causes.setdefault(cause, Counter())[job["rule"]] += 1
+    also = also_changed(root, planned, now, "\n".join(causes))
+    absent = [job for job in planned if "Missing output files" in job["reason"]]
+    print("Why:")
+    for cause, rules in causes.items():
+        print(f"  {cause}\n    at first: {_counted(rules)}")
+    if also:
+        print("  and, for jobs that these make run anyway:")
+        print("\n".join(f"    {line}" for line in also))
+    if absent:
+        print(f"  not there yet: {_counted(Counter(job['rule'] for job in absent))}")
+    counts = Counter(job["rule"] for job in planned)
+    print(f"\nRuns, with what follows from it ({sum(counts.values())} jobs):")
+    for rule, count in counts.items():
+        places = sorted({_place(job, root) for job in planned if job["rule"] == rule})
+        print(f"  {rule:<20} {count:>5}  {', '.join(places[:6])}{', ...' if len(places) > 6 else ''}")
+    print("\nStays:")
+    for model, kept in staying(root, planned).items():
+        print(f"  {model:<20} {', '.join(kept)}")
+    print("\nWhat it costs: envs/run python workflow/plan.py with the same --configfile (a whole run from nothing).")
+
+
+def _counted(rules: Counter) -> str:
+    return ", ".join(f"{rule} ({count})" if count > 1 else rule for rule, count in rules.items())
+
+
+def _place(job: dict, root: Path) -> str:
+    """The model in whose folder a job writes, or the first folder under the root."""
+    parts = Path(job["output"][0]).relative_to(root).parts
+    return "/".join(parts[:2]) if re.fullmatch(r"m\d+", parts[1]) and parts[0] not in ("seed", "m0") else parts[0]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
