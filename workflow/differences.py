@@ -8,7 +8,7 @@ from settings import _with_defaults, iterations, schema
 
 # what a machine or a budget needs, and where things lie: no result depends on it
 _NOT_SCIENCE = re.compile(
-    r"engine\.(?!max_model_len|dtype)|run\b|gates\.|pathvars|resources|environments|.*\b(recipe|accelerate|shards|trees_sha256)$"
+    r"engine\.(?!max_model_len|dtype)|run\b|gates\.|pathvars|resources|environments|plan\.|.*\b(recipe|accelerate|shards|trees_sha256)$"
     r"|benchmarks\.(judges|files|calibration|run|arena_laptop|.*\.(max_missing|categories|bootstrap_rounds))|prompts\.path"
 )
 
