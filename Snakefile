@@ -26,7 +26,6 @@ rule all:
         "<results>/report/manifest.json",
         expand("<results>/{model}/weights", model=REPORTED),
         sampled_rows,
-        FIGURES,
 
 
 onsuccess:

@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+import document_config
 import pytest
 import settings
 import yaml
@@ -345,3 +346,10 @@ def test_depth_and_models_follow_starts_from():
         "longer/m1",
         "longer/m2",
     ]
+
+
+def test_the_list_of_all_keys_is_that_of_the_schema():
+    text = document_config.README.read_text(encoding="utf-8")
+    assert document_config.written(text) == text, "run: envs/run python workflow/document_config.py"
+    for key in ("sampling.judgments.n", "benchmarks.judges.<name>.max_cost", "methods.<name>.iterations[].train_on"):
+        assert f"`{key}`" in text

@@ -490,21 +490,23 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
         ],
         "paper": ROOT / "workflow/report/paper.csv",
         "template": ROOT / "workflow/report/page.html.jinja",
-    } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias")}
+    } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias", "summaries", "look_inside")}
     params = {"root": str(root), "models": ["seed"], "parents": {}, "per_iteration": 8}
-    params["model"] = {"source": "path", "path": "<script>alert(1)</script>"}
-    outputs = {"page": "p.html", "scoreboard": "s.txt", "metrics": "m.json"}
+    params |= {"model": {"source": "path", "path": "<script>alert(1)</script>"}, "differs": [["seed", "0", "<i>1"]]}
+    outputs = {"page": "p.html", "scoreboard": "s.txt", "metrics": "m.json", "tables": "tables", "figures": "figures"}
     write_report.main(job(tmp_path, inputs, outputs, params))
     page = (tmp_path / "p.html").read_text()
-    assert "<script>" not in page
+    assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
+    assert "1 setting differs" in page
+    assert "&lt;i&gt;1" in page
     assert "25 %" in (tmp_path / "s.txt").read_text()
     assert "<b>stand-in" not in page
     assert "compares with nothing else" in page
     beside = json.loads((tmp_path / "m.json").read_text())["beside_the_paper"]
     average = next(row for row in beside if row["metric"] == "average")
     assert (average["paper"], average["ours"], average["judge"]) == (8.116, 8.5, "<b>stand-in</b>")
-    assert not [row for row in beside if row["benchmark"] == "arena_hard"]  # a subset
+    assert {row["ours"] for row in beside if row["benchmark"] == "arena_hard"} == {None}  # a subset
     assert "cost 1.25 US dollars" in page
     agreement = next(row for row in beside if row["metric"] == "agreement")
     assert (agreement["place"], agreement["paper"], agreement["ours"]) == ("Table 7", 62.81, 50)

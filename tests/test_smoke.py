@@ -34,6 +34,28 @@ def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
         assert model in page
         assert model in said
     assert "where the time went" in said
+    assert "\033[" not in said  # no colour in a file
+
+
+def test_what_is_looked_into_hangs_together(results):
+    look = json.loads((results / "meta-rewarding/m1/look_inside.json").read_text())["prompts"]
+    pairs = {row["prompt_id"]: row for row in map(json.loads, (results / "meta-rewarding/m1/pairs/actor.jsonl").open())}
+    assert len(look) == 6
+    for prompt in look:
+        texts = {response["role"]: response["text"] for response in prompt["responses"]}
+        if prompt["prompt_id"] in pairs:
+            assert texts["chosen"] == pairs[prompt["prompt_id"]]["chosen"][0]["content"]
+        ids = {judgment["judgment_id"] for response in prompt["responses"] for judgment in response["judgments"]}
+        assert set(prompt["ranking"]) <= ids
+        assert {verdict["first"] for verdict in prompt["verdicts"]} <= set(prompt["ranking"])
+
+
+def test_snakemakes_own_report_carries_the_page_and_the_tables(run):
+    made = snakemake(run[0], *SMOKE, "--report", "report.html")
+    assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
+    text = (run[0] / "report.html").read_text()
+    for carried in ("index.html", "scoreboard.csv", "table_7.csv", "parse_rates.svg"):
+        assert carried in text
 
 
 def test_both_methods_have_their_pairs(results):

@@ -151,3 +151,16 @@ def test_a_template_without_a_placeholder_is_refused_before_anything_is_sampled(
     assert run.returncode != 0
     assert "the judge template lacks {response}" in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_the_catalog_finds_what_it_asks_of_a_standardised_workflow(project):
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["report"] is True
+    assert usage["software-stack-deployment"]["conda"] is True
+    readme = (ROOT / "README.md").read_text().lower()
+    assert "snakemake" in readme
+    assert "workflow" in readme
+    assert (ROOT / "config/README.md").is_file()
+    here, there = planned(project, *SMOKE), planned(project, *SMOKE, "-s", "workflow/Snakefile")
+    assert there - here == {"run_all": 1}
+    assert not here - there

@@ -1,22 +1,28 @@
 # Settings, paths and the recursion; no rules.
 
+import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path[:0] = [f"{workflow.basedir}/workflow", f"{workflow.basedir}/scripts"]
+# from this file's place, not from workflow.basedir: workflow/Snakefile includes the one at the root
+BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
+sys.path[:0] = [f"{BASE}/workflow", f"{BASE}/scripts"]
 import fingerprint as fingerprints
 import plan as plans
 import provenance
 import settings as config_settings
+from differences import differences
+from reporting import scoreboard
 
 try:
     SETTINGS = config_settings.resolve(config)
 except config_settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
-provenance.export(SETTINGS, workflow.basedir)
+provenance.export(SETTINGS, BASE)
 PLAN = plans.plan(SETTINGS)
 
 
@@ -55,13 +61,6 @@ BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
 BENCHMARK_SHARDS = range(SETTINGS["benchmarks"]["shards"])
 WHOLE_ALPACA_EVAL = (SETTINGS["benchmarks"]["alpaca_eval"]["subset"] or 805) >= 805
 CATEGORIES = SETTINGS["benchmarks"]["alpaca_eval"]["categories"]
-FIGURES = expand(
-    "<results>/report/figures/{figure}.{format}",
-    figure=["figure_3"] * ("alpaca_eval" in JUDGED)
-    + ["figure_4"] * ("alpaca_eval" in JUDGED and CATEGORIES is not None)
-    + ["figure_5"] * ("judge_vs_gpt4" in JUDGED),
-    format=["svg", "png"],
-)
 CALIBRATIONS = config_settings.calibrations(SETTINGS)
 CALIBRATED = sorted({row["benchmark"] for row in CALIBRATIONS})
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
@@ -81,7 +80,7 @@ META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 
 def fingerprint(script):
     """What a script and the local modules that it imports do; a rule carries it as a param."""
-    return fingerprints.fingerprint(f"{workflow.basedir}/scripts/{script}")
+    return fingerprints.fingerprint(BASE / "scripts" / script)
 
 
 # -- what a job needs; the site's partitions, account and spelling of GPUs stand in the profile. A rule without a GPU
@@ -319,6 +318,22 @@ def iteration_stats(wildcards):
     return stats
 
 
+def iteration_rows(wildcards):
+    """The rows behind an iteration's pairs, and the pairs."""
+    folder, kinds = f"<results>/{wildcards.method}/m{wildcards.iteration}", of_iteration("train_on")(wildcards)
+    rows = {"prompts": prompts_of_parent(wildcards)}
+    rows |= {f"{kind}_pairs": f"{folder}/pairs/{kind}.jsonl" for kind in kinds}
+    rows |= {"scores": f"{folder}/scores.jsonl"} if "actor" in kinds else {}
+    rows |= {"elo": f"{folder}/elo.jsonl"} if "judge" in kinds else {}
+    sampled = ["responses", "judgments", *(["meta_judgments"] if "judge" in kinds else [])]
+    return rows | {name: from_parent(f"{name}/{{shard}}.jsonl")(wildcards) for name in sampled}
+
+
+def planned(wildcards):
+    """What the run should take, where a rule reckons it."""
+    return ["<results>/report/plan.json"] * any(rule.name == "write_plan" for rule in workflow.rules)
+
+
 def sampled_folders():
     """`<model>/<stage>` of everything that is sampled to train the reported models."""
     stages = [(model, stage) for model in dict.fromkeys(PARENTS.values()) for stage in ("responses", "judgments")]
@@ -351,6 +366,10 @@ def sampling_stats(wildcards):
 
 
 def show_scoreboard():
-    scoreboard = Path(SETTINGS["pathvars"].get("results", "results")) / "report" / "scoreboard.txt"
-    if scoreboard.is_file():
-        print(scoreboard.read_text(encoding="utf-8"), file=sys.stderr)
+    """The short version of the report, as wide as the terminal."""
+    metrics = Path(SETTINGS["pathvars"].get("results", "results")) / "report" / "metrics.json"
+    if metrics.is_file():
+        plain = not sys.stderr.isatty() or "NO_COLOR" in os.environ
+        found = json.loads(metrics.read_text(encoding="utf-8"))
+        width = shutil.get_terminal_size((120, 24)).columns
+        print(scoreboard.render(found, found["note"], width, colour=not plain), file=sys.stderr)

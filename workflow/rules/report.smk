@@ -1,31 +1,28 @@
-# The page at the end of every run.
+# What a reader sees at the end of every run.
 
 
-rule plot_benchmarks:
-    """Figures 3, 4 and 5, as far as their benchmarks are run."""
+rule summarise_iteration:
+    """What the report shows of an iteration beyond its counts: distributions, and a few prompts to look into."""
     input:
-        **{
-            benchmark: expand(f"<results>/{{model}}/benchmarks/{benchmark}/score.json", model=REPORTED)
-            for benchmark in ("alpaca_eval", "judge_vs_gpt4")
-            if benchmark in JUDGED
-        },
-        paper="workflow/report/paper.csv",
+        unpack(iteration_rows),
     output:
-        FIGURES,
+        summary="<results>/{method}/m{iteration}/summary.json",
+        look_inside="<results>/{method}/m{iteration}/look_inside.json",
     log:
-        "<results>/logs/plot_benchmarks.log",
+        "<results>/logs/summarise_iteration/{method}/m{iteration}.log",
     localrule: True
     conda:
-        environment("report")
+        environment("sample")
     params:
-        models=REPORTED,
-        code=fingerprint("plot_benchmarks.py"),
+        rho=of_iteration("rho"),
+        seed=SEED,
+        code=fingerprint("summarise_iteration.py"),
     script:
-        "../../scripts/plot_benchmarks.py"
+        "../../scripts/summarise_iteration.py"
 
 
 rule write_report:
-    """One page, one table for the terminal, and the numbers behind both."""
+    """The page, its tables and figures, a table for the terminal, and the numbers behind them all."""
     input:
         sampling=sampling_stats,
         eft="<results>/data/eft/stats.json",
@@ -33,14 +30,32 @@ rule write_report:
         training=expand("<results>/{model}/training.json", model=REPORTED[1:]),
         pairs=expand("<results>/{model}/pairs/stats.json", model=TRAINED),
         elo=expand("<results>/{model}/elo.stats.json", model=JUDGE_TRAINED),
+        summaries=expand("<results>/{model}/summary.json", model=TRAINED),
+        look_inside=expand("<results>/{model}/look_inside.json", model=TRAINED),
         bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
         arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),
         judged=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=JUDGED),
+        plan=planned,
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
+        look=["workflow/report/page.css", "workflow/report/page.js"],
     output:
-        page="<results>/report/index.html",
+        page=report("<results>/report/index.html", caption="../report/page.rst", category="The page"),
+        tables=report(
+            directory("<results>/report/tables"),
+            patterns=["{table}.csv"],
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        figures=report(
+            directory("<results>/report/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/figures.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
         scoreboard="<results>/report/scoreboard.txt",
         metrics="<results>/report/metrics.json",
     log:
@@ -54,6 +69,7 @@ rule write_report:
         parents=PARENTS,
         per_iteration=SETTINGS["prompts"]["per_iteration"],
         model=SETTINGS["model"],
+        differs=differences(SETTINGS, BASE / "config/paper.yaml"),
         code=fingerprint("write_report.py"),
     script:
         "../../scripts/write_report.py"

@@ -1,0 +1,149 @@
+"""What a reader should know before any number: each alert names models, value and bound, and where to look."""
+
+from math import sqrt
+
+MIN_PARSE_RATE = 0.8
+MAX_ONE_SCORE = 0.8
+MAX_GROWTH = 0.10  # of mean length, an iteration
+MAX_POSITION_BIAS = 0.7
+MIN_PROMPTS_WITH_PAIR = 0.25
+MIN_TRAINED_ON = 100
+MAX_TRUNCATED = 0.05
+FEW = 30  # pairs under which a share says little
+
+
+def alerts(metrics: dict) -> list[dict]:
+    """[{title, text, where}], ``where`` the id of the part of the page that shows it."""
+    rows = {row["model"]: row for row in metrics["models"]}
+    found = [
+        ("Parse rate below 80 %", "the judge's or meta-judge's texts often hold no readable verdict", "parse_rates",
+         parse_rates(rows)),
+        ("Scores have collapsed", "one value is more than 80 % of the scores given, so pairs hang on little",
+         "scores_given", collapsed(rows)),
+        ("Length grows by more than 10 % an iteration", "length control (rho) may be too weak", "lengths",
+         growth(rows)),
+        ("Position bias above 70 %", "the place decides most of the meta-judge's verdicts", "meta_judge_bias",
+         position_bias(rows)),
+        ("Few pairs", "an iteration learns little from so few", "pairs_kept", few_pairs(rows)),
+        ("More than 5 % of the responses are cut at the token limit", "raise sampling.responses.max_tokens",
+         "pairs", truncated(rows)),
+        ("Reward accuracy is not above chance on held-out pairs",
+         "what DPO learned does not carry over to prompts that it did not see", "dpo_accuracy", accuracy(rows)),
+        ("Too few held-out pairs to tell whether DPO generalises", "raise dpo.held_out", "dpo_accuracy",
+         untold_accuracy(rows)),
+    ]  # fmt: skip
+    return [
+        {"title": title, "means": means, "where": where, "cases": cases}
+        for title, means, where, cases in found
+        if cases
+    ]
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def parse_rates(rows: dict) -> list[str]:
+    cases = []
+    for model, row in rows.items():
+        rates = {} if model == "seed" else {"held-out judgments": row["agreement"]["parse_rate"]}  # it has not seen EFT
+        for what, name in (("judgments", "judgments"), ("meta_judgments", "meta-judgments")):
+            if row["pairs"] and what in row["pairs"]:
+                rates[f"{name} by {row['parent']}"] = row["pairs"][what]["parse_rate"]
+        cases += [
+            f"{model}: {percent(rate)} of the {what}"
+            for what, rate in rates.items()
+            if rate is not None and rate < MIN_PARSE_RATE
+        ]
+    return cases
+
+
+def collapsed(rows: dict) -> list[str]:
+    cases = []
+    for model, row in rows.items():
+        counts = (row["summary"] or {}).get("scores_given")
+        if counts:
+            score, count = max(counts.items(), key=lambda item: item[1])
+            share = count / sum(counts.values())
+            if share > MAX_ONE_SCORE:
+                cases.append(
+                    f"{row['parent']} gave {score} in {percent(share)} of {sum(counts.values())} judgments for {model}"
+                )
+    return cases
+
+
+def growth(rows: dict) -> list[str]:
+    cases = []
+    for model, row in rows.items():
+        before = rows.get(row["parent"])
+        if before is None:
+            continue
+        pairs = (
+            ("training responses", *((of["pairs"] or {}).get("actor", {}).get("mean_length") for of in (before, row))),
+            ("arena answers", *((of["arena"] or {}).get("mean_length") for of in (before, row))),
+            ("AlpacaEval answers", *(of["judged"].get("alpaca_eval", {}).get("avg_length") for of in (before, row))),
+        )
+        cases += [
+            f"{model}: {what} from {then:.0f} to {now:.0f} characters (+{100 * (now / then - 1):.0f} %)"
+            for what, then, now in pairs
+            if then and now and now / then - 1 > MAX_GROWTH
+        ]
+    return cases
+
+
+def position_bias(rows: dict) -> list[str]:
+    return [
+        f"{model}: {percent(row['bias']['position_bias'])} of {row['bias']['pairs']} pairs flip with the order"
+        + (" (too few to tell)" if row["bias"]["pairs"] < FEW else "")
+        for model, row in rows.items()
+        if row["bias"] and (row["bias"]["position_bias"] or 0) > MAX_POSITION_BIAS
+    ]
+
+
+def few_pairs(rows: dict) -> list[str]:
+    return [
+        f"{model}: {facts['pairs']} {kind} pairs from {facts['prompts']} prompts"
+        for model, row in rows.items()
+        for kind in ("actor", "judge")
+        if (facts := (row["pairs"] or {}).get(kind))
+        and (facts["pairs"] < MIN_TRAINED_ON or facts["pairs"] < MIN_PROMPTS_WITH_PAIR * facts["prompts"])
+    ]
+
+
+def truncated(rows: dict) -> list[str]:
+    cases = []
+    for model, row in rows.items():
+        facts = (row["pairs"] or {}).get("actor")
+        if facts and facts["distinct_responses"]:
+            share = facts["truncated_responses"] / facts["distinct_responses"]
+            if share > MAX_TRUNCATED:
+                cases.append(
+                    f"{row['parent']}: {percent(share)} of {facts['distinct_responses']} responses for {model}"
+                )
+    return cases
+
+
+def last_held_out(rows: dict) -> list[tuple[str, dict]]:
+    """(model, the last epoch's row) for each kind of held-out pairs."""
+    found: dict[tuple[str, str], dict] = {}
+    for model, row in rows.items():
+        for entry in (row["training"] or {}).get("epochs", []):
+            if entry.get("set") == "held_out":
+                found[model, entry["kind"]] = entry
+    return [(model, entry) for (model, _), entry in found.items()]
+
+
+def accuracy(rows: dict) -> list[str]:
+    return [
+        f"{model}: {percent(entry['accuracy'])} of {entry['pairs']} {entry['kind']} pairs"
+        for model, entry in last_held_out(rows)
+        if entry["pairs"] >= FEW and entry["accuracy"] - 1.645 * 0.5 / sqrt(entry["pairs"]) <= 0.5
+    ]
+
+
+def untold_accuracy(rows: dict) -> list[str]:
+    return [
+        f"{model}: {entry['pairs']} {entry['kind']} pairs ({percent(entry['accuracy'])} right)"
+        for model, entry in last_held_out(rows)
+        if entry["pairs"] < FEW
+    ]

@@ -1,0 +1,124 @@
+"""The numbers of a run, gathered from its metrics files and told apart by their paths."""
+
+from pathlib import Path
+
+from metarewarding.records import read_json
+
+OF_MANIFEST = ("origin", "git", "host", "device", "devices", "packages", "versions", "seconds", "weights_sha256")
+STEPS_SHOWN = 200  # of a training's losses; more are averaged
+
+
+def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str]) -> dict:
+    """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``."""
+    one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "arena", "summaries")
+    files = {kind: {of_model(path, root): read_json(path) for path in inputs.get(kind, [])} for kind in one_a_model}
+    judged: dict[str, dict] = {}
+    for path in inputs["judged"]:
+        judged.setdefault(of_model(path, root), {})[Path(path).parent.name] = read_json(path)
+    rows = [
+        {
+            "model": model,
+            "parent": parents.get(model),
+            "agreement": files["agreement"][model],
+            "arena": files["arena"].get(model),
+            "training": thinned(files["training"].get(model)),
+            "pairs": files["pairs"].get(model),
+            "elo": files["elo"].get(model),
+            "bias": files["bias"].get(model),
+            "summary": files["summaries"].get(model),
+            "manifest": {k: v for k, v in files["manifests"].get(model, {}).items() if k in OF_MANIFEST},
+            "judged": judged.get(model, {}),
+        }
+        for model in models
+    ]
+    plan = read_json(inputs["plan"][0]) if inputs.get("plan") else None
+    measured = stages(inputs["sampling"], files["manifests"], root)
+    for row in plan["rows"] if plan else []:  # and what has no stats among the inputs, such as the judges' verdicts
+        if row.get("measured") and row["stage"] not in measured:
+            of = row["measured"]
+            measured[row["stage"]] = of | {"gpu_hours": of["gpu_hours"] or 0}
+            measured[row["stage"]]["cached_prompt_tokens"] = of["prompt_tokens"] - of["distinct_prompt_tokens"]
+    return {"models": rows, "stages": measured, "eft": read_json(inputs["eft"][0]), "plan": plan}
+
+
+def stages(sampling: list[str], manifests: dict[str, dict], root: str) -> dict[str, dict]:
+    """{rule: {jobs, seconds, gpu_hours, and for what an engine sampled requests, tokens, ...}}."""
+    found: dict[str, dict] = {}
+    for path in sampling:
+        of_stage = found.setdefault(stage_of(path, root), {"jobs": 0, "seconds": 0, "gpu_hours": 0})
+        add_job(of_stage, read_json(path))
+    for manifest in manifests.values():
+        name = {"seed": "fetch_seed_model", "m0": "train_sft"}.get(manifest.get("model"), "train_dpo")
+        if "trained_from" in manifest:
+            name = "train_sft" if manifest["trained_from"].endswith("seed/weights") else "train_dpo"
+        of_stage = found.setdefault(name, {"jobs": 0, "seconds": 0, "gpu_hours": 0})
+        of_stage["jobs"] += 1
+        of_stage["seconds"] += manifest["seconds"]
+        of_stage["gpu_hours"] += gpus(manifest) * manifest["seconds"] / 3600
+    return found
+
+
+def of_model(path: str, root: str) -> str:
+    """The model in whose folder ``path`` lies: `seed`, `m0`, or `<method>/m<t>`."""
+    parts = Path(path).relative_to(root).parts
+    return parts[0] if parts[0] in ("seed", "m0", "data") else f"{parts[0]}/{parts[1]}"
+
+
+def stage_of(path: str, root: str) -> str:
+    """The rule that wrote the stats file ``path``."""
+    parts = Path(path).relative_to(root).parts
+    if "benchmarks" in parts:
+        names = {"verdicts": "judge_answers", "answers": "answer_arena", "judgments": "judge_rankings"}
+        return names[parts[-1].split(".")[0]]
+    if parts[0] == "data":
+        return "annotate_eft" if parts[1] == "eft" else "generate_prompts"
+    return {"responses": "sample_responses", "judgments": "judge_responses", "meta_judgments": "meta_judge"}[parts[-2]]
+
+
+def add_job(stage: dict, facts: dict) -> None:
+    for key in ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens"):
+        stage[key] = stage.get(key, 0) + facts.get(key, 0)
+    stage["engine_seconds"] = stage.get("engine_seconds", 0) + facts["seconds"]
+    stage["jobs"] += 1
+    stage["seconds"] += facts["process_seconds"]
+    stage["gpu_hours"] += gpus(facts) * facts["process_seconds"] / 3600
+
+
+def gpus(facts: dict) -> int:
+    """How many GPUs a job had."""
+    return len((facts.get("host") or {}).get("gpus") or [])
+
+
+def thinned(training: dict | None) -> dict | None:
+    """``training`` with at most STEPS_SHOWN losses, each the mean of as many neighbouring steps."""
+    if training is None:
+        return None
+    losses = [(entry["epoch"], entry["loss"]) for entry in training["log"] if "loss" in entry]
+    size = -(-len(losses) // STEPS_SHOWN) or 1
+    groups = [losses[start : start + size] for start in range(0, len(losses), size)]
+    log = [{"epoch": group[-1][0], "loss": sum(loss for _, loss in group) / len(group)} for group in groups]
+    return training | {"log": log}
+
+
+def value_at(score: dict | None, place: str):
+    """The value at "a.b" in nested dicts, None where there is none."""
+    for key in place.split("."):
+        score = score.get(key) if isinstance(score, dict) else None
+    return score
+
+
+def chains(metrics: dict) -> dict[str, list[str]]:
+    """{method: its models from the seed on}, in the order of iterations; a run without methods has the chain of M0.
+
+    A method that starts from another's model has that one's chain before its own models.
+    """
+    models = [row["model"] for row in metrics["models"]]
+    parents = {row["model"]: row["parent"] for row in metrics["models"] if row["parent"]}
+    last = {model.rsplit("/m", 1)[0]: model for model in models if "/" in model}  # parents come first
+    found = {}
+    for method, model in last.items():
+        chain = [model]
+        while chain[0] in parents:
+            chain.insert(0, parents[chain[0]])
+        found[method] = ["seed", *chain]
+    return found or {"m0": [model for model in ("seed", "m0") if model in models]}

@@ -1,0 +1,88 @@
+"""A headless browser for tests of the page, and what must hold of every page in it."""
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run"
+).split()
+WIDTHS = (390, 1440)  # a phone, a desktop
+
+
+@contextmanager
+def chromium():
+    """A headless Chromium with an empty profile; skips the test where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser, path: Path, width: int = WIDTHS[1], script: bool = True):
+    """(the page at ``path`` opened from disk, what it complained of, what it asked the network for)."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script)
+    page, complaints, requests = context.new_page(), [], []
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}") or dialog.dismiss())
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.resolve().as_uri())
+    yield page, complaints, requests
+    context.close()
+
+
+def drawn(page) -> int:
+    """How many figures the page has, each of them scrolled to and drawn by its script."""
+    from playwright.sync_api import expect
+
+    figures = page.locator("figure.chart")
+    for figure in figures.all():
+        figure.scroll_into_view_if_needed()
+    expect(page.locator("figure.chart:not([data-live])")).to_have_count(0, timeout=60_000)
+    return figures.count()
+
+
+FIGURE = """figure => ({
+    id: figure.id,
+    caption: figure.querySelector('figcaption').textContent.trim(),
+    label: figure.querySelector('[aria-roledescription=visualization]').getAttribute('aria-label'),
+    axes: [...figure.querySelectorAll('.role-axis-title text')].map(text => text.textContent.trim()),
+})"""
+
+
+def check(browser, path: Path) -> None:
+    """No complaint, no request, no sideways scrolling, and figures with named axes and a text in place of the image."""
+    for width in WIDTHS:
+        with opened(browser, path, width) as (page, complaints, requests):
+            assert drawn(page) >= 8
+            wide = "document.documentElement.scrollWidth > innerWidth"
+            assert not page.evaluate(wide), f"{path} is wider than {width} px"
+            page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
+            assert not page.evaluate(wide), f"{path}, all opened, is wider than {width} px"
+            for figure in page.locator("figure.chart").all():
+                found = figure.evaluate(FIGURE)
+                assert len(found["caption"]) > 20, found["id"]
+                assert len(found["label"]) > 20, found["id"]
+                assert len(found["axes"]) >= 2, found["id"]
+                assert all(found["axes"]), found["id"]
+            assert not complaints
+            assert all(url.startswith(("file:", "data:")) for url in requests), requests
+    with opened(browser, path, script=False) as (page, complaints, requests):
+        images = page.locator("figure.chart img").all()
+        assert len(images) == page.locator("figure.chart").count() > 0
+        for image in images:
+            assert len(image.get_attribute("alt")) > 20
+            assert image.get_attribute("src").startswith("data:image/svg+xml;base64,")
+            assert image.bounding_box()["height"] > 60
+        assert not complaints
+        assert len(requests) == 1 + len(images) or all(url.startswith(("file:", "data:")) for url in requests)

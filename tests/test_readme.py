@@ -1,0 +1,53 @@
+"""README's index of the paper names rules, functions and config keys that are there."""
+
+import importlib
+import re
+
+import pytest
+import yaml
+from conftest import ROOT
+
+ROWS = [
+    [cell.strip() for cell in line.strip("| \n").split(" | ")]
+    for line in (ROOT / "README.md").read_text(encoding="utf-8").split("| paper | what | rule |")[1].splitlines()[2:]
+    if line.startswith("|")
+]
+RULES = {
+    name
+    for path in (ROOT / "workflow/rules").glob("*.smk")
+    for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
+}
+
+
+def named(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_every_rule_is_there():
+    assert len(ROWS) > 15
+    assert {name for row in ROWS for name in named(row[2])} <= RULES
+
+
+def test_every_function_and_file_is_there():
+    for row in ROWS:
+        module = None
+        for name in named(row[3]):
+            if name.endswith((".py", ".smk", "/", ".yaml")):
+                found = [
+                    place for folder in ("scripts", "workflow") for place in (ROOT / folder).rglob(name.rstrip("/"))
+                ]
+                assert found or (ROOT / name).exists(), name
+            elif "." in name:
+                module, function = name.rsplit(".", 1)
+                assert hasattr(importlib.import_module(f"metarewarding.{module}"), function), name
+            elif module:
+                assert hasattr(importlib.import_module(f"metarewarding.{module}"), name), name
+            else:
+                assert f"def {name}(" in (ROOT / "workflow/rules/common.smk").read_text(), name
+
+
+@pytest.mark.parametrize("key", sorted({key for row in ROWS for key in named(row[4])}))
+def test_every_key_is_in_the_schema(key):
+    of = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    for part in key.split("."):
+        of = of["additionalProperties"] if part == "*" else of["properties"][part]

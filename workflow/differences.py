@@ -1,0 +1,50 @@
+"""Which settings of a run differ from those of another config, where a result depends on them."""
+
+import re
+from pathlib import Path
+
+import yaml
+from settings import _with_defaults, iterations, schema
+
+# what a machine or a budget needs, and where things lie: no result depends on it
+_NOT_SCIENCE = re.compile(
+    r"engine\.(?!max_model_len|dtype)|run\b|gates\.|pathvars|resources|environments|plan\.|.*\b(recipe|accelerate|shards|trees_sha256)$"
+    r"|benchmarks\.(judges|files|calibration|run|arena_laptop|.*\.(max_missing|categories|bootstrap_rounds))|prompts\.path"
+)
+
+
+def differences(settings: dict, other: Path) -> list[list[str]]:
+    """[key, value in the config file ``other``, value in ``settings``] of the settings that decide results and differ.
+
+    A method counts where ``settings`` runs it and both have it; keys with a default may be absent from ``other``.
+    """
+    loaded = yaml.safe_load(Path(other).read_text(encoding="utf-8"))
+    full = schema()
+    theirs, ours = _science(_with_defaults(loaded, full, full["$defs"])), _science(settings)
+    shared = set(settings["run"]) & set(loaded["methods"])
+    keys = [key for key in {**theirs, **ours} if not key.startswith("methods.") or key.split(".")[1] in shared]
+    return [
+        [key, *("—" if key not in of else str(of[key]) for of in (theirs, ours))]
+        for key in keys
+        if theirs.get(key) != ours.get(key)
+    ]
+
+
+def _science(settings: dict) -> dict:
+    """{dotted key: value} of the settings that decide results, each iteration's with what it takes from its method."""
+    rounds = {
+        method: {f"iterations[{i}]": own for i, own in enumerate(iterations(settings, method))}
+        | {"starts_from": of["starts_from"]}
+        for method, of in settings["methods"].items()
+    }
+    methods_only = ("pairs", "dpo")  # they stand in every round
+
+    def flat(value: dict, path: str = "") -> dict:
+        found = {}
+        for key, inner in value.items():
+            place = f"{path}{key}"
+            found |= flat(inner, f"{place}.") if isinstance(inner, dict) and inner else {place: inner}
+        return found
+
+    kept = {key: value for key, value in settings.items() if key not in methods_only}
+    return {key: value for key, value in flat(kept | {"methods": rounds}).items() if not _NOT_SCIENCE.match(key)}

@@ -1,0 +1,89 @@
+"""config/README.md's list of all keys, from the schema.
+
+envs/run python workflow/document_config.py      # writes it anew between its two marks
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+README, SCHEMA = ROOT / "config/README.md", ROOT / "workflow/schemas/config.schema.yaml"
+BEGIN, END = "<!-- keys: written by workflow/document_config.py -->\n", "<!-- end of keys -->\n"
+
+
+def keys(rule: dict, defs: dict, path: str = "") -> list[tuple[str, str, str, str]]:
+    """(dotted key, type, default, description) of ``rule``'s properties and of theirs; `<name>` is one of one's own."""
+    rows = []
+    properties = dict(rule.get("properties", {}))
+    if isinstance(rule.get("additionalProperties"), dict) and rule["additionalProperties"].get("type") == "object":
+        properties["<name>"] = rule["additionalProperties"]
+    for name, of in properties.items():
+        if "$ref" in of:
+            of = {**defs[of["$ref"].rsplit("/", 1)[1]], **{key: value for key, value in of.items() if key != "$ref"}}
+        place = f"{path}{name}"
+        default = json.dumps(of["default"]) if "default" in of else ""
+        required = "needed" if name in rule.get("required", []) else ""
+        rows.append((place, kind(of), default if default != "{}" else "", of.get("description", "")))
+        if required and not default:
+            rows[-1] = (place, kind(of), "(needed)", of.get("description", ""))
+        rows += keys(of, defs, f"{place}.")
+        if of.get("type") == "array" and of.get("items", {}).get("type") == "object":
+            rows += keys(of["items"], defs, f"{place}[].")
+    return rows
+
+
+def kind(rule: dict) -> str:
+    """A rule's type in few words, with its bounds or its choices."""
+    if "enum" in rule:
+        return ", ".join("null" if choice is None else str(choice) for choice in rule["enum"])
+    found = rule.get("type", "")
+    text = " or ".join(found) if isinstance(found, list) else found
+    low = next(
+        (f"{sign} {rule[key]}" for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">")) if key in rule), None
+    )
+    high = next(
+        (f"{sign} {rule[key]}" for key, sign in (("maximum", "≤"), ("exclusiveMaximum", "<")) if key in rule), None
+    )
+    return " ".join([text, *(bound for bound in (low, high) if bound)])
+
+
+def cell(text: str) -> str:
+    """``text`` in a cell of a Markdown table; between backticks it stands as it is."""
+    parts = text.replace("|", "\\|").split("`")
+    return "`".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))
+
+
+def reference() -> str:
+    """The keys as Markdown: a table for each top-level key that has keys of its own, and one for the rest."""
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    sections: dict[str, list] = {}
+    for row in keys(schema, schema["$defs"]):
+        sections.setdefault(row[0].split(".")[0].split("[")[0], []).append(row)
+    alone = [rows[0] for rows in sections.values() if len(rows) == 1]
+    parts = []
+    for name, rows in [*((name, rows) for name, rows in sections.items() if len(rows) > 1), ("Other keys", alone)]:
+        head, rows = (rows[0], rows[1:]) if name in sections else (None, rows)
+        parts.append(f"### {f'`{name}`' if head else name}\n")
+        if head:
+            parts.append(f"{head[3]}\n")
+        parts.append("| key | type | default | what it does |\n|---|---|---|---|")
+        parts += [
+            f"| `{place}` | {cell(of)} | {cell(f'`{default}`') if default else ''} | {cell(text)} |"
+            for place, of, default, text in rows
+        ]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def written(text: str) -> str:
+    """``text`` with the keys between its marks as they are now."""
+    before, rest = text.split(BEGIN)
+    return before + BEGIN + "\n" + reference() + "\n" + END + rest.split(END)[1]
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    print(f"wrote {README}", file=sys.stderr)
