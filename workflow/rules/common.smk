@@ -329,11 +329,6 @@ def iteration_rows(wildcards):
     return rows | {name: from_parent(f"{name}/{{shard}}.jsonl")(wildcards) for name in sampled}
 
 
-def planned(wildcards):
-    """What the run should take, where a rule reckons it."""
-    return ["<results>/report/plan.json"] * any(rule.name == "write_plan" for rule in workflow.rules)
-
-
 def sampled_folders():
     """`<model>/<stage>` of everything that is sampled to train the reported models."""
     stages = [(model, stage) for model in dict.fromkeys(PARENTS.values()) for stage in ("responses", "judgments")]

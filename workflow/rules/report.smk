@@ -36,7 +36,7 @@ rule write_report:
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
         arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),
         judged=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=JUDGED),
-        plan=planned,
+        plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
         look=["workflow/report/page.css", "workflow/report/page.js"],
