@@ -7,6 +7,7 @@ edit, in the script or in the library, reruns exactly the rules that use it.
 
 import ast
 import hashlib
+from functools import cache
 from pathlib import Path
 
 
@@ -20,12 +21,17 @@ def fingerprint(script: str | Path) -> str:
         name = path.relative_to(folder).as_posix()
         if name in found:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        package = Path(name).parent.parts
-        waiting += [file for module in _imports(tree, package) for file in _files(folder, module)]
-        found[name] = ast.dump(_without_docstrings(tree))
+        imported, found[name] = _parsed(path.read_text(encoding="utf-8"), Path(name).parent.parts, str(path))
+        waiting += [file for module in imported for file in _files(folder, module)]
     text = "\n".join(f"{name} {dump}" for name, dump in sorted(found.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache  # most rules' scripts import the same modules, and every job's process asks for all of them
+def _parsed(text: str, package: tuple[str, ...], path: str) -> tuple[list[str], str]:
+    """(What a module imports, its syntax tree as text.)"""
+    tree = ast.parse(text, path)
+    return _imports(tree, package), ast.dump(_without_docstrings(tree))
 
 
 def _imports(tree: ast.AST, package: tuple[str, ...]) -> list[str]:
