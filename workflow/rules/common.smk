@@ -100,6 +100,11 @@ def needs(kind):
     return {"mem_mb": growing("mem_mb"), "runtime": growing("runtime")} | ({"gpu": need["gpu"]} if need["gpu"] else {})
 
 
+def threads_each(wildcards, threads):
+    """CPU threads of each training process: there is one a GPU."""
+    return max(1, threads // max(1, NEEDS["train"]["gpu"]))
+
+
 def environment(name):
     """The conda environment of a rule, for CUDA or for the CPU; the page's own is the same for both."""
     build = "cpu/" if SETTINGS["environments"] == "cpu" and name != "report" else ""

@@ -23,6 +23,7 @@ rule train_dpo:
     params:
         # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
         checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
+        threads_each=threads_each,
         learning_rate=of_iteration("learning_rate"),
         beta=of_iteration("beta"),
         batch_size=of_iteration("batch_size"),
@@ -35,7 +36,7 @@ rule train_dpo:
         seed=SEED,
         code=fingerprint("train_dpo.py"),
     shell:
-        "accelerate launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {threads}"
+        "accelerate launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"

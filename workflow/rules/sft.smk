@@ -22,6 +22,7 @@ rule train_sft:
     params:
         # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
         checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
+        threads_each=threads_each,
         learning_rate=SETTINGS["sft"]["learning_rate"],
         batch_size=SETTINGS["sft"]["batch_size"],
         schedule_epochs=SETTINGS["sft"]["schedule_epochs"],
@@ -30,7 +31,7 @@ rule train_sft:
         seed=SEED,
         code=fingerprint("train_sft.py"),
     shell:
-        "accelerate launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {threads}"
+        "accelerate launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
