@@ -92,6 +92,7 @@ def jobs(project: Path) -> list[dict]:
             rule = re.match(r"rule_(\w+?)(_wildcards|$)", fields["Comment"])[1]
             memory = int(re.fullmatch(r"(\d+)M", fields["MinMemoryNode"])[1])
             row = {"rule": rule, "id": fields["JobId"], "state": fields["JobState"], "memory": memory}
+            row["cpus"] = int(fields["CPUs/Task"])
             found.append(row | {"gpus": fields.get("TresPerJob"), "partition": fields["Partition"]})
     return sorted(found, key=lambda job: int(job["id"]))
 
@@ -119,6 +120,9 @@ def test_what_samples_or_trains_is_a_job_with_a_gpu_and_nothing_else_is_a_job(sm
     assert {job["rule"] for job in submitted} == SAMPLING | TRAINING
     assert {job["gpus"] for job in submitted} == {"gres:gpu:1"}
     assert {job["partition"] for job in submitted} == {"gpu"}
+    # as many cores as the config says, whatever the login node has
+    assert {job["cpus"] for job in submitted if job["rule"] in SAMPLING} == {3}
+    assert {job["cpus"] for job in submitted if job["rule"] in TRAINING} == {2}
 
 
 def test_a_job_that_exceeds_its_memory_gets_more_on_its_retry(smoke):

@@ -90,14 +90,16 @@ def fingerprint(script):
 def needs(kind):
     """Resources of a job that runs an engine (`engine`) or trains (`train`): half as much again on each retry.
 
-    `gpu` is left out where none is asked for, as a model on a CPU needs none.
+    `gpu` is left out where none is asked for, as a model on a CPU needs none. `cpus_per_task` says to SLURM what
+    `threads` says here: Snakemake cuts that down to the cores of the machine that it runs on.
     """
     need = NEEDS[kind]
 
     def growing(key):
         return lambda wildcards, attempt: need[key] * (attempt + 1) // 2
 
-    return {"mem_mb": growing("mem_mb"), "runtime": growing("runtime")} | ({"gpu": need["gpu"]} if need["gpu"] else {})
+    found = {"mem_mb": growing("mem_mb"), "runtime": growing("runtime"), "cpus_per_task": need["threads"]}
+    return found | ({"gpu": need["gpu"]} if need["gpu"] else {})
 
 
 def threads_each(wildcards, threads):
