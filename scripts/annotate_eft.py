@@ -16,11 +16,11 @@ def main(job):
     replies = [row for row in replies if row["prompt_id"] in set(prompts)]
     texts = {row["prompt_id"]: row["prompt"] for row in replies}
     template = templates.load(job.input.template, "judge")
-    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
     rows, facts = judging.judge(engine, texts, replies, template, p.n, decoding, p.seed, p.max_score)
     write_jsonl(job.output.judgments, rows)
-    write_json(job.output.stats, engine_facts(engine, facts))
+    write_json(job.output.stats, engine_facts(engine, facts, job))
 
 
 if __name__ == "__main__":

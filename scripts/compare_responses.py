@@ -11,9 +11,9 @@ from metarewarding.sampling import distinct, parse_facts
 def main(job):
     p = job.params
     texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
-    responses = distinct([row for path in job.input.responses for row in read_jsonl(path, Response)])
+    responses = distinct(read_jsonl(job.input.responses, Response))
     if job.input.get("judgments"):
-        means = judging.mean_scores(row for path in job.input.judgments for row in read_jsonl(path, Judgment))
+        means = judging.mean_scores(read_jsonl(job.input.judgments, Judgment))
         pairs = judge_vs_gpt4.best_and_worst(responses, means)
     else:
         pairs = judge_vs_gpt4.first_two(responses)

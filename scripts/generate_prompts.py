@@ -1,16 +1,12 @@
 """The prompt writer: one candidate for each id of one shard of a round of a pool of prompts."""
 
 from itertools import chain
-from types import SimpleNamespace
 
 from job import engine_facts, logged
 from metarewarding import prompt_generation, sampling, templates
 from metarewarding.engines import open_engine
 from metarewarding.errors import UserError
 from metarewarding.records import Prompt, RankedReply, read_jsonl, write_json, write_jsonl
-
-# Stands where an engine would when there is nothing to ask: a start takes minutes.
-NO_ENGINE = SimpleNamespace(facts={}, usage=lambda: (0, 0))
 
 
 @logged
@@ -30,7 +26,7 @@ def main(job):
     if in_pool >= p.size:
         print(f"the pool has its {p.size} prompts: nothing is asked", flush=True)
         ids = []
-    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine) if ids else NO_ENGINE
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
     rows, facts = prompt_generation.generate(
         engine,
@@ -44,7 +40,7 @@ def main(job):
         p.seed,
     )
     write_jsonl(job.output.candidates, rows)
-    write_json(job.output.stats, engine_facts(engine, facts))
+    write_json(job.output.stats, engine_facts(engine, facts, job))
 
 
 if __name__ == "__main__":

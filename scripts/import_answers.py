@@ -1,7 +1,7 @@
-"""Answers that others published, in alpaca_eval's or Arena-Hard's format, as rows of this project: one shard."""
+"""Answers that others published, in alpaca_eval's or Arena-Hard's format, as rows of this project."""
 
 from job import logged
-from metarewarding import benchmark_files, sampling
+from metarewarding import benchmark_files
 from metarewarding.alpaca import read_rows
 from metarewarding.errors import UserError
 from metarewarding.records import Response, write_jsonl
@@ -17,7 +17,7 @@ def main(job):
     else:
         _, given = benchmark_files.arena_hard_answers(job.input.published)
     rows = []
-    for question in sampling.shard(questions, int(job.wildcards.shard), p.shards):
+    for question in questions:
         text = given.get(question["prompt_id"])
         if text is None:
             raise UserError(f"{job.input.published}: no answer to the question '{question['prompt_id']}'.")

@@ -114,9 +114,8 @@ def judged(outputs, reference, annotator: str, judge: dict, store: str, changes:
 @logged
 def main(job):
     p = job.params
-    answers = [job.input.answers] if isinstance(job.input.answers, str) else list(job.input.answers)
     reference = read_rows(job.input.reference, "instruction", "output", "generator")
-    outputs = model_outputs(answers, job.input.reference, p.subset, p.generator)
+    outputs = model_outputs([job.input.answers], job.input.reference, p.subset, p.generator)
     weights = job.input.get("judge_weights")
     changes = None if weights is None else LOCAL
     with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:

@@ -12,13 +12,11 @@ def main(job):
     texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
     answers = read_jsonl(job.input.answers, Response)
     template = templates.load(job.input.template, "judge")
-    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
-    decoding = sampling.Decoding(p.judgments["temperature"], p.judgments["top_p"], p.judgments["max_tokens"])
-    rows, facts = judging.judge(
-        engine, texts, answers, template, p.judgments["n"], decoding, p.seed, p.judgments["max_score"]
-    )
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
+    n, decoding = sampling.n_and_decoding(p.judgments)
+    rows, facts = judging.judge(engine, texts, answers, template, n, decoding, p.seed, p.judgments["max_score"])
     write_jsonl(job.output.verdicts, rows)
-    write_json(job.output.stats, engine_facts(engine, facts))
+    write_json(job.output.stats, engine_facts(engine, facts, job))
 
 
 if __name__ == "__main__":

@@ -38,9 +38,7 @@ def play(requests, judge, store) -> tuple[list[ArenaVerdict], dict]:
 def main(job):
     p = job.params
     questions = benchmark_files.questions("arena_hard", job.input.questions, p.subset)
-    answers = unique_by(
-        (row for path in job.input.answers for row in read_jsonl(path, Response)), "prompt_id", "the answers"
-    )
+    answers = unique_by(read_jsonl(job.input.answers, Response), "prompt_id", "the answers")
     baseline, baseline_answers = benchmark_files.arena_hard_answers(job.input.baseline)
     requests = benchmarks.arena_hard_requests(
         questions,

@@ -33,7 +33,7 @@ def rate(requests, judge, store) -> tuple[list[Rating], dict]:
 def main(job):
     p = job.params
     questions = benchmark_files.questions("mt_bench", job.input.questions, p.subset)
-    answers = [row for path in job.input.answers for row in read_jsonl(path, Turn)]
+    answers = read_jsonl(job.input.answers, Turn)
     requests = benchmarks.mt_bench_requests(
         questions,
         benchmarks.turns_by_id(answers),

@@ -13,13 +13,13 @@ def main(job):
     responses = sampling.distinct(read_jsonl(job.input.responses, Response))
     judgments = read_jsonl(job.input.judgments, Judgment)
     template = templates.load(job.input.template, "meta_judge")
-    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), **p.engine)
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
     rows, facts = meta_judging.meta_judge(
         engine, texts, responses, judgments, template, decoding, p.seed, p.strip_scores, p.orders
     )
     write_jsonl(job.output.meta_judgments, rows)
-    write_json(job.output.stats, engine_facts(engine, facts))
+    write_json(job.output.stats, engine_facts(engine, facts, job))
 
 
 if __name__ == "__main__":

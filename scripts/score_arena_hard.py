@@ -27,7 +27,7 @@ def mean_tokens(answers, tokenizer) -> tuple[float, str]:
 @logged
 def main(job):
     p = job.params
-    answers = [row for path in job.input.answers for row in read_jsonl(path, Response)]
+    answers = read_jsonl(job.input.answers, Response)
     verdicts = read_jsonl(job.input.verdicts, ArenaVerdict)
     facts = read_json(job.input.stats)
     model = job.wildcards.model

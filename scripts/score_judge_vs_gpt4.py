@@ -10,7 +10,7 @@ from metarewarding.sampling import parse_facts
 
 @logged
 def main(job):
-    judgments = [row for path in job.input.judgments for row in read_jsonl(path, Judgment)]
+    judgments = read_jsonl(job.input.judgments, Judgment)
     means = judging.mean_scores(judgments)
     gpt4, own = (read_jsonl(path, PairVerdict) for path in (job.input.gpt4_chosen, job.input.self_chosen))
     # the fixed pairs' verdicts are the seed's, and are paid for once

@@ -8,7 +8,7 @@ from metarewarding.records import Rating, Turn, read_json, read_jsonl, write_jso
 
 @logged
 def main(job):
-    answers = [row for path in job.input.answers for row in read_jsonl(path, Turn)]
+    answers = read_jsonl(job.input.answers, Turn)
     ratings = read_jsonl(job.input.verdicts, Rating)
     facts = read_json(job.input.stats)
     score = benchmarks.mt_bench_score(ratings)

@@ -64,8 +64,12 @@ class Plan:
             text = text.replace("{" + name + "}", "")
         return self.tokens(len(text))
 
-    def sample(self, stage, files, requests, n, each, distinct, out, why):
-        """A stage that an engine samples: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text."""
+    def sample(self, stage, files, requests, n, each, distinct, out, why, jobs=None):
+        """A stage that an engine samples: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text.
+
+        ``jobs`` is 0 where the jobs of an earlier part of the stage do it too; by default there is one a file.
+        """
+        jobs = len(files) if jobs is None else jobs
         texts, gpus = requests * n, self.settings["resources"]["engine"]["gpu"]
         parameters, kv = self.assumed["parameters"], self.assumed["kv_bytes_per_token"]
         context = each + out
@@ -77,7 +81,7 @@ class Plan:
             2 * parameters * at_once / (READING * self.card["flops"]),
         )
         seconds = 2 * parameters * distinct / (READING * self.card["flops"]) + texts * out / at_once * step
-        hours = (seconds + len(files) * ENGINE_START * gpus) / 3600 if gpus else None  # more GPUs share the work
+        hours = (seconds + jobs * ENGINE_START * gpus) / 3600 if gpus else None  # more GPUs share the work
         self.add(
             stage,
             files,
@@ -87,15 +91,16 @@ class Plan:
             distinct,
             texts * out,
             hours,
-            texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,
+            2 * texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,  # rows, and the completion store
             why,
+            jobs=jobs,
         )
         if gpus:
             self.arithmetic.append(
                 f"{stage}: reading 2 x {parameters:.3g} FLOP x {distinct:.3g} distinct tokens at {READING:.0%} of "
                 f"{self.card['flops']:.3g} FLOP/s; writing {texts * out:.3g} tokens, {at_once:.0f} at once, "
                 f"{at_once / step:,.0f} tokens/s ({WRITING:.0%} of {self.card['bandwidth']:.3g} bytes/s); "
-                f"{len(files)} engine starts of {ENGINE_START} s."
+                f"{jobs} engine starts of {ENGINE_START} s."
             )
 
     def train(self, stage, models, tokens, reference, pairs, section, why):
@@ -143,10 +148,10 @@ class Plan:
                 f"${found['price_out']:g}) a million = ${cost:,.2f}."
             )
 
-    def add(self, stage, files, requests, texts, tokens, distinct, out, hours, disk, why, cost=None):
+    def add(self, stage, files, requests, texts, tokens, distinct, out, hours, disk, why, cost=None, jobs=None):
         row = {
             "stage": stage,
-            "jobs": len(files),
+            "jobs": len(files) if jobs is None else jobs,
             "requests": round(requests),
             "completions": round(texts),
             "prompt_tokens": round(tokens),
@@ -255,7 +260,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
 
     answers, judged = prompts * k, prompts * k * n
     made.sample(
-        "sample_responses",
+        "sample_and_judge",
         of_models(parents, "responses"),
         len(parents) * prompts,
         k,
@@ -267,7 +272,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
     )
     # the rubric is read once, the instruction once for its k responses
     made.sample(
-        "judge_responses",
+        "sample_and_judge",
         of_models(parents, "judgments"),
         len(parents) * answers,
         n,
@@ -276,6 +281,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         judgment,
         f"{len(parents)} models x {answers:,} responses x {n} = {len(parents) * judged:,} judgments "
         f"({judged:,} a model), fewer where responses repeat",
+        jobs=0,  # those of the responses
     )
     if meta_judges:
         shown = n * (n - 1) // (2 if sampling["meta_judgments"]["orders"] == "one" else 1)
@@ -318,11 +324,11 @@ def plan(settings: dict, card: str | None = None) -> dict:
 def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
     """The rows of what every model is measured on."""
     settings, models = made.settings, made.models
-    measured, shards = settings["benchmarks"], range(settings["benchmarks"]["shards"])
+    measured = settings["benchmarks"]
     held_out = settings["eft"]["eval_prompts"]
     replies, asked = round(held_out * REPLIES_PER_PROMPT), measured["judge_agreement"]["judgments"]
     made.sample(
-        "judge_rankings",
+        "evaluate_model",
         [f"{m}/benchmarks/judge_agreement/judgments.stats.json" for m in models],
         len(models) * replies,
         asked,
@@ -336,7 +342,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
         if name == "arena_laptop":
             count = count_lines(own["prompts"])
             made.sample(
-                "answer_arena",
+                "evaluate_model",
                 [f"{m}/{folder}/answers.stats.json" for m in models],
                 len(models) * count,
                 1,
@@ -344,6 +350,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 len(models) * count * prompt,
                 response,
                 f"{len(models)} models x {count} prompts",
+                jobs=0,
             )
             made.sample(
                 "judge_answers",
@@ -359,7 +366,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
             k, n = settings["sampling"]["responses"]["n"], settings["sampling"]["judgments"]["n"]
             made.sample(
                 "answer_held_out",
-                [f"seed/{folder}/responses/{s}.stats.json" for s in shards],
+                [f"seed/{folder}/responses.stats.json"],
                 held_out,
                 k,
                 prompt,
@@ -368,14 +375,15 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 f"{held_out} held-out prompts x {k} responses of the seed",
             )
             made.sample(
-                "judge_held_out",
-                [f"{m}/{folder}/judgments/{s}.stats.json" for m in models for s in shards],
+                "evaluate_model",
+                [f"{m}/{folder}/judgments.stats.json" for m in models],
                 len(models) * held_out * k,
                 n,
                 rubric + prompt + response,
                 len(models) * (rubric + held_out * (prompt + k * response)),
                 judgment,
                 f"{len(models)} models x {held_out * k:,} responses x {n}",
+                jobs=0,
             )
             shown = made.tokens(2000) + prompt + 2 * response  # the instructions of AlpacaEval's judge, two responses
             made.ask(
@@ -402,14 +410,15 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
             question = made.tokens(facts["question"])
             answer = made.tokens(facts["answer"], own["max_tokens"])
             made.sample(
-                "answer_benchmark",
-                [f"{m}/{folder}/answers/{s}.stats.json" for m in models for s in shards],
+                "evaluate_model",
+                [f"{m}/{folder}/answers.stats.json" for m in models],
                 asked * turns,
                 1,
                 question,
                 asked * turns * question,
                 answer,
-                f"{len(models)} models x {questions} questions" + " x 2 turns" * (turns == 2),
+                f"{name}, {len(models)} models x {questions} questions" + " x 2 turns" * (turns == 2),
+                jobs=0,
             )
             out = (
                 1 if name == "alpaca_eval" else made.tokens(made.assumed["api_verdict_chars"], own["judge_max_tokens"])

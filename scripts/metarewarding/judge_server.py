@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from metarewarding.errors import UserError
+from metarewarding.precision import resolve_dtype
 from metarewarding.progress import Progress
 
 START, STOP = 1800.0, 30.0  # seconds that a server may take to come up, and to end when it is asked to
@@ -58,7 +59,7 @@ def arguments(weights, name: str, engine: dict, port: int) -> list[str]:
         "host": "127.0.0.1",
         "port": port,
         "max-model-len": length,
-        "dtype": engine.get("dtype", "bfloat16"),
+        "dtype": resolve_dtype(engine.get("dtype", "auto")),
         "gpu-memory-utilization": engine.get("gpu_memory_utilization", 0.9),
         "tensor-parallel-size": engine.get("tensor_parallel", 1),
     }

@@ -22,7 +22,8 @@ def measure(plan: dict, root: str | Path) -> dict:
 
 
 def _sum(files: list[dict]) -> dict:
-    sums = {"jobs": len(files)} | {field: sum(facts.get(field) or 0 for facts in files) for field in _FIELDS}
+    jobs = {facts.get("log", number) for number, facts in enumerate(files)}  # several files may be of one job
+    sums = {"jobs": len(jobs)} | {field: sum(facts.get(field) or 0 for facts in files) for field in _FIELDS}
     if any("requests" not in facts and "asked" in facts for facts in files):  # a judge's verdicts
         sums["requests"] = sums["completions"] = sum(facts["asked"] + facts["from_store"] for facts in files)
     sums["prompt_tokens"] += sum(facts.get("tokens") or 0 for facts in files)  # of a training

@@ -30,6 +30,11 @@ class Decoding:
     max_tokens: int
 
 
+def n_and_decoding(settings: dict) -> tuple[int, Decoding]:
+    """Return the number of samples and how each is drawn, from a stage's entry under `sampling` in the config."""
+    return settings["n"], Decoding(settings["temperature"], settings["top_p"], settings["max_tokens"])
+
+
 @dataclass(frozen=True)
 class Request:
     """``n`` completions of one chat, drawn with the seeds ``seed`` .. ``seed + n - 1``."""
@@ -46,6 +51,7 @@ class Completion:
     text: str
     tokens: int
     finish_reason: str  # "stop", or "length" when it was cut at the token limit
+    stored: bool = False  # drawn by an earlier job (completions.py)
 
 
 def identity_seed(seed: int, stage: str, identity: str) -> int:
@@ -70,9 +76,10 @@ def shard(rows: Sequence[dict], index: int, shards: int) -> list[dict]:
 def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completion]], dict]:
     """({request id: its completions}, the facts of this call).
 
-    Facts: requests, prompt_tokens and cached_prompt_tokens (each of the n samples counts its prompt),
-    output_tokens, truncated (completions cut at the token limit), too_long (requests whose prompt does
-    not fit the model's context; they get no completions), seconds, tokens_per_second (output).
+    Facts: requests, completions, from_store (completions that an earlier job had drawn), prompt_tokens and
+    cached_prompt_tokens (of what the engine drew now; each of the n samples counts its prompt), output_tokens (of
+    all completions), truncated (completions cut at the token limit), too_long (requests whose prompt does not fit
+    the model's context; they get no completions), seconds, tokens_per_second (output tokens drawn now).
     """
     ids = [request.id for request in requests]
     if len(set(ids)) != len(ids):
@@ -84,19 +91,28 @@ def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completi
     seconds = time.monotonic() - start
     prompt_tokens, cached = engine.usage()
     everything = [completion for row in completions.values() for completion in row]
-    output_tokens = sum(completion.tokens for completion in everything)
+    drawn_tokens = sum(completion.tokens for completion in everything if not completion.stored)
     facts = {
         "requests": len(requests),
         "completions": len(everything),
+        "from_store": sum(completion.stored for completion in everything),
         "prompt_tokens": prompt_tokens - prompt_before,
         "cached_prompt_tokens": cached - cached_before,
-        "output_tokens": output_tokens,
+        "output_tokens": sum(completion.tokens for completion in everything),
         "truncated": sum(completion.finish_reason == "length" for completion in everything),
         "too_long": sum(not row for row in completions.values()),
         "seconds": round(seconds, 2),
-        "tokens_per_second": round(output_tokens / seconds, 1) if seconds else None,
+        "tokens_per_second": round(drawn_tokens / seconds, 1) if seconds else None,
     }
     return completions, facts
+
+
+def add_facts(calls: Sequence[dict]) -> dict:
+    """Return the facts of several calls of ``sample`` as those of one, such as the turns of a benchmark."""
+    sums = {key: sum(facts[key] for facts in calls) for key in calls[0] if key != "tokens_per_second"}
+    drawn = sum((facts["tokens_per_second"] or 0) * facts["seconds"] for facts in calls)
+    seconds = sums["seconds"] = round(sums["seconds"], 2)
+    return sums | {"tokens_per_second": round(drawn / seconds, 1) if seconds else None}
 
 
 def chat(text: str, system_prompt: str | None = None) -> list[Message]:

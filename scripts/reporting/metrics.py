@@ -32,7 +32,7 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
         for model in models
     ]
     plan = read_json(inputs["plan"][0]) if inputs.get("plan") else None
-    measured = stages(inputs["sampling"], files["manifests"], root)
+    measured = stages(inputs["sampling"], files["manifests"])
     for row in plan["rows"] if plan else []:  # and what has no stats among the inputs, such as the judges' verdicts
         if row.get("measured") and row["stage"] not in measured:
             of = row["measured"]
@@ -41,12 +41,16 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
     return {"models": rows, "stages": measured, "eft": read_json(inputs["eft"][0]), "plan": plan}
 
 
-def stages(sampling: list[str], manifests: dict[str, dict], root: str) -> dict[str, dict]:
+def stages(sampling: list[str], manifests: dict[str, dict]) -> dict[str, dict]:
     """{rule: {jobs, seconds, gpu_hours, and for what an engine sampled requests, tokens, ...}}."""
     found: dict[str, dict] = {}
+    jobs: dict[str, set[str]] = {}  # several stats files may be of one job
     for path in sampling:
-        of_stage = found.setdefault(stage_of(path, root), {"jobs": 0, "seconds": 0, "gpu_hours": 0})
-        add_job(of_stage, read_json(path))
+        facts = read_json(path)
+        of_stage = found.setdefault(facts["rule"], {"jobs": 0, "seconds": 0, "gpu_hours": 0})
+        jobs.setdefault(facts["rule"], set()).add(facts["log"])
+        add_job(of_stage, facts)
+        of_stage["jobs"] = len(jobs[facts["rule"]])
     for manifest in manifests.values():
         name = {"seed": "fetch_seed_model", "m0": "train_sft"}.get(manifest.get("model"), "train_dpo")
         if "trained_from" in manifest:
@@ -64,22 +68,10 @@ def of_model(path: str, root: str) -> str:
     return parts[0] if parts[0] in ("seed", "m0", "data") else f"{parts[0]}/{parts[1]}"
 
 
-def stage_of(path: str, root: str) -> str:
-    """The rule that wrote the stats file ``path``."""
-    parts = Path(path).relative_to(root).parts
-    if "benchmarks" in parts:
-        names = {"verdicts": "judge_answers", "answers": "answer_arena", "judgments": "judge_rankings"}
-        return names[parts[-1].split(".")[0]]
-    if parts[0] == "data":
-        return "annotate_eft" if parts[1] == "eft" else "generate_prompts"
-    return {"responses": "sample_responses", "judgments": "judge_responses", "meta_judgments": "meta_judge"}[parts[-2]]
-
-
 def add_job(stage: dict, facts: dict) -> None:
     for key in ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens"):
         stage[key] = stage.get(key, 0) + facts.get(key, 0)
     stage["engine_seconds"] = stage.get("engine_seconds", 0) + facts["seconds"]
-    stage["jobs"] += 1
     stage["seconds"] += facts["process_seconds"]
     stage["gpu_hours"] += gpus(facts) * facts["process_seconds"] / 3600
 

@@ -1,55 +1,36 @@
 # What every model is measured on.
 
 
-# Two engine starts a model, although one would do: so a setting of one benchmark reruns nothing of the other.
-rule answer_arena:
-    """A model's answers to the arena's prompts."""
+rule evaluate_model:
+    """All that a model is asked for its evaluation: the benchmarks' questions, and the held-out replies to judge."""
     input:
-        prompts=ARENA["prompts"],
-        weights="<results>/{model}/weights",
-    output:
-        answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
-        stats="<results>/{model}/benchmarks/arena_laptop/answers.stats.json",
-    log:
-        "<results>/logs/answer_arena/{model}.log",
-    conda:
-        environment("sample")
-    threads: NEEDS["engine"]["threads"]
-    resources:
-        **needs("engine"),
-    params:
-        **{key: value for key, value in SAMPLING["responses"].items() if key != "n"},
-        **engine_params(),
-        system_prompt=SAMPLING["system_prompt"],
-        seed=SEED,
-        code=fingerprint("answer_arena.py"),
-    script:
-        "../../scripts/answer_arena.py"
-
-
-rule judge_rankings:
-    """A model's judgments of people's ranked replies to the held-out prompts."""
-    input:
+        **{name: questions_of(name) for name in ANSWERED},
+        # of table 3: the seed's responses, which every model judges
+        **({"prompts": HELD_OUT_PROMPTS, "responses": HELD_OUT_RESPONSES} if TABLE_3 else {}),
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
         template=SETTINGS["templates"]["judge"],
     output:
-        judgments="<results>/{model}/benchmarks/judge_agreement/judgments.jsonl",
-        stats="<results>/{model}/benchmarks/judge_agreement/judgments.stats.json",
+        **evaluation_files(".jsonl", ""),
+        **evaluation_files(".stats.json", "_stats"),
     log:
-        "<results>/logs/judge_rankings/{model}.log",
+        "<results>/logs/evaluate_model/{model}.log",
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]
     resources:
         **needs("engine"),
     params:
-        **SAMPLING["judgments"] | {"n": AGREEMENT["judgments"]},
         **engine_params(),
+        store="<results>/{model}/benchmarks/completions.jsonl",
+        benchmarks={name: answer_settings(name) for name in ANSWERED},
+        judgments=SAMPLING["judgments"],
+        judgments_of_replies=AGREEMENT["judgments"],
+        system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
-        code=fingerprint("judge_rankings.py"),
+        code=fingerprint("evaluate_model.py"),
     script:
-        "../../scripts/judge_rankings.py"
+        "../../scripts/evaluate_model.py"
 
 
 rule judge_answers:
@@ -71,6 +52,7 @@ rule judge_answers:
         **needs("engine"),
     params:
         **engine_params(),
+        store=completion_store,
         judgments=SAMPLING["judgments"] | {"n": ARENA["judgments"]},
         seed=SEED,
         code=fingerprint("judge_answers.py"),

@@ -58,17 +58,17 @@ ARENA = SETTINGS["benchmarks"]["arena_laptop"]
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 JUDGED = [name for name in SETTINGS["benchmarks"]["run"] if name != "arena_laptop"]  # by a judge behind an API
 BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
-BENCHMARK_SHARDS = range(SETTINGS["benchmarks"]["shards"])
 WHOLE_ALPACA_EVAL = (SETTINGS["benchmarks"]["alpaca_eval"]["subset"] or 805) >= 805
 CATEGORIES = SETTINGS["benchmarks"]["alpaca_eval"]["categories"]
 CALIBRATIONS = config_settings.calibrations(SETTINGS)
 CALIBRATED = sorted({row["benchmark"] for row in CALIBRATIONS})
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
-HELD_OUT_RESPONSES = expand("<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl", shard=BENCHMARK_SHARDS)
-HELD_OUT_JUDGMENTS = expand(
-    "<results>/{{model}}/benchmarks/judge_vs_gpt4/judgments/{shard}.jsonl", shard=BENCHMARK_SHARDS
-)
+TABLE_3 = "judge_vs_gpt4" in JUDGED
+ANSWERED = [name for name in SETTINGS["benchmarks"]["run"] if name != "judge_vs_gpt4"]
+HELD_OUT_PROMPTS = "<results>/data/eft/eval_prompts.jsonl"
+HELD_OUT_RESPONSES = "<results>/seed/benchmarks/judge_vs_gpt4/responses.jsonl"
+HELD_OUT_JUDGMENTS = "<results>/{model}/benchmarks/judge_vs_gpt4/judgments.jsonl"
 
 # the models that the report shows, and what they were trained from
 REPORTED = config_settings.models(SETTINGS, SETTINGS["run"])
@@ -131,6 +131,14 @@ def engine_params():
     room = {"gpu_memory_utilization", "cpu_cache_gb", *(["batch_size"] if SETTINGS["engine"]["name"] == "vllm" else [])}
     samples_with = {key: value for key, value in SETTINGS["engine"].items() if key not in room}
     return {"engine": untracked(SETTINGS["engine"]), "samples_with": samples_with}
+
+
+def completion_store(wildcards, output):
+    """The file beside a job's first output that keeps what its engine has drawn; see metarewarding/completions.py.
+
+    No output: Snakemake would delete it before a rerun.
+    """
+    return str(Path(output[0]).with_suffix(".completions.jsonl"))
 
 
 # -- the recursion: from any model back to the seed
@@ -198,24 +206,29 @@ def benchmark_file(source):
 
 
 def questions_of(benchmark):
+    if benchmark == "arena_laptop":
+        return ARENA["prompts"]
     source = {"alpaca_eval": "reference", "arena_hard": "questions", "mt_bench": "questions"}[benchmark]
     return benchmark_file(f"{benchmark}_{source}")
 
 
-def answer_shards(benchmark):
-    """A model's answers to all questions of a benchmark."""
-    return expand(
-        "<results>/{{model}}/benchmarks/{benchmark}/answers/{shard}.jsonl", benchmark=benchmark, shard=BENCHMARK_SHARDS
-    )
+def evaluation_files(ending, suffix):
+    """{name: file} of all that one job asks a model for its evaluation."""
+    files = {name: f"{name}/answers" for name in ANSWERED} | {"judgments": "judge_agreement/judgments"}
+    files |= {"held_out": "judge_vs_gpt4/judgments"} if TABLE_3 else {}
+    return {name + suffix: f"<results>/{{model}}/benchmarks/{file}{ending}" for name, file in files.items()}
 
 
-def answer_temperature(benchmark):
-    """A number, or MT-Bench's {category: temperature}."""
-    return (
-        config_settings.MT_BENCH_TEMPERATURES
-        if benchmark == "mt_bench"
-        else (SETTINGS["benchmarks"][benchmark]["temperature"])
-    )
+def answer_settings(benchmark):
+    """How a benchmark's answers are drawn, and how many; MT-Bench has {category: temperature}."""
+    own = SETTINGS["benchmarks"][benchmark]
+    if benchmark == "arena_laptop":  # as the loop's responses
+        drawn = {key: SAMPLING["responses"][key] for key in ("temperature", "top_p", "max_tokens")}
+    elif benchmark == "mt_bench":
+        drawn = {"temperature": config_settings.MT_BENCH_TEMPERATURES, "top_p": 1, "max_tokens": own["max_tokens"]}
+    else:
+        drawn = {key: own[key] for key in ("temperature", "top_p", "max_tokens")}
+    return drawn | {"subset": own.get("subset")}
 
 
 def published(benchmark, model, what):
@@ -351,7 +364,8 @@ def sampled_rows(wildcards):
 def sampling_stats(wildcards):
     """The facts of every sampling job behind the reported models."""
     sampled = expand("<results>/{folder}/{shard}.stats.json", folder=sampled_folders(), shard=SHARDS)
-    benchmarked = ["judge_agreement/judgments"] + ["arena_laptop/answers", "arena_laptop/verdicts"] * ARENA_RUNS
+    files = evaluation_files(".stats.json", "").values()
+    files = [*files, "<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json"] if ARENA_RUNS else files
     data = expand("<results>/data/eft/judgments/{shard}.stats.json", shard=SHARDS) * (EFT["annotator"] != "written")
     if GENERATES:
         data += expand(
@@ -360,11 +374,8 @@ def sampling_stats(wildcards):
             round=range(1, GENERATION["rounds"] + 1),
             shard=range(GENERATION["shards"]),
         )
-    return (
-        data
-        + sampled
-        + [f"<results>/{model}/benchmarks/{what}.stats.json" for model in REPORTED for what in benchmarked]
-    )
+    held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * TABLE_3
+    return data + sampled + expand(files, model=REPORTED) + held_out
 
 
 def show_scoreboard():

@@ -96,6 +96,7 @@ rule annotate_eft:
     params:
         **SAMPLING["judgments"] | {"n": EFT["judgments"]},
         **engine_params(),
+        store=completion_store,
         seed=SEED,
         shards=len(SHARDS),
         code=fingerprint("annotate_eft.py"),

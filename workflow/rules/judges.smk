@@ -22,41 +22,11 @@ rule fetch_benchmark:
         "../../scripts/fetch_benchmark.py"
 
 
-rule answer_benchmark:
-    """A model answers one shard of a benchmark's questions."""
-    input:
-        questions=lambda wildcards: questions_of(wildcards.benchmark),
-        weights="<results>/{model}/weights",
-    output:
-        answers="<results>/{model}/benchmarks/{benchmark}/answers/{shard}.jsonl",
-        stats="<results>/{model}/benchmarks/{benchmark}/answers/{shard}.stats.json",
-    log:
-        "<results>/logs/answer_benchmark/{model}/{benchmark}/{shard}.log",
-    conda:
-        environment("sample")
-    threads: NEEDS["engine"]["threads"]
-    resources:
-        **needs("engine"),
-    params:
-        **engine_params(),
-        benchmark="{benchmark}",
-        subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
-        temperature=lambda wildcards: answer_temperature(wildcards.benchmark),
-        top_p=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark].get("top_p", 1),
-        max_tokens=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["max_tokens"],
-        shards=SETTINGS["benchmarks"]["shards"],
-        system_prompt=SAMPLING["system_prompt"],
-        seed=SEED,
-        code=fingerprint("answer_benchmark.py"),
-    script:
-        "../../scripts/answer_benchmark.py"
-
-
 rule judge_alpaca_eval:
     """A judge's verdicts on a model's answers against the reference's, by the alpaca_eval package."""
     input:
         **judge_weights("alpaca_eval"),
-        answers=answer_shards("alpaca_eval"),
+        answers="<results>/{model}/benchmarks/alpaca_eval/answers.jsonl",
         reference=benchmark_file("alpaca_eval_reference"),
     output:
         annotations="<results>/{model}/benchmarks/alpaca_eval/annotations.json",
@@ -112,7 +82,7 @@ rule judge_arena_hard:
     """A judge's verdicts on two games a question against the baseline."""
     input:
         **judge_weights("arena_hard"),
-        answers=answer_shards("arena_hard"),
+        answers="<results>/{model}/benchmarks/arena_hard/answers.jsonl",
         questions=benchmark_file("arena_hard_questions"),
         baseline=benchmark_file("arena_hard_baseline"),
         judge_prompt=benchmark_file("arena_hard_judge_prompt"),
@@ -143,7 +113,7 @@ rule judge_arena_hard:
 rule score_arena_hard:
     """Bradley-Terry against the one baseline, with a bootstrap interval."""
     input:
-        answers=answer_shards("arena_hard"),
+        answers="<results>/{model}/benchmarks/arena_hard/answers.jsonl",
         verdicts="<results>/{model}/benchmarks/arena_hard/verdicts.jsonl",
         stats="<results>/{model}/benchmarks/arena_hard/verdicts.stats.json",
     output:
@@ -168,7 +138,7 @@ rule judge_mt_bench:
     """A judge's ratings of both turns, with reference answers for math, coding and reasoning."""
     input:
         **judge_weights("mt_bench"),
-        answers=answer_shards("mt_bench"),
+        answers="<results>/{model}/benchmarks/mt_bench/answers.jsonl",
         questions=benchmark_file("mt_bench_questions"),
         references=benchmark_file("mt_bench_references"),
         judge_prompts=benchmark_file("mt_bench_judge_prompts"),
@@ -196,7 +166,7 @@ rule judge_mt_bench:
 rule score_mt_bench:
     """The mean rating of each turn and of both."""
     input:
-        answers=answer_shards("mt_bench"),
+        answers="<results>/{model}/benchmarks/mt_bench/answers.jsonl",
         verdicts="<results>/{model}/benchmarks/mt_bench/verdicts.jsonl",
         stats="<results>/{model}/benchmarks/mt_bench/verdicts.stats.json",
     output:
@@ -212,44 +182,37 @@ rule score_mt_bench:
         "../../scripts/score_mt_bench.py"
 
 
-use rule sample_responses as answer_held_out with:
-    # the seed's responses to the held-out prompts, sampled as in the loop
+rule answer_held_out:
+    """The seed's responses to the prompts of table 3, sampled as in the loop."""
     input:
-        prompts="<results>/data/eft/eval_prompts.jsonl",
+        prompts=HELD_OUT_PROMPTS,
         weights="<results>/seed/weights",
     output:
-        responses="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl",
-        stats="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.stats.json",
+        responses=HELD_OUT_RESPONSES,
+        stats="<results>/seed/benchmarks/judge_vs_gpt4/responses.stats.json",
     log:
-        "<results>/logs/answer_held_out/{shard}.log",
+        "<results>/logs/answer_held_out.log",
+    conda:
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
     params:
-        **SAMPLING["responses"],
         **engine_params(),
+        store=completion_store,
+        responses=SAMPLING["responses"],
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
-        shards=SETTINGS["benchmarks"]["shards"],
-        code=fingerprint("sample_responses.py"),
-
-
-use rule judge_responses as judge_held_out with:
-    # a model's scores of them
-    input:
-        prompts="<results>/data/eft/eval_prompts.jsonl",
-        responses="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl",
-        weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["judge"],
-    output:
-        judgments="<results>/{model}/benchmarks/judge_vs_gpt4/judgments/{shard}.jsonl",
-        stats="<results>/{model}/benchmarks/judge_vs_gpt4/judgments/{shard}.stats.json",
-    log:
-        "<results>/logs/judge_held_out/{model}/{shard}.log",
+        code=fingerprint("answer_held_out.py"),
+    script:
+        "../../scripts/answer_held_out.py"
 
 
 rule compare_fixed_responses:
     """GPT-4 chosen: a judge compares two of the seed's responses to each held-out prompt, in both orders."""
     input:
         **judge_weights("judge_vs_gpt4"),
-        prompts="<results>/data/eft/eval_prompts.jsonl",
+        prompts=HELD_OUT_PROMPTS,
         responses=HELD_OUT_RESPONSES,
     output:
         verdicts="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.jsonl",
@@ -274,7 +237,7 @@ rule compare_best_and_worst:
     """Self chosen: a judge compares the responses that a model scores best and worst, in both orders."""
     input:
         **judge_weights("judge_vs_gpt4"),
-        prompts="<results>/data/eft/eval_prompts.jsonl",
+        prompts=HELD_OUT_PROMPTS,
         responses=HELD_OUT_RESPONSES,
         judgments=HELD_OUT_JUDGMENTS,
     output:
@@ -324,16 +287,15 @@ rule import_answers:
         questions=lambda wildcards: questions_of(wildcards.benchmark),
         published=lambda wildcards: published(wildcards.benchmark, wildcards.name, "answers"),
     output:
-        "<results>/published/{name}/benchmarks/{benchmark}/answers/{shard}.jsonl",
+        "<results>/published/{name}/benchmarks/{benchmark}/answers.jsonl",
     log:
-        "<results>/logs/import_answers/{benchmark}/{name}/{shard}.log",
+        "<results>/logs/import_answers/{benchmark}/{name}.log",
     localrule: True
     conda:
         environment("evaluate")
     params:
         benchmark="{benchmark}",
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
-        shards=SETTINGS["benchmarks"]["shards"],
         code=fingerprint("import_answers.py"),
     script:
         "../../scripts/import_answers.py"

@@ -20,6 +20,7 @@ rule generate_prompts:
         **needs("engine"),
     params:
         **engine_params(),
+        store=completion_store,
         size=GENERATION["size"],
         earlier_of_pool=rounds_before,
         per_round=GENERATION["per_round"],

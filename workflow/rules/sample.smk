@@ -1,56 +1,35 @@
 # What is sampled from a model lives in that model's folder: responses, judgments, meta-judgments.
 
 
-rule sample_responses:
-    """The actor: n responses to each prompt of one shard."""
+rule sample_and_judge:
+    """Of one shard: n responses of the actor to each prompt, and n judgments of each distinct response."""
     input:
         prompts=prompts_of,
-        weights="<results>/{model}/weights",
-    output:
-        responses="<results>/{model}/responses/{shard}.jsonl",
-        stats="<results>/{model}/responses/{shard}.stats.json",
-    log:
-        "<results>/logs/sample_responses/{model}/{shard}.log",
-    conda:
-        environment("sample")
-    threads: NEEDS["engine"]["threads"]
-    resources:
-        **needs("engine"),
-    params:
-        **SAMPLING["responses"],
-        **engine_params(),
-        system_prompt=SAMPLING["system_prompt"],
-        seed=SEED,
-        shards=len(SHARDS),
-        code=fingerprint("sample_responses.py"),
-    script:
-        "../../scripts/sample_responses.py"
-
-
-rule judge_responses:
-    """The judge: n judgments of each distinct response of one shard."""
-    input:
-        prompts=prompts_of,
-        responses="<results>/{model}/responses/{shard}.jsonl",
         weights="<results>/{model}/weights",
         template=SETTINGS["templates"]["judge"],
     output:
+        responses="<results>/{model}/responses/{shard}.jsonl",
+        responses_stats="<results>/{model}/responses/{shard}.stats.json",
         judgments="<results>/{model}/judgments/{shard}.jsonl",
-        stats="<results>/{model}/judgments/{shard}.stats.json",
+        judgments_stats="<results>/{model}/judgments/{shard}.stats.json",
     log:
-        "<results>/logs/judge_responses/{model}/{shard}.log",
+        "<results>/logs/sample_and_judge/{model}/{shard}.log",
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]
     resources:
         **needs("engine"),
     params:
-        **SAMPLING["judgments"],
         **engine_params(),
+        store=completion_store,
+        responses=SAMPLING["responses"],
+        judgments=SAMPLING["judgments"],
+        system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
-        code=fingerprint("judge_responses.py"),
+        shards=len(SHARDS),
+        code=fingerprint("sample_and_judge.py"),
     script:
-        "../../scripts/judge_responses.py"
+        "../../scripts/sample_and_judge.py"
 
 
 rule meta_judge:
@@ -74,6 +53,7 @@ rule meta_judge:
     params:
         **SAMPLING["meta_judgments"],
         **engine_params(),
+        store=completion_store,
         seed=SEED,
         code=fingerprint("meta_judge.py"),
     script:
