@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 # from this file's place, not from workflow.basedir: workflow/Snakefile includes the one at the root
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
 sys.path[:0] = [f"{BASE}/workflow", f"{BASE}/scripts"]
+import estimate
 import fingerprint as fingerprints
 import plan as plans
 import provenance
@@ -376,6 +377,13 @@ def sampling_stats(wildcards):
         )
     held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * TABLE_3
     return data + sampled + expand(files, model=REPORTED) + held_out
+
+
+def show_estimate():
+    """How long the whole run will take, before its first job."""
+    text = estimate.line(PLAN, SETTINGS, BASE / "scripts")
+    if text:
+        print(text, file=sys.stderr, flush=True)
 
 
 def show_scoreboard():
