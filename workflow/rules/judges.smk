@@ -213,9 +213,9 @@ rule score_mt_bench:
 
 
 use rule sample_responses as answer_held_out with:
-    # the seed's responses to the held-out prompts, sampled as in the loop
+    # the seed's responses to prompts that EFT does not train on, sampled as in the loop
     input:
-        prompts="<results>/data/eft/eval_prompts.jsonl",
+        prompts="<results>/data/eft/comparison_prompts.jsonl",
         weights="<results>/seed/weights",
     output:
         responses="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl",
@@ -234,7 +234,7 @@ use rule sample_responses as answer_held_out with:
 use rule judge_responses as judge_held_out with:
     # a model's scores of them
     input:
-        prompts="<results>/data/eft/eval_prompts.jsonl",
+        prompts="<results>/data/eft/comparison_prompts.jsonl",
         responses="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl",
         weights="<results>/{model}/weights",
         template=SETTINGS["templates"]["judge"],
@@ -249,7 +249,7 @@ rule compare_fixed_responses:
     """GPT-4 chosen: a judge compares two of the seed's responses to each held-out prompt, in both orders."""
     input:
         **judge_weights("judge_vs_gpt4"),
-        prompts="<results>/data/eft/eval_prompts.jsonl",
+        prompts="<results>/data/eft/comparison_prompts.jsonl",
         responses=HELD_OUT_RESPONSES,
     output:
         verdicts="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.jsonl",
@@ -274,7 +274,7 @@ rule compare_best_and_worst:
     """Self chosen: a judge compares the responses that a model scores best and worst, in both orders."""
     input:
         **judge_weights("judge_vs_gpt4"),
-        prompts="<results>/data/eft/eval_prompts.jsonl",
+        prompts="<results>/data/eft/comparison_prompts.jsonl",
         responses=HELD_OUT_RESPONSES,
         judgments=HELD_OUT_JUDGMENTS,
     output:
