@@ -67,7 +67,7 @@ OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
 TABLE_3 = "judge_vs_gpt4" in JUDGED
 ANSWERED = [name for name in SETTINGS["benchmarks"]["run"] if name != "judge_vs_gpt4"]
-HELD_OUT_PROMPTS = "<results>/data/eft/eval_prompts.jsonl"
+HELD_OUT_PROMPTS = "<results>/data/eft/comparison_prompts.jsonl"
 HELD_OUT_RESPONSES = "<results>/seed/benchmarks/judge_vs_gpt4/responses.jsonl"
 HELD_OUT_JUDGMENTS = "<results>/{model}/benchmarks/judge_vs_gpt4/judgments.jsonl"
 
