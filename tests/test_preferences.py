@@ -245,6 +245,20 @@ def test_a_tie_for_the_lowest_elo_is_drawn_by_the_seed():
     assert rejected == [elo_and_pairs(first_but_for_j1, seed=seed)[2][0]["rejected_id"] for seed in range(20)]
 
 
+def truncated(judgments, cut):
+    return [row | {"finish_reason": "length" if row["judgment_id"] == cut else "stop"} for row in judgments]
+
+
+def test_a_truncated_judgment_is_never_chosen_and_may_be_rejected():
+    responses, judgments, verdicts = run(the_longer)  # order j1, j0, j2
+    elo, _ = elo_rows(judgments, verdicts, "iteration", 1e-3)
+    pairs, facts = judge_pairs(PROMPTS, responses, truncated(judgments, J1), elo, JUDGE, None, 0)
+    assert pairs == []
+    assert facts["outcome"]["the judgment of highest Elo may not be chosen (cut at the token limit)"] == 1
+    (pair,), _ = judge_pairs(PROMPTS, responses, truncated(judgments, J2), elo, JUDGE, None, 0)
+    assert (pair["chosen_id"], pair["rejected_id"]) == (J1, J2)
+
+
 def test_a_meta_judge_that_is_never_read_gives_no_judge_pair():
     elo, elo_facts, pairs, _ = elo_and_pairs(never)
     assert (elo_facts["unparsed"], elo_facts["omega1"], elo_facts["omega2"]) == (6, 0.5, 0.5)

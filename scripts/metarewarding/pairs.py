@@ -65,13 +65,21 @@ def select_response_to_meta_judge(
     return tied[0] if len(tied) == 1 else tied[rng.integers(len(tied))]
 
 
-def select_judge_pair(elo: Sequence[float], rng: np.random.Generator) -> tuple[int, int] | None:
+def select_judge_pair(
+    elo: Sequence[float], rng: np.random.Generator, may_be_chosen: Sequence[bool] | None = None
+) -> tuple[int, int] | None:
     """(index of the highest Elo, index of the lowest), ties drawn by ``rng`` (section 2.2).
 
-    None when all scores are equal: nothing was won, so nothing is preferred.
+    ``may_be_chosen`` (default: all) says which of those tied for the highest Elo may be chosen.
+    None when all scores are equal (nothing was won, so nothing is preferred) or when no judgment of the highest Elo
+    may be chosen.
     """
     if len(elo) < 2 or compare(max(elo), min(elo)) == 0:
         return None
     best = [i for i, score in enumerate(elo) if compare(score, max(elo)) == 0]
+    if may_be_chosen is not None:
+        best = [i for i in best if may_be_chosen[i]]
+    if not best:
+        return None
     worst = [i for i, score in enumerate(elo) if compare(score, min(elo)) == 0]
     return int(best[rng.integers(len(best))]), int(worst[rng.integers(len(worst))])
