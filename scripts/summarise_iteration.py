@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from job import logged
-from metarewarding import pairs, sampling
+from metarewarding import pairs, sampling, ties
 from metarewarding.records import (
     Elo,
     Judgment,
@@ -115,6 +115,7 @@ def look_inside(prompts, responses, judgments, verdicts, scores, elo, chosen_pai
         role |= {pair["chosen_id"]: "chosen", pair["rejected_id"]: "rejected"}
     score_of = {row["response_id"]: row for row in scores}
     elo_of = {row["judgment_id"]: row["elo"] for row in elo}
+    level_of: dict[str, int] = {}  # of a response among its prompt's, by score
     found = []
     for prompt in prompts:
         prompt_id = prompt["prompt_id"]
@@ -129,7 +130,10 @@ def look_inside(prompts, responses, judgments, verdicts, scores, elo, chosen_pai
             | {"judgments": of_response.get(row["response_id"], [])}
             for row in responses[prompt_id]
         ]
-        answers.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0), row["response_id"]))
+        scored = [row for row in answers if row["score"] is not None]
+        for row, level in zip(scored, ties.levels([row["score"] for row in scored]), strict=True):
+            level_of[row["response_id"]] = level
+        answers.sort(key=lambda row: (-level_of.get(row["response_id"], -1), row["response_id"]))
         ranked = sorted((row for row in elo if row["prompt_id"] == prompt_id), key=lambda row: -row["elo"])
         met = [{key: row[key] for key in ("first", "second", "winner", "text")} for row in verdicts[prompt_id]]
         found.append(

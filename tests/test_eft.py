@@ -55,8 +55,8 @@ def test_the_best_reply_stands_first():
 
 
 def test_a_written_judgment_comes_along():
-    rows = eft.ranked_replies(tree(reply("a", 0, judgment="Good. Score: 4"), reply("b", 1, judgment=None)))
-    assert [row.get("judgment") for row in rows] == ["Good. Score: 4", None]
+    rows = eft.ranked_replies(tree(reply("a", 0, judgment="Good.\nScore: 4"), reply("b", 1, judgment=None)))
+    assert [row.get("judgment") for row in rows] == ["Good.\nScore: 4", None]
     assert "judgment" not in rows[1]
 
 
@@ -334,7 +334,7 @@ TEMPLATE = "User: {prompt}\n<response>{response}</response>"
 
 
 def test_an_example_is_the_judge_prompt_and_a_judgment():
-    assert eft.examples(ranked("t", 0), {"t-0": [("Good. Score: 4", 4.0), ("Fair. Score: 3", 3.0)]}, TEMPLATE) == [
+    assert eft.examples(ranked("t", 0), {"t-0": [("Good.\nScore: 4", 4.0), ("Fair.\nScore: 3", 3.0)]}, TEMPLATE) == [
         {
             "prompt_id": "t",
             "response_id": "t-0",
@@ -342,13 +342,13 @@ def test_an_example_is_the_judge_prompt_and_a_judgment():
             "completion": [{"role": "assistant", "content": text}],
             "score": value,
         }
-        for text, value in (("Good. Score: 4", 4.0), ("Fair. Score: 3", 3.0))
+        for text, value in (("Good.\nScore: 4", 4.0), ("Fair.\nScore: 3", 3.0))
     ]
 
 
 def test_a_ranked_reply_without_a_readable_judgment_is_named():
-    rows = eft.ranked_replies(tree(reply("a", 0, judgment="Good. Score: 4"), reply("b", 1, judgment="No idea.")))
-    assert written_judgments(rows[:1], "trees.jsonl") == {"a": [("Good. Score: 4", 4)]}
+    rows = eft.ranked_replies(tree(reply("a", 0, judgment="Good.\nScore: 4"), reply("b", 1, judgment="No idea.")))
+    assert written_judgments(rows[:1], "trees.jsonl") == {"a": [("Good.\nScore: 4", 4)]}
     with pytest.raises(UserError, match=r"trees\.jsonl.*'b'"):
         written_judgments(rows, "trees.jsonl")
 
