@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from job import logged
-from metarewarding import pairs, sampling, ties
+from metarewarding import degeneration, pairs, sampling, ties
 from metarewarding.records import (
     Elo,
     Judgment,
@@ -26,6 +26,7 @@ from metarewarding.records import (
 LOOKED_INTO = 6  # prompts whose texts are kept, drawn by seed
 POINTS = 150  # responses in the plot of length against score, of prompts drawn by seed
 BINS = 24  # of the Elo histogram
+DISTINCT_2_OF = 200  # prompts, drawn by seed: a fixed number, as distinct-2 falls with the number of texts
 QUANTILES = (5, 25, 50, 75, 95)
 
 
@@ -86,6 +87,25 @@ def elo_spread(elo: list[dict]) -> dict | None:
         "edges": edges.tolist(),
         "range": quantiles(max(of) - min(of) for of in by_response.values()),
     }
+
+
+def degenerate(responses: Iterable[dict], of_distinct_2: set[str]) -> dict | None:
+    """{responses, repeated_8grams, empty (shares of the responses), distinct_2}; None without responses.
+
+    ``of_distinct_2``: the prompts whose responses distinct-2 is computed over, all together.
+    """
+    count = repeated = empty = 0
+    texts = []
+    for row in responses:
+        count += 1
+        repeated += degeneration.repeats(row["text"])
+        empty += not row["text"].strip()
+        if row["prompt_id"] in of_distinct_2:
+            texts.append(row["text"])
+    if not count:
+        return None
+    shares = {"repeated_8grams": repeated / count, "empty": empty / count}
+    return {"responses": count} | shares | {"distinct_2": degeneration.distinct(texts)}
 
 
 def drawn(prompt_ids: Iterable[str], seed: int) -> list[str]:
@@ -163,6 +183,7 @@ def main(job):
         "lengths": quantiles(row["length"] for row in scores),
         "points": length_against_score(scores, actor_pairs, p.rho, p.seed),
         "elo": elo_spread(elo),
+        "degeneration": degenerate(rows_of(paths["responses"], Response), set(drawn(prompts, p.seed)[:DISTINCT_2_OF])),
     }
     print({key: value for key, value in summary.items() if key != "points"})
     write_json(job.output.summary, summary)
