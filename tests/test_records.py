@@ -259,7 +259,9 @@ def decoder(request, monkeypatch):
         monkeypatch.setattr(records, "_decode", records._decode_json)
 
 
-@pytest.mark.parametrize("line", ['{"prompt_id": "p", "text": NaN}', '{"prompt_id": "p", "text": "Wh', "{} {}", "[1]", "7"])
+@pytest.mark.parametrize(
+    "line", ['{"prompt_id": "p", "text": NaN}', '{"prompt_id": "p", "text": "Wh', "{} {}", "[1]", "7"]
+)
 def test_either_decoder_refuses_a_bad_line_in_the_same_words(path, decoder, line):
     refused(lines(path, {"prompt_id": "p", "text": "Why?"}, line), Prompt, "line 2")
 

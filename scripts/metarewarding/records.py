@@ -16,7 +16,6 @@ from typing import Literal, NotRequired, TypedDict, get_type_hints
 from metarewarding.errors import UserError
 
 
-
 def _reject_constant(name: str):
     raise ValueError(f"{name} is no number")
 
