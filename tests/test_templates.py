@@ -94,7 +94,7 @@ def test_a_faulty_template_file_is_named(tmp_path):
 # -- the project's own
 
 
-@pytest.mark.parametrize("role", ["judge", "meta_judge", "generate"])
+@pytest.mark.parametrize("role", ["judge", "meta_judge", "generate", "category"])
 def test_the_projects_templates_are_complete(role):
     files = sorted(CONFIG.glob(f"*/{role}.txt"))
     assert files

@@ -9,6 +9,7 @@ PLACEHOLDERS = {
     "judge": ("prompt", "response"),
     "meta_judge": ("prompt", "response", "judgment_a", "judgment_b"),
     "generate": ("demonstrations", "next"),
+    "category": ("categories", "prompt"),
 }
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 

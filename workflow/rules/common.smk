@@ -279,6 +279,13 @@ def judge_needs(benchmark):
     return needs("engine") | ({"gpu": split} if split > NEEDS["engine"]["gpu"] else {})
 
 
+def categories_of(wildcards):
+    """The categories of AlpacaEval's instructions, from a judge or a file; published answers are scored without."""
+    if CATEGORIES is None or wildcards.model.startswith("published/"):
+        return {}
+    return {"categories": benchmark_file("alpaca_eval_categories.json") if CATEGORIES == "judge" else CATEGORIES}
+
+
 def published_verdicts(wildcards):
     if not CALIBRATIONS:
         raise WorkflowError(
