@@ -307,18 +307,24 @@ def _check_across(settings: dict) -> list[str]:
 
 def _check_templates(settings: dict) -> list[str]:
     faults = []
-    for role, path in _templates(settings).items():
+    for role in _templates(settings):
         try:
-            templates.load(path, role)
+            templates.load(template_files(settings, role), role)
         except UserError as error:
             faults.append(f"config: templates.{role}: {error}")
     return faults
 
 
+def template_files(settings: dict, role: str) -> list[str]:
+    """[a template's file, and the rubric's where the template includes it]."""
+    path, rubric = settings["templates"][role], settings["templates"]["rubric"]
+    return [path, rubric] if role != "generate" and rubric and templates.includes_rubric(path) else [path]
+
+
 def _templates(settings: dict) -> dict[str, str]:
     """The templates that are read: prompt generation's only where prompts are generated."""
     generates = settings["prompts"]["source"] == "generate"
-    return {role: path for role, path in settings["templates"].items() if role != "generate" or generates}
+    return {role: settings["templates"][role] for role in ("judge", "meta_judge", *["generate"] * generates)}
 
 
 def _check_pool(settings: dict) -> list[str]:
@@ -429,6 +435,8 @@ def _check_judges(benchmarks: dict) -> list[str]:
 
 def _files(settings: dict) -> list[tuple[str, str]]:
     files = [(f"templates.{role}", path) for role, path in _templates(settings).items()]
+    if settings["templates"]["rubric"]:
+        files.append(("templates.rubric", settings["templates"]["rubric"]))
     if not settings["eft"]["trees"].startswith("hf://"):
         files.append(("eft.trees", settings["eft"]["trees"]))
     if settings["prompts"]["source"] == "file":

@@ -32,7 +32,7 @@ rule judge_rankings:
     input:
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         judgments="<results>/{model}/benchmarks/judge_agreement/judgments.jsonl",
         stats="<results>/{model}/benchmarks/judge_agreement/judgments.stats.json",
@@ -58,7 +58,7 @@ rule judge_answers:
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
         weights="<results>/m0/weights",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         verdicts="<results>/{model}/benchmarks/arena_laptop/verdicts.jsonl",
         stats="<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json",

@@ -237,7 +237,7 @@ use rule judge_responses as judge_held_out with:
         prompts="<results>/data/eft/eval_prompts.jsonl",
         responses="<results>/seed/benchmarks/judge_vs_gpt4/responses/{shard}.jsonl",
         weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         judgments="<results>/{model}/benchmarks/judge_vs_gpt4/judgments/{shard}.jsonl",
         stats="<results>/{model}/benchmarks/judge_vs_gpt4/judgments/{shard}.stats.json",

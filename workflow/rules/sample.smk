@@ -33,7 +33,7 @@ rule judge_responses:
         prompts=prompts_of,
         responses="<results>/{model}/responses/{shard}.jsonl",
         weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         judgments="<results>/{model}/judgments/{shard}.jsonl",
         stats="<results>/{model}/judgments/{shard}.stats.json",
@@ -60,7 +60,7 @@ rule meta_judge:
         responses="<results>/{model}/responses/{shard}.jsonl",
         judgments="<results>/{model}/judgments/{shard}.jsonl",
         weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["meta_judge"],
+        template=TEMPLATES["meta_judge"],
     output:
         meta_judgments="<results>/{model}/meta_judgments/{shard}.jsonl",
         stats="<results>/{model}/meta_judgments/{shard}.stats.json",
