@@ -155,7 +155,7 @@ def build(root: Path, said: str | None = None) -> dict[str, list[Path]]:
     def put(kind: str, path: str, value) -> None:
         files.setdefault(kind, []).append(write(root / path, value))
 
-    template = templates.load(ROOT / "config/prompts/judge.txt", "judge")
+    template = templates.load([ROOT / "config/prompts/judge.txt", ROOT / "config/prompts/rubric.txt"], "judge")
     put("eft", "data/eft/stats.json", {"eval_prompts": 190, "eval_replies": 580})
     rows = {model: rows_of(model, Random(model), said) for model in dict.fromkeys(PARENTS.values())}
     for model, of in rows.items():

@@ -276,6 +276,8 @@ def put(path, value):
         ("eft.trees", "hf://OpenAssistant/oasst1", "eft.trees: hf://OpenAssistant/oasst1 is not of the form"),
         ("eft.trees", "hf://datasets/a/b@c/d.jsonl", "written needs judgments in the trees"),
         ("prompts.generation.model", "written", "prompts.generation.model: 'written' is neither"),
+        ("templates.rubric", "nowhere.txt", "templates.rubric: the file nowhere.txt does not exist"),
+        ("templates.judge", "config/prompts/judge.txt", "includes {rubric}. Set templates.rubric"),
         ("prompts.path", None, "prompts.path: missing"),
         ("prompts.path", [], "prompts.path"),
         ("benchmarks.run", ["alpaca_evil"], "benchmarks.run[0]: 'alpaca_evil' is not one of"),

@@ -18,6 +18,7 @@ import yaml
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 import settings as config_settings  # noqa: E402
 
+from metarewarding import templates  # noqa: E402
 from metarewarding.measured import measure  # noqa: E402
 
 # Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM).
@@ -59,7 +60,7 @@ class Plan:
 
     def template(self, role: str) -> float:
         """Tokens of a template without its placeholders."""
-        text = Path(self.settings["templates"][role]).read_text(encoding="utf-8")
+        text = templates.load(config_settings.template_files(self.settings, role), role)
         for name in ("prompt", "response", "judgment_a", "judgment_b", "demonstrations", "next"):
             text = text.replace("{" + name + "}", "")
         return self.tokens(len(text))

@@ -309,17 +309,23 @@ def _check_templates(settings: dict) -> list[str]:
     faults = []
     for key, role, path in _templates(settings):
         try:
-            templates.load(path, role)
+            templates.load(path if role == "category" else template_files(settings, role), role)
         except UserError as error:
             faults.append(f"config: {key}: {error}")
     return faults
 
 
+def template_files(settings: dict, role: str) -> list[str]:
+    """[a template's file, and the rubric's where the template includes it]."""
+    path, rubric = settings["templates"][role], settings["templates"]["rubric"]
+    return [path, rubric] if role != "generate" and rubric and templates.includes_rubric(path) else [path]
+
+
 def _templates(settings: dict) -> list[tuple[str, str, str]]:
     """(key, role, path) of the templates that are read: two of them only where a model generates prompts or labels."""
     generates, alpaca = settings["prompts"]["source"] == "generate", settings["benchmarks"]["alpaca_eval"]
-    found = [(f"templates.{role}", role, path) for role, path in settings["templates"].items()]
-    found = [row for row in found if row[1] != "generate" or generates]
+    roles = ("judge", "meta_judge", *["generate"] * generates)
+    found = [(f"templates.{role}", role, settings["templates"][role]) for role in roles]
     if alpaca["categories"] == "judge":
         found.append(("benchmarks.alpaca_eval.category_template", "category", alpaca["category_template"]))
     return found
@@ -460,6 +466,8 @@ def _check_judges(benchmarks: dict) -> list[str]:
 
 def _files(settings: dict) -> list[tuple[str, str]]:
     files = [(key, path) for key, _, path in _templates(settings)]
+    if settings["templates"]["rubric"]:
+        files.append(("templates.rubric", settings["templates"]["rubric"]))
     if not settings["eft"]["trees"].startswith("hf://"):
         files.append(("eft.trees", settings["eft"]["trees"]))
     if settings["eft"]["eval_ids"]:

@@ -25,6 +25,8 @@ except config_settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 provenance.export(SETTINGS, BASE)
 PLAN = plans.plan(SETTINGS)
+# {role: its template, and the rubric that it includes}
+TEMPLATES = {role: config_settings.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "generate")}
 
 
 wildcard_constraints:
