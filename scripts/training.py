@@ -58,6 +58,7 @@ def auto_precision(config_class: type) -> type:
             if self.bf16 is None and not self.fp16:
                 self.bf16 = resolve_dtype("auto", gpu=False if self.use_cpu else None) == "bfloat16"
             super().__post_init__()
+            self.__class__ = config_class  # which pickle finds, when the arguments are saved in a checkpoint
 
     return AutoPrecision
 
