@@ -267,7 +267,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
 
 
 _SETTINGS = (
-    "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim", "bf16",
+    "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim",
     "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",
     "precompute_ref_log_probs", "loss_type", "world_size", "model_init_kwargs",
 )  # fmt: skip

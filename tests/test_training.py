@@ -179,13 +179,18 @@ class Run:
 
     def here(self):
         """(exit status, what was printed, what was printed on stderr) of a run in this process."""
-        printed, errors = StringIO(), StringIO()
+        import torch
+
+        printed, errors, threads = StringIO(), StringIO(), torch.get_num_threads()
+        torch.set_num_threads(1)
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(errors):
             patch.setattr(sys, "argv", [self.script, *self.words])
             try:
                 runpy.run_path(str(ROOT / self.script), run_name="__main__")
             except SystemExit as end:
                 return end.code, printed.getvalue(), errors.getvalue()
+            finally:
+                torch.set_num_threads(threads)
         return 0, printed.getvalue(), errors.getvalue()
 
     def read(self, printed):
