@@ -28,5 +28,9 @@ rule all:
         sampled_rows,
 
 
+onstart:
+    show_estimate()
+
+
 onsuccess:
     show_scoreboard()

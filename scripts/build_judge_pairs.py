@@ -3,7 +3,7 @@
 from collections import Counter
 
 from job import logged
-from metarewarding import pairs, sampling, templates
+from metarewarding import pairs, sampling, templates, ties
 from metarewarding.records import Elo, Judgment, Prompt, Response, read_jsonl, unique_by, write_json, write_jsonl
 
 
@@ -20,11 +20,17 @@ def judge_pairs(prompts, responses, judgments, elo, template, max_judgment_chars
         if not rated:
             outcome["no response with two differing scores and texts"] += 1
             continue
-        picked = pairs.select_judge_pair(
-            [row["elo"] for row in rated], sampling.rng(seed, "Elo ties", prompt["prompt_id"])
-        )
+        elos = [row["elo"] for row in rated]
+        whole = [judgment_of[row["judgment_id"]]["finish_reason"] != "length" for row in rated]
+        rng = sampling.rng(seed, "Elo ties", prompt["prompt_id"])
+        picked = pairs.select_judge_pair(elos, rng, may_be_chosen=whole)
         if picked is None:
-            outcome["all Elo scores equal (no verdict, or a draw)"] += 1
+            equal = ties.compare(max(elos), min(elos)) == 0
+            outcome[
+                "all Elo scores equal (no verdict, or a draw)"
+                if equal
+                else "the judgment of highest Elo may not be chosen (cut at the token limit)"
+            ] += 1
             continue
         best, worst = (rated[i] for i in picked)
         chosen, rejected = judgment_of[best["judgment_id"]], judgment_of[worst["judgment_id"]]

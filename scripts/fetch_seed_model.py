@@ -135,11 +135,61 @@ def check_model(folder: Path, source: str) -> None:
         raise UserError(f"{source}: the model lacks {', '.join(missing)}.")
     from transformers import AutoTokenizer
 
-    if AutoTokenizer.from_pretrained(folder).chat_template is None:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if tokenizer.chat_template is None:
         raise UserError(
             f"{source}: the tokenizer has no chat template. Take an instruction-tuned model, or add a "
             "chat_template.jinja."
         )
+    fault = chat_template_fault(tokenizer, generation_ends(folder, tokenizer))
+    if fault:
+        raise UserError(f"{source}: {fault}")
+
+
+def generation_ends(folder: Path, tokenizer) -> set[int]:
+    """The token ids that end a text in generation, by generation_config.json or else config.json."""
+    from transformers import AutoConfig, GenerationConfig
+
+    has_own = (folder / "generation_config.json").is_file()
+    config = GenerationConfig.from_pretrained(folder) if has_own else AutoConfig.from_pretrained(folder)
+    ends = config.eos_token_id if config.eos_token_id is not None else tokenizer.eos_token_id
+    return set(ends if isinstance(ends, list) else [ends])
+
+
+def chat_template_fault(tokenizer, ends: set[int]) -> str | None:
+    """Return what is wrong with the chat template, or None.
+
+    Training renders prompt and answer, sampling the prompt alone. The model learns what it is asked for only if the
+    first rendering begins with the second, and learns to stop only if the answer's turn ends in one of ``ends``.
+    """
+
+    def tokens(*turns: tuple[str, str], **settings) -> list[int]:
+        chat = [{"role": role, "content": text} for role, text in turns]
+        return tokenizer.apply_chat_template(chat, tokenize=True, return_dict=True, **settings)["input_ids"]
+
+    prompt = tokens(("user", "Question"), add_generation_prompt=True)
+    whole = tokens(("user", "Question"), ("assistant", "Answer"))
+    bos = tokenizer.bos_token_id
+    if bos is not None and prompt[:2] == [bos, bos]:
+        return f"the chat template begins with {tokenizer.bos_token} 2 times. Remove one of them."
+    if whole[: len(prompt)] != prompt:
+        return (
+            "the chat template renders a prompt otherwise when an answer follows. A chat must begin with the prompt "
+            "as it is rendered with add_generation_prompt."
+        )
+    closing = [token for token in whole[len(prompt) :] if token in ends or token in tokenizer.all_special_ids]
+    names = tokenizer.convert_ids_to_tokens(closing)
+    if not closing or closing[0] not in ends:
+        return (
+            f"the chat template ends an answer with {names[0] if names else 'no special token'}, which does not end "
+            "generation. Add the id of the token that ends a turn to eos_token_id in generation_config.json."
+        )
+    if not ends.issuperset(closing):
+        return (
+            f"the chat template writes {' '.join(names[1:])} after the end of an answer, and training would teach it. "
+            "The assistant's turn must be opened only where add_generation_prompt is set."
+        )
+    return None
 
 
 @logged

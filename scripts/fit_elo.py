@@ -4,7 +4,7 @@ import numpy as np
 
 from job import logged
 from metarewarding import elo, meta_judging
-from metarewarding.records import Judgment, MetaJudgment, read_jsonl, unique_by, write_json, write_jsonl
+from metarewarding.records import Judgment, MetaJudgment, iter_jsonl, unique_by, write_json, write_jsonl
 
 
 def elo_rows(judgments, meta_judgments, position_weights, l2):
@@ -21,11 +21,10 @@ def elo_rows(judgments, meta_judgments, position_weights, l2):
     rows, everything = [], {}
     for response_id, verdicts in by_response.items():
         ids = list(dict.fromkeys(identity for row in verdicts for identity in (row["first"], row["second"])))
-        weights = {
-            "iteration": omegas,
-            "response": meta_judging.position_weights(verdicts),
-            "none": (0.5, 0.5),
-        }[position_weights]
+        if position_weights == "response":
+            weights = meta_judging.position_weights(verdicts)
+        else:
+            weights = {"iteration": omegas, "none": (0.5, 0.5)}[position_weights]
         everything[response_id] = (ids, meta_judging.battle_matrix(ids, verdicts, *weights))
     # responses with the same number of judgments are fitted in one batch
     for size in sorted({len(ids) for ids, _ in everything.values()}):
@@ -54,11 +53,21 @@ def elo_rows(judgments, meta_judgments, position_weights, l2):
     return sorted(rows, key=lambda row: row["judgment_id"]), facts
 
 
+def read_without_texts(paths, kind):
+    """The rows of all ``paths`` without their texts, which are most of their memory and not needed here."""
+    rows = []
+    for path in paths:
+        for row in iter_jsonl(path, kind):
+            del row["text"]
+            rows.append(row)
+    return rows
+
+
 @logged
 def main(job):
     p = job.params
-    judgments = [row for path in job.input.judgments for row in read_jsonl(path, Judgment)]
-    meta_judgments = [row for path in job.input.meta_judgments for row in read_jsonl(path, MetaJudgment)]
+    judgments = read_without_texts(job.input.judgments, Judgment)
+    meta_judgments = read_without_texts(job.input.meta_judgments, MetaJudgment)
     rows, facts = elo_rows(judgments, meta_judgments, p.position_weights, p.elo_l2)
     print(facts)
     write_jsonl(job.output.elo, rows)

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from metarewarding.errors import UserError
+from metarewarding.precision import resolve_dtype
 from metarewarding.progress import Progress
 
 STARTED = time.time()
@@ -102,13 +103,18 @@ def provenance() -> dict:
 
 
 def host() -> dict:
-    """The kind of machine, not its name: {system, cpu, cores (of this job), memory_gb, gpus}."""
+    """The kind of machine, not its name: {system, cpu, cores (of this job), memory_gb, gpus, auto_dtype}.
+
+    ``auto_dtype`` is what `dtype: auto` means there (metarewarding/precision.py).
+    """
+    names = gpus()
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _first_value("/proc/cpuinfo", "model name"),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(int((_first_value("/proc/meminfo", "MemTotal") or "0 kB").split()[0]) / 1e6, 1),
-        "gpus": gpus(),
+        "gpus": names,
+        "auto_dtype": resolve_dtype("auto", gpu=bool(names)),
     }
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from job import logged
-from metarewarding import judging
+from metarewarding import judging, ties
 from metarewarding.errors import UserError
 from metarewarding.records import Judgment, Response, read_jsonl, write_json
 from metarewarding.sampling import rng
@@ -21,7 +21,7 @@ def win_rate(scores: dict, baseline: dict, rounds: int, generator) -> dict:
     if not shared:
         raise UserError("no prompt has a readable score for both the model's and the seed's answer.")
     model, seed = (np.array([of[prompt_id] for prompt_id in shared]) for of in (scores, baseline))
-    outcomes = np.where(model > seed, 1.0, np.where(model < seed, 0.0, 0.5))
+    outcomes = np.array([(1 + ties.compare(*of)) / 2 for of in zip(model, seed, strict=True)])
     means = outcomes[generator.integers(len(shared), size=(rounds, len(shared)))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return {

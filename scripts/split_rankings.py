@@ -1,4 +1,6 @@
-"""Human rankings -> three sets without a common prompt: IFT demonstrations, replies to judge, held-out replies."""
+"""Human rankings -> IFT demonstrations, replies to judge, held-out replies, and the prompts of table 3."""
+
+from pathlib import Path
 
 from job import logged
 from metarewarding import eft
@@ -7,8 +9,8 @@ from metarewarding.records import Prompt, write_json, write_jsonl
 from metarewarding.sampling import rng
 
 
-def build(trees, ift_prompts, eval_prompts, seed):
-    """(IFT replies, candidate replies, held-out replies, facts) from the trees at the path ``trees``."""
+def build(trees, seed, **wanted):
+    """({part: its prompts}, facts) from the trees at the path ``trees``; ``wanted`` as ``eft.split`` takes it."""
     replies, with_synthetic, seen = [], [], set()
     for tree in eft.read_trees(trees):
         if tree["message_tree_id"] in seen:
@@ -16,31 +18,40 @@ def build(trees, ift_prompts, eval_prompts, seed):
         seen.add(tree["message_tree_id"])
         replies.append(eft.ranked_replies(tree))
         with_synthetic.append(eft.ranked_replies(tree, synthetic=True))
-    ift, train, held_out = eft.split(replies, ift_prompts, eval_prompts, rng(seed, "EFT split"))
+    parts = eft.split(replies, rng(seed, "EFT split"), **wanted)
     facts = {
         "trees": len(replies),
         "ranked": eft.count(with_synthetic),
         "ranked_and_not_synthetic": eft.count(replies),
-        "ift_prompts": len(ift),
-        "train_prompts": len(train),
-        "train_replies": sum(map(len, train)),
-        "eval_prompts": len(held_out),
-        "eval_replies": sum(map(len, held_out)),
+        "ift_prompts": len(parts["ift"]),
+        "comparison_prompts": len(parts["comparison"]),
+        "train_prompts": len(parts["train"]),
+        "train_replies": sum(map(len, parts["train"])),
+        "eval_prompts": len(parts["eval"]),
+        "eval_replies": sum(map(len, parts["eval"])),
     }
-    in_rows = [[row for of_prompt in part for row in of_prompt] for part in (train, held_out)]
-    return [of_prompt[0] for of_prompt in ift], *in_rows, facts
+    return parts, facts
 
 
 @logged
 def main(job):
     p = job.params
-    ift, candidates, held_out, facts = build(job.input.trees, p.ift_prompts, p.eval_prompts, p.seed)
+    ids = job.input.get("eval_ids")
+    parts, facts = build(
+        job.input.trees,
+        p.seed,
+        ift_prompts=p.ift_prompts,
+        eval_prompts=p.eval_prompts,
+        comparison_prompts=p.comparison_prompts,
+        exclude_ift_prompts=p.exclude_ift_prompts,
+        eval_ids=Path(ids).read_text(encoding="utf-8").split() if ids else None,
+    )
     print(facts, flush=True)
-    write_jsonl(job.output.ift, ift)
-    write_jsonl(job.output.candidates, candidates)
-    write_jsonl(job.output.eval, held_out)
-    prompts = {row["prompt_id"]: Prompt(prompt_id=row["prompt_id"], text=row["prompt"]) for row in held_out}
-    write_jsonl(job.output.eval_prompts, prompts.values())
+    write_jsonl(job.output.ift, [of_prompt[0] for of_prompt in parts["ift"]])
+    write_jsonl(job.output.candidates, [row for of_prompt in parts["train"] for row in of_prompt])
+    write_jsonl(job.output.eval, [row for of_prompt in parts["eval"] for row in of_prompt])
+    first = [of_prompt[0] for of_prompt in parts["comparison"]]
+    write_jsonl(job.output.comparison, [Prompt(prompt_id=row["prompt_id"], text=row["prompt"]) for row in first])
     write_json(job.output.stats, facts)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from job import logged
-from metarewarding import pairs, sampling
+from metarewarding import degeneration, pairs, sampling, ties
 from metarewarding.records import (
     Elo,
     Judgment,
@@ -26,6 +26,7 @@ from metarewarding.records import (
 LOOKED_INTO = 6  # prompts whose texts are kept, drawn by seed
 POINTS = 150  # responses in the plot of length against score, of prompts drawn by seed
 BINS = 24  # of the Elo histogram
+DISTINCT_2_OF = 200  # prompts, drawn by seed: a fixed number, as distinct-2 falls with the number of texts
 QUANTILES = (5, 25, 50, 75, 95)
 
 
@@ -88,6 +89,25 @@ def elo_spread(elo: list[dict]) -> dict | None:
     }
 
 
+def degenerate(responses: Iterable[dict], of_distinct_2: set[str]) -> dict | None:
+    """{responses, repeated_8grams, empty (shares of the responses), distinct_2}; None without responses.
+
+    ``of_distinct_2``: the prompts whose responses distinct-2 is computed over, all together.
+    """
+    count = repeated = empty = 0
+    texts = []
+    for row in responses:
+        count += 1
+        repeated += degeneration.repeats(row["text"])
+        empty += not row["text"].strip()
+        if row["prompt_id"] in of_distinct_2:
+            texts.append(row["text"])
+    if not count:
+        return None
+    shares = {"repeated_8grams": repeated / count, "empty": empty / count}
+    return {"responses": count} | shares | {"distinct_2": degeneration.distinct(texts)}
+
+
 def drawn(prompt_ids: Iterable[str], seed: int) -> list[str]:
     """All of the ``prompt_ids``, in an order that seed and ids decide."""
     return sorted(prompt_ids, key=lambda prompt_id: sampling.rng(seed, "report", prompt_id).random())
@@ -115,6 +135,7 @@ def look_inside(prompts, responses, judgments, verdicts, scores, elo, chosen_pai
         role |= {pair["chosen_id"]: "chosen", pair["rejected_id"]: "rejected"}
     score_of = {row["response_id"]: row for row in scores}
     elo_of = {row["judgment_id"]: row["elo"] for row in elo}
+    level_of: dict[str, int] = {}  # of a response among its prompt's, by score
     found = []
     for prompt in prompts:
         prompt_id = prompt["prompt_id"]
@@ -129,7 +150,10 @@ def look_inside(prompts, responses, judgments, verdicts, scores, elo, chosen_pai
             | {"judgments": of_response.get(row["response_id"], [])}
             for row in responses[prompt_id]
         ]
-        answers.sort(key=lambda row: (row["score"] is None, -(row["score"] or 0), row["response_id"]))
+        scored = [row for row in answers if row["score"] is not None]
+        for row, level in zip(scored, ties.levels([row["score"] for row in scored]), strict=True):
+            level_of[row["response_id"]] = level
+        answers.sort(key=lambda row: (-level_of.get(row["response_id"], -1), row["response_id"]))
         ranked = sorted((row for row in elo if row["prompt_id"] == prompt_id), key=lambda row: -row["elo"])
         met = [{key: row[key] for key in ("first", "second", "winner", "text")} for row in verdicts[prompt_id]]
         found.append(
@@ -159,6 +183,7 @@ def main(job):
         "lengths": quantiles(row["length"] for row in scores),
         "points": length_against_score(scores, actor_pairs, p.rho, p.seed),
         "elo": elo_spread(elo),
+        "degeneration": degenerate(rows_of(paths["responses"], Response), set(drawn(prompts, p.seed)[:DISTINCT_2_OF])),
     }
     print({key: value for key, value in summary.items() if key != "points"})
     write_json(job.output.summary, summary)

@@ -130,7 +130,9 @@ def training(kinds: list[str], random: Random) -> dict:
                 gain = epoch * (0.09 if which == "trained" else 0.04)
                 row = {"epoch": epoch, "set": which, "kind": kind, "pairs": 200 if which == "trained" else 90}
                 row |= {"loss": 0.693 - gain / 3, "accuracy": 0.5 + gain / 1.6, "margin": gain}
-                epochs.append(row | {"chosen_logp": -410 - 9 * epoch, "rejected_logp": -422 - 14 * epoch})
+                epochs.append(
+                    row | {"chosen_logp": -410 - 9 * epoch, "rejected_logp": -422 - 14 * epoch, "chosen_tokens": 480}
+                )
     log = [{"epoch": s / 156, "step": s, "loss": 0.693 * 0.9992**s + random.gauss(0, 0.01)} for s in range(1, 937)]
     counts = {kind: {"pairs": 4200, "held_out": 90, "trained_on": 4110} for kind in ("actor", "judge") if kind in kinds}
     empty = {kind: {"pairs": 0, "held_out": 0, "trained_on": 0} for kind in ("actor", "judge")}

@@ -1,5 +1,7 @@
 """What sways the meta-judge, by hand."""
 
+from random import Random
+
 import pytest
 
 from metarewarding.bias import meta_judge_bias
@@ -29,9 +31,10 @@ def test_every_share_by_hand():
         verdict("b", "d", "first"),  # the higher score and the shorter text; the other order was not shown
     ]
     found = meta_judge_bias(rows, JUDGMENTS)
-    # on different scores: a, a over b; c, a of a and c; d over a; b over d
-    assert found["higher_score_wins"] == pytest.approx(4 / 6)
-    assert found["lower_score_wins"] == pytest.approx(2 / 6)
+    # pairs of different scores whose verdicts agree: a over b
+    assert (found["higher_score_wins"], found["lower_score_wins"], found["agreeing_pairs"]) == (1, 0, 1)
+    # all verdicts on different scores: a, a over b; c, a of a and c; d over a; b over d
+    assert found["higher_score_wins_all_verdicts"] == pytest.approx(4 / 6)
     assert found["position_bias_same_score"] == 1
     assert found["position_bias_different_score"] == 1 / 2
     assert found["position_bias"] == pytest.approx(2 / 3)
@@ -50,7 +53,8 @@ def test_a_judge_that_always_takes_the_first_is_all_position():
     rows = [verdict(x, y, "first") for x in "abcd" for y in "abcd" if x != y]
     found = meta_judge_bias(rows, JUDGMENTS)
     assert found["position_bias"] == found["first_wins"] == 1
-    assert found["higher_score_wins"] == found["longer_wins"] == 0.5
+    assert found["higher_score_wins_all_verdicts"] == found["longer_wins"] == 0.5
+    assert found["higher_score_wins"] is None  # no two verdicts agree
 
 
 def test_a_presentation_that_stands_twice_is_an_error():
@@ -61,3 +65,59 @@ def test_a_presentation_that_stands_twice_is_an_error():
 def test_a_verdict_on_an_unknown_judgment_is_an_error():
     with pytest.raises(KeyError):
         meta_judge_bias([verdict("a", "z", "first")], JUDGMENTS)
+
+
+# -- a simulated meta-judge with the properties that the paper prints of its own (table 5)
+
+
+def simulated(of_different, of_same, flips_different, flips_same, higher):
+    """(verdicts, judgments): so many pairs of different and of same scores, of which given shares flip with the order;
+    of the other pairs of different scores the higher score wins the share ``higher``."""
+    random = Random(0)
+    judgments, verdicts = [], []
+
+    def add(number, scores, outcome):
+        a, b = (f"{number}/j{i}" for i in (0, 1))
+        judgments.extend(judgment(identity, score) for identity, score in zip((a, b), scores, strict=True))
+        if outcome == "flip":
+            winners = random.choice([("first", "first"), ("second", "second")])
+        else:
+            winners = ("first", "second") if outcome == "a" else ("second", "first")
+        verdicts.extend([verdict(a, b, winners[0]), verdict(b, a, winners[1])])
+
+    for number in range(of_different):
+        scores = random.sample([1, 2, 3, 4, 4.5, 5], 2)
+        better = "a" if scores[0] > scores[1] else "b"
+        worse = "b" if better == "a" else "a"
+        flipped = round(flips_different * of_different)
+        of_higher = round(higher * (of_different - flipped))
+        add(number, scores, "flip" if number < flipped else better if number < flipped + of_higher else worse)
+    for number in range(of_same):
+        outcome = "flip" if number < round(flips_same * of_same) else random.choice("ab")
+        add(of_different + number, [random.choice([3, 4])] * 2, outcome)
+    random.shuffle(verdicts)
+    return verdicts, judgments
+
+
+@pytest.mark.parametrize(
+    ("of_same", "printed", "all_verdicts"),
+    [
+        # higher wins, lower wins, flips at the same score, at different scores, at all pairs. How many pairs of same
+        # scores there are for 10,000 of different ones follows from the last three.
+        (7235, (63.04, 36.96, 47.79, 41.12, 43.92), 57.68),
+        (6075, (97.68, 2.32, 87.75, 56.18, 68.11), 70.89),
+    ],
+)
+def test_the_papers_meta_judges_give_the_papers_table(of_same, printed, all_verdicts):
+    higher, _, flips_same, flips_different, _ = (value / 100 for value in printed)
+    found = meta_judge_bias(*simulated(10_000, of_same, flips_different, flips_same, higher))
+    metrics = (
+        "higher_score_wins",
+        "lower_score_wins",
+        "position_bias_same_score",
+        "position_bias_different_score",
+        "position_bias",
+    )
+    assert [100 * found[name] for name in metrics] == [pytest.approx(value, abs=0.015) for value in printed]
+    # the other way of counting cannot give them: a pair that flips is one win for each side
+    assert 100 * found["higher_score_wins_all_verdicts"] == pytest.approx(all_verdicts, abs=0.015)

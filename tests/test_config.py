@@ -82,7 +82,10 @@ def test_the_paper_is_the_protocol():
     assert paper["model"]["repo"] == "meta-llama/Meta-Llama-3-8B-Instruct"
     sft = {"learning_rate": 5e-8, "batch_size": 32, "schedule_epochs": 10, "stop_epoch": 5, "max_length": 4096}
     assert paper["sft"].items() >= sft.items()
-    assert (paper["eft"]["ift_prompts"], paper["eft"]["eval_prompts"]) == (3200, 190)
+    eft = {"ift_prompts": 3200, "exclude_ift_prompts": False, "eval_prompts": 190, "eval_ids": None}
+    eft |= {"acceptance": "strict", "train_examples": 1630, "judgments": 11}
+    assert paper["eft"].items() >= eft.items()
+    assert paper["benchmarks"]["judge_vs_gpt4"]["prompts"] == 375
     assert paper["eft"]["annotator"] == "seed"
     prompts, generation = paper["prompts"], paper["prompts"]["generation"]
     assert (prompts["source"], prompts["per_iteration"], generation["size"]) == ("generate", 5000, 20000)
@@ -265,6 +268,8 @@ def put(path, value):
         ("prompts.per_iteration", 30, "need 120 prompts, and config/laptop/prompts.jsonl has 72"),
         ("sampling.shards", 11, "sampling.shards"),
         ("model", {"source": "hub", "repo": "a/b"}, "model.revision: missing"),
+        ("eft.eval_ids", "nowhere.txt", "eft.eval_ids: the file nowhere.txt does not exist"),
+        ("eft.acceptance", "lax", "eft.acceptance: 'lax' is not one of"),
         ("eft.annotator", "nowhere", "eft.annotator: 'nowhere' is neither seed, a folder"),
         ("eft.annotator", "hf://owner/name", "eft.annotator: hf://owner/name is not of the form"),
         ("eft.trees", "hf://OpenAssistant/oasst1", "eft.trees: hf://OpenAssistant/oasst1 is not of the form"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metarewarding.meta_judging import battle_matrix, one_order, parse_winner, position_weights, presentations
+from metarewarding.meta_judging import battle_matrix, one_order, position_weights, presentations
 
 
 def verdict(first, second, winner):
@@ -20,103 +20,6 @@ def verdict(first, second, winner):
         "text": "Winner: ...",
         "winner": winner,
     }
-
-
-# -- parse_winner
-
-
-@pytest.mark.parametrize("word", ["Judgment", "Judgement", "judgment", "JUDGEMENT"])
-@pytest.mark.parametrize("option", ["A", "B"])
-@pytest.mark.parametrize(
-    "form",
-    [
-        "Winner: {} {}",
-        "winner: {} {}",
-        "Winner : {} {}",
-        "**Winner: {} {}**",
-        "**Winner:** {} {}",
-        "**Winner**: {} {}",
-        "Winner: **{} {}**",
-        "Winner: {} **{}**",
-        "_Winner: {} {}_",
-        "*Winner:* _{} {}_",
-        "Winner: [{} {}]",
-        "Winner: ({} {})",
-        "Winner: <{} {}>",
-        'Winner: "{} {}"',
-        "Winner: `{} {}`",
-        "## Winner: {} {}",
-        "> Winner: {} {}",
-        "Winner: {} {}.",
-        "The winner is {} {}.",
-        "Winner: {} {}, as it keeps to the rubric",
-    ],
-)
-def test_a_winner_is_read_from_many_written_forms(form, word, option):
-    assert parse_winner("Both keep to the rubric.\n\n" + form.format(word, option)) == option
-
-
-@pytest.mark.parametrize(
-    ("text", "winner"), [("Winner: A", "A"), ("Winner: [B]", "B"), ("**Winner:** B.", "B"), ("Winner: (A)", "A")]
-)
-def test_the_letter_alone_is_enough(text, winner):
-    assert parse_winner(text) == winner
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Winner: [Judgement A | Judgement B]",
-        "Winner: Judgment A or Judgment B",
-        "Winner: A | B",
-        "Winner: A/B",
-        "Winner: both A and B",
-        "Winner: neither Judgement A nor Judgement B",
-    ],
-)
-def test_a_line_with_both_options_names_no_winner(text):
-    assert parse_winner(text) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "Judgment A is better.",
-        "Winner:",
-        "Winner: tie",
-        "Winner: a tie",
-        "Winner: none",
-        "Winner: Judgement C",
-        "Winner: Judgement AB",
-        "Winner: Both",
-        "Winners: A",
-        "Breadwinner: A",
-    ],
-)
-def test_a_text_without_a_winner_is_none(text):
-    assert parse_winner(text) is None
-
-
-@pytest.mark.parametrize("text", ["Winner: A tie", "Winner: A draw between the two"])
-def test_a_tie_is_not_read_as_its_article(text):
-    assert parse_winner(text) is None
-
-
-def test_the_last_winner_line_counts():
-    assert parse_winner("Winner: Judgement A at first sight.\nOn reflection:\nWinner: Judgement B") == "B"
-
-
-def test_a_prompt_quoted_earlier_is_not_the_verdict():
-    assert parse_winner('I end with "Winner: [Judgement A | Judgement B]".\n\nWinner: Judgement B') == "B"
-
-
-def test_a_last_line_with_both_options_is_not_replaced_by_an_earlier_one():
-    assert parse_winner("Winner: Judgement A\nWinner: [Judgement A | Judgement B]") is None
-
-
-def test_other_lines_may_name_both_judgments():
-    assert parse_winner("Judgment A is stricter than Judgment B.\nWinner: Judgment A\nJudgment B is too kind.") == "A"
 
 
 # -- presentations

@@ -253,6 +253,15 @@ def test_the_same_seed_draws_the_same_judge_pair():
         assert first == again
 
 
+def test_a_judgment_that_may_not_be_chosen_is_never_chosen_and_may_be_rejected():
+    allowed = [False, True, True]
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        assert select_judge_pair([2, 1, -3], rng, allowed) is None  # the next best is not the best
+        assert select_judge_pair([2, 2, -4], rng, allowed) == (1, 2)  # of two best, the other one
+        assert select_judge_pair([-3, 1, 2], rng, allowed) == (2, 0)
+
+
 @pytest.mark.parametrize("elo", [[], [0.0], [0.0, 0.0, 0.0], [0.5, 0.5 + 1e-12]])
 def test_no_judge_pair_where_nothing_was_preferred(elo):
     assert select_judge_pair(elo, np.random.default_rng(0)) is None

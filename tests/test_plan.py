@@ -45,6 +45,23 @@ def test_the_protocols_volumes(paper):
     assert paper["train_dpo"]["examples"] == (2 * 10_000 + 2 * 5_000) + 4 * 5_000  # bounds of section 6
 
 
+def test_what_is_judged_for_eft_follows_from_the_counts(paper):
+    """Of 3,664 ranked prompts 375 are set aside; 3.3 replies each."""
+    assert paper["annotate_eft"]["requests"] == round((3664 - 375) * 3.3) == 10854
+    assert paper["annotate_eft"]["completions"] == 11 * 10854
+    assert paper["train_sft"]["examples"] == 1630
+    excluded = rows(plan(settings("paper.yaml", eft__exclude_ift_prompts=True)))
+    assert excluded["annotate_eft"]["requests"] == round((3664 - 375 - 3200) * 3.3)
+    everything = rows(plan(settings("paper.yaml", eft__train_examples=None)))
+    assert everything["train_sft"]["examples"] == 10854  # at most
+
+
+def test_the_prompts_of_table_3(paper):
+    assert paper["answer_held_out"]["requests"] == 375
+    assert paper["compare_fixed_responses"]["requests"] == 2 * 375
+    assert paper["compare_best_and_worst"]["requests"] == 10 * 2 * 375
+
+
 def test_jobs_are_those_that_snakemake_counts(paper):
     assert [paper[name]["jobs"] for name in ("sample_responses", "judge_responses", "meta_judge")] == [224, 224, 64]
     assert (paper["train_sft"]["jobs"], paper["train_dpo"]["jobs"], paper["generate_prompts"]["jobs"]) == (1, 8, 80)

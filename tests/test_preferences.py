@@ -31,15 +31,15 @@ PROMPTS = [{"prompt_id": "p", "text": "Why?"}, {"prompt_id": "q", "text": "How?"
 #   q/r0  scores 4, 4, 4     q/r1 is the same text as q/r0; q/r2 scores 4, 4, 4: q gives no pair of either kind
 ANSWERS = {"Why?": ["Because.", "It has its reasons.", "I do not know, sorry."], "How?": ["So.", "So.", "Like this."]}
 JUDGMENTS = {
-    "Because.": ["Right. Score: 5", "Short and right. Score: 5", "Too short. Score: 4"],
+    "Because.": ["Right.\nScore: 5", "Short and right.\nScore: 5", "Too short.\nScore: 4"],
     "It has its reasons.": [
         "Fair, as it is on the topic.\nScore: 3",  # j0, of middle length
         "Poor: it is vague, and it says nothing that was not known.\nScore: 1",  # j1, the longest
         "Great.\nScore: 5",  # j2, the shortest
     ],
-    "I do not know, sorry.": ["Of no use. Score: 2", "It is honest. Score: 2", "It is honest."],
-    "So.": ["Fine. Score: 4", "Good. Score: 4", "Nice. Score: 4"],
-    "Like this.": ["Fine. Score: 4", "Good. Score: 4", "Nice. Score: 4"],
+    "I do not know, sorry.": ["Of no use.\nScore: 2", "It is honest.\nScore: 2", "It is honest."],
+    "So.": ["Fine.\nScore: 4", "Good.\nScore: 4", "Nice.\nScore: 4"],
+    "Like this.": ["Fine.\nScore: 4", "Good.\nScore: 4", "Nice.\nScore: 4"],
 }
 J0, J1, J2 = (f"p/r1/j{k}" for k in range(3))
 
@@ -243,6 +243,20 @@ def test_a_tie_for_the_lowest_elo_is_drawn_by_the_seed():
     rejected = [elo_and_pairs(first_but_for_j1, seed=seed)[2][0]["rejected_id"] for seed in range(20)]
     assert set(rejected) == {J0, J2}
     assert rejected == [elo_and_pairs(first_but_for_j1, seed=seed)[2][0]["rejected_id"] for seed in range(20)]
+
+
+def truncated(judgments, cut):
+    return [row | {"finish_reason": "length" if row["judgment_id"] == cut else "stop"} for row in judgments]
+
+
+def test_a_truncated_judgment_is_never_chosen_and_may_be_rejected():
+    responses, judgments, verdicts = run(the_longer)  # order j1, j0, j2
+    elo, _ = elo_rows(judgments, verdicts, "iteration", 1e-3)
+    pairs, facts = judge_pairs(PROMPTS, responses, truncated(judgments, J1), elo, JUDGE, None, 0)
+    assert pairs == []
+    assert facts["outcome"]["the judgment of highest Elo may not be chosen (cut at the token limit)"] == 1
+    (pair,), _ = judge_pairs(PROMPTS, responses, truncated(judgments, J2), elo, JUDGE, None, 0)
+    assert (pair["chosen_id"], pair["rejected_id"]) == (J1, J2)
 
 
 def test_a_meta_judge_that_is_never_read_gives_no_judge_pair():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from metarewarding import records
 from metarewarding.errors import UserError
 from metarewarding.records import (
     Elo,
@@ -247,3 +248,35 @@ def test_an_id_that_stands_twice_is_named():
 def test_nan_is_no_number(path):
     path.write_text('{"prompt_id": "p", "text": NaN}\n')
     refused(path, Prompt, "line 1", "NaN")
+
+
+# -- the fast decoder and json's
+
+
+@pytest.fixture(params=["the installed decoder", "json alone"])
+def decoder(request, monkeypatch):
+    if request.param == "json alone":
+        monkeypatch.setattr(records, "_decode", records._decode_json)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"prompt_id": "p", "text": NaN}', '{"prompt_id": "p", "text": "Wh', "{} {}", "[1]", "7"]
+)
+def test_either_decoder_refuses_a_bad_line_in_the_same_words(path, decoder, line):
+    refused(lines(path, {"prompt_id": "p", "text": "Why?"}, line), Prompt, "line 2")
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\u2028 and \x7f", "雪"])
+def test_either_decoder_reads_the_same_row(path, decoder, text):
+    row = {"prompt_id": "p", "text": text, "rank": 2**70}
+    assert read_jsonl(lines(path, row), Prompt) == [row]
+
+
+def test_a_byte_order_mark_is_passed_over(path, decoder):
+    path.write_bytes(b'\xef\xbb\xbf{"prompt_id": "p", "text": "Why?"}\n')
+    assert read_jsonl(path, Prompt) == [{"prompt_id": "p", "text": "Why?"}]
+
+
+def test_a_later_row_of_another_type_is_refused_however_many_were_good(path):
+    refused(lines(path, *[JUDGMENT] * 50, JUDGMENT | {"score": "4"}), Judgment, "line 51", "'score'")
+    refused(lines(path, *[META_JUDGMENT] * 50, META_JUDGMENT | {"winner": "A"}), MetaJudgment, "line 51", "'winner'")

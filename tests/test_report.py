@@ -108,6 +108,16 @@ def held_out(n, accuracy):
     return {"epochs": [entry | {"epoch": 1, "accuracy": 0.9}, entry]}
 
 
+def degenerate(**changes):
+    return {"degeneration": {"responses": 35000, "repeated_8grams": 0.1, "empty": 0.0, "distinct_2": 0.4} | changes}
+
+
+def chosen_sides(*logps):
+    """Of texts of 500 tokens, before training and after each epoch."""
+    entry = {"set": "trained", "kind": "actor", "pairs": 100, "accuracy": 0.8, "chosen_tokens": 500}
+    return {"epochs": [entry | {"epoch": epoch, "chosen_logp": logp} for epoch, logp in enumerate(logps)]}
+
+
 @pytest.mark.parametrize(
     ("facts", "title"),
     [
@@ -119,10 +129,14 @@ def held_out(n, accuracy):
         ({"pairs": pairs(truncated_responses=60)}, "More than 5 %"),
         ({"training": held_out(100, 0.55)}, "Reward accuracy is not above chance"),
         ({"training": held_out(10, 0.9)}, "Too few held-out pairs"),
+        ({"summary": degenerate(repeated_8grams=0.21)}, "More than 20 % of the responses repeat"),
+        ({"summary": degenerate(empty=0.011)}, "More than 1 % of the responses are empty"),
+        ({"summary": degenerate(distinct_2=0.31)}, "Distinct-2 fell"),
+        ({"training": chosen_sides(-100, -140, -151)}, "The chosen side's log-probability falls"),
     ],
 )
 def test_each_warning_comes_when_it_should(facts, title):
-    before = row("m/m1", "m0", pairs=pairs())
+    before = row("m/m1", "m0", pairs=pairs(), summary=degenerate())
     found = alerts.alerts({"models": [row("m0"), before, row("m/m2", "m/m1", **facts)]})
     assert [alert["title"].startswith(title) for alert in found] == [True]
     assert "m/m2" in found[0]["cases"][0]
@@ -130,8 +144,18 @@ def test_each_warning_comes_when_it_should(facts, title):
 
 def test_a_good_run_has_no_warning():
     good = {"pairs": pairs(mean_length=2000), "summary": {"scores_given": {"4.0": 79, "3.0": 21}}}
-    good |= {"bias": {"position_bias": 0.69, "pairs": 100}, "training": held_out(100, 0.7)}
-    assert alerts.alerts({"models": [row("m0"), row("m/m1", "m0", pairs=pairs()), row("m/m2", "m/m1", **good)]}) == []
+    good["summary"] |= degenerate(repeated_8grams=0.2, empty=0.01, distinct_2=0.33)
+    good |= {"bias": {"position_bias": 0.69, "pairs": 100}}
+    good["training"] = {"epochs": held_out(100, 0.7)["epochs"] + chosen_sides(-100, -180, -149)["epochs"]}
+    before = row("m/m1", "m0", pairs=pairs(), summary=degenerate())
+    assert alerts.alerts({"models": [row("m0"), before, row("m/m2", "m/m1", **good)]}) == []
+
+
+def test_a_slow_fall_of_distinct_2_is_told_against_the_first_iteration():
+    values = {"m/m1": ("m0", 0.40), "m/m2": ("m/m1", 0.36), "m/m3": ("m/m2", 0.31), "other/m1": ("m0", 0.40)}
+    rows = [row(model, parent, summary=degenerate(distinct_2=value)) for model, (parent, value) in values.items()]
+    (found,) = alerts.alerts({"models": [row("m0"), *rows]})
+    assert found["cases"] == ["m/m2: 0.310 in the responses for m/m3, 0.400 in the first"]
 
 
 # -- the terminal
@@ -227,6 +251,20 @@ def test_a_stage_that_the_plan_alone_measured_is_among_the_stages(tmp_path):
 # -- the summary of an iteration
 
 
+def test_signs_of_degeneration_are_counted_by_response():
+    eight = "one two three four five six seven eight"
+    texts = {"p/r0": f"{eight} and {eight}", "p/r1": eight, "p/r2": " \n", "q/r0": "word " * 9, "q/r1": "a b a b"}
+    rows = [{"prompt_id": key[0], "response_id": key, "text": text} for key, text in texts.items()]
+    found = summarise_iteration.degenerate(iter(rows), {"q"})
+    assert found["responses"] == 5
+    assert found["repeated_8grams"] == 2 / 5  # p/r0, and the nine words of q/r0, which hold a run twice
+    assert found["empty"] == 1 / 5
+    # q: "word word" 8 times, "a b" twice, "b a" once
+    assert found["distinct_2"] == pytest.approx(3 / 11)
+    assert summarise_iteration.degenerate(iter(rows[2:3]), {"p"})["distinct_2"] is None
+    assert summarise_iteration.degenerate(iter([]), set()) is None
+
+
 def test_tiers_and_places_are_those_of_the_pairs():
     scores = [{"response_id": str(i), "score": score} for i, score in enumerate([5.0, 4.0, 3.0, 1.0])]
     assert [(of["place"], of["tier"]) for of in summarise_iteration.in_tiers(scores, 0.25)] == [
@@ -283,6 +321,7 @@ def test_a_summary_joins_by_id(tmp_path):
         ("p/r1", "chosen", "top", 11),
         ("p/r0", "rejected", "bottom", 5),
     }
+    assert summary["degeneration"] == {"responses": 2, "repeated_8grams": 0, "empty": 0, "distinct_2": 1}
     assert sum(summary["elo"]["counts"]) == 2
     assert summary["elo"]["range"]["p50"] == 1
     looked = json.loads((tmp_path / "look.json").read_text())["prompts"][0]

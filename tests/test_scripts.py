@@ -150,18 +150,18 @@ def test_fetch_seed_model_refuses_a_model_without_a_chat_template(tmp_path, refu
     assert "no chat template" in said
 
 
-def split_job(tmp_path, trees):
-    outputs = {name: f"{name}.jsonl" for name in ("ift", "candidates", "eval", "eval_prompts")} | {
-        "stats": "split.json"
-    }
-    return job(tmp_path, {"trees": trees}, outputs, {"ift_prompts": 6, "eval_prompts": 18, "seed": 0})
+def split_job(tmp_path, trees, **inputs):
+    outputs = {name: f"{name}.jsonl" for name in ("ift", "candidates", "eval", "comparison")} | {"stats": "split.json"}
+    params = {"ift_prompts": 6, "exclude_ift_prompts": False, "eval_prompts": 18, "comparison_prompts": 20, "seed": 0}
+    return job(tmp_path, {"trees": trees} | inputs, outputs, params)
 
 
-def eft_job(tmp_path, annotator, **inputs):
+def eft_job(tmp_path, annotator, train_examples=72, **inputs):
     template = tmp_path / "judge.txt"
     template.write_text("{prompt} {response}\n")
     inputs |= {"template": template, "replies": tmp_path / "candidates.jsonl", "split_stats": tmp_path / "split.json"}
     params = {"annotator": annotator, "trees": "trees.jsonl", "judgments_per_reply": 1, "max_score": 5, "seed": 0}
+    params |= {"acceptance": "strict", "train_examples": train_examples}
     return job(tmp_path, inputs, {"train": "train.jsonl", "stats": "stats.json"}, params)
 
 
@@ -171,12 +171,28 @@ def test_build_eft_on_the_laptops_trees(tmp_path):
     facts = json.loads((tmp_path / "stats.json").read_text())
     assert facts["trees"] >= 48
     assert facts["eval_prompts"] == 18
-    assert facts["train_prompts"] == facts["train_prompts_accepted"] == facts["trees"] - 24
-    train, held_out, ift = (read(tmp_path / f"{name}.jsonl") for name in ("train", "eval", "ift"))
-    ids = [{row["prompt_id"] for row in rows} for rows in (train, held_out, ift)]
-    assert not ids[0] & ids[1]
-    assert not ids[2] & (ids[0] | ids[1])
+    assert facts["train_prompts"] == facts["train_prompts_accepted"] == facts["trees"] - 20
+    train, held_out, compared = (read(tmp_path / f"{name}.jsonl") for name in ("train", "eval", "comparison"))
+    ids = [{row["prompt_id"] for row in rows} for rows in (train, held_out, compared)]
+    assert len(train) == facts["train_examples"] == 72
+    assert not ids[0] & ids[2]
+    assert ids[1] < ids[2]
+    assert len(ids[2]) == len(compared) == 20
     assert all(row["completion"][0]["content"].split("\n")[-1].startswith("Score: ") for row in train)
+
+
+def test_too_few_accepted_judgments_stop_the_run(tmp_path, refused):
+    split_rankings.main(split_job(tmp_path, ROOT / "config/laptop/trees.jsonl"))
+    said = refused(build_eft, eft_job(tmp_path, "written", train_examples=1630))
+    assert "EFT has 84 examples, and eft.train_examples asks for 1630" in said
+    assert not (tmp_path / "train.jsonl").exists()
+
+
+def test_held_out_prompts_are_those_of_a_list(tmp_path):
+    ids = tmp_path / "ids.txt"
+    ids.write_text("laptop-tree-07\n\nlaptop-tree-30\n")
+    split_rankings.main(split_job(tmp_path, ROOT / "config/laptop/trees.jsonl", eval_ids=ids))
+    assert list(dict.fromkeys(row["prompt_id"] for row in read(tmp_path / "eval.jsonl"))) == ids.read_text().split()
 
 
 def test_build_eft_names_a_broken_tree_and_a_reply_without_a_judgment(tmp_path, refused):

@@ -32,7 +32,6 @@ TRAINING = 0.35  # share of the peak FLOP/s in training, sharded over a node (as
 AT_ONCE = 256  # sequences that the engine writes at once, at most
 ENGINE_START = 120  # seconds (assumed)
 ROW_BYTES = 250  # of a JSONL row beside its text
-REPLIES_PER_PROMPT = 2.85  # ranked replies of a held-out prompt (Self-Rewarding, section 3.1.2)
 # requests a model; characters of a question, of a model's answer (tables 1, 2, 6), and of all that a judge reads beside
 # them: its instructions (assumed) and the baseline's answer (AlpacaEval's list: 2049; Arena-Hard: assumed)
 BENCHMARKS = {
@@ -208,17 +207,21 @@ def plan(settings: dict, card: str | None = None) -> dict:
         "the seed's weights, 2 bytes a parameter",
     )
 
-    if settings["eft"]["annotator"] != "written":
-        replies, asked = assumed["eft_replies"], settings["eft"]["judgments"]
+    eft, a_prompt = settings["eft"], assumed["eft_replies_per_prompt"]
+    candidates = assumed["eft_prompts"] - set_aside(settings)
+    replies = round(candidates * a_prompt)
+    if eft["annotator"] != "written":
+        asked = eft["judgments"]
         made.sample(
             "annotate_eft",
             [f"data/eft/judgments/{s}.stats.json" for s in shards],
             replies,
             asked,
             rubric + prompt + response,
-            rubric + replies * (prompt / REPLIES_PER_PROMPT + response),
+            rubric + replies * (prompt / a_prompt + response),
             judgment,
-            f"{replies:,} ranked replies x {asked} judgments",
+            f"{candidates:,} prompts that are not set aside x {a_prompt:g} = {replies:,} ranked replies x {asked} "
+            "judgments",
         )
     if settings["prompts"]["source"] == "generate":
         generation = settings["prompts"]["generation"]
@@ -244,7 +247,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
             f"{pools} x {generation['size']:,} prompts / {assumed['accepted_prompts']:.0%} accepted",
         )
     sft = settings["sft"]
-    examples = assumed["eft_examples"]
+    examples = eft["train_examples"] or replies * (eft["judgments_per_reply"] or eft["judgments"])  # at most
     made.train(
         "train_sft",
         ["m0"],
@@ -325,8 +328,9 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
     """The rows of what every model is measured on."""
     settings, models = made.settings, made.models
     measured = settings["benchmarks"]
-    held_out = settings["eft"]["eval_prompts"]
-    replies, asked = round(held_out * REPLIES_PER_PROMPT), measured["judge_agreement"]["judgments"]
+    held_out = held_out_prompts(settings["eft"])
+    replies = round(held_out * made.assumed["eft_replies_per_prompt"])
+    asked = measured["judge_agreement"]["judgments"]
     made.sample(
         "evaluate_model",
         [f"{m}/benchmarks/judge_agreement/judgments.stats.json" for m in models],
@@ -363,6 +367,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 f"{len(models)} models x {count} answers x {own['judgments']}",
             )
         elif name == "judge_vs_gpt4":
+            held_out = own["prompts"]
             k, n = settings["sampling"]["responses"]["n"], settings["sampling"]["judgments"]["n"]
             made.sample(
                 "answer_held_out",
@@ -372,7 +377,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 prompt,
                 held_out * prompt,
                 response,
-                f"{held_out} held-out prompts x {k} responses of the seed",
+                f"{held_out} prompts x {k} responses of the seed",
             )
             made.sample(
                 "evaluate_model",
@@ -432,6 +437,16 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 made.tokens(facts["beside"]) + question + answer,
                 out,
             )
+
+
+def held_out_prompts(eft: dict) -> int:
+    return count_lines(eft["eval_ids"]) if eft["eval_ids"] else eft["eval_prompts"]
+
+
+def set_aside(settings: dict) -> int:
+    """Ranked prompts that EFT does not train on: the held-out ones, those of table 3, IFT's where it is excluded."""
+    held_out = max(held_out_prompts(settings["eft"]), settings["benchmarks"]["judge_vs_gpt4"]["prompts"])
+    return held_out + (settings["eft"]["ift_prompts"] if settings["eft"]["exclude_ift_prompts"] else 0)
 
 
 def totals(rows: list[dict]) -> dict:

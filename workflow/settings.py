@@ -431,6 +431,8 @@ def _files(settings: dict) -> list[tuple[str, str]]:
     files = [(f"templates.{role}", path) for role, path in _templates(settings).items()]
     if not settings["eft"]["trees"].startswith("hf://"):
         files.append(("eft.trees", settings["eft"]["trees"]))
+    if settings["eft"]["eval_ids"]:
+        files.append(("eft.eval_ids", settings["eft"]["eval_ids"]))
     if settings["prompts"]["source"] == "file":
         files += [("prompts.path", path) for path in settings["prompts"]["path"]]
     for key in ("recipe", "accelerate"):

@@ -8,14 +8,19 @@ from metarewarding.records import Judgment, MetaJudgment
 def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[Judgment]) -> dict:
     """Shares in [0, 1]; None where nothing counts towards one.
 
-    - ``higher_score_wins``, ``lower_score_wins``: of the verdicts on two judgments of different scores.
+    - ``higher_score_wins``, ``lower_score_wins``: of the pairs of different scores whose two verdicts agree, those that
+      the judgment of higher (lower) score wins (protocol, row 30).
+    - ``higher_score_wins_all_verdicts``: of all verdicts on two judgments of different scores. A pair whose verdict
+      flips gives one win to each side, so this is at most 1 - flips / 2: 71.9 % in the paper's second iteration, where
+      it prints 97.68 %. The paper's figure therefore cannot be this one.
     - ``position_bias``: of the pairs with a verdict in both orders, those whose verdict flips with the order, so that
       the place decides (protocol, row 30); ``_same_score`` and ``_different_score`` split the pairs.
     - ``first_wins``: of all verdicts, those for the judgment shown first.
     - ``longer_wins``: of the verdicts on judgments of different length in characters.
 
-    With them ``presentations``, ``verdicts`` and ``pairs`` (those with a verdict in both orders). Rows are joined by
-    judgment id; a verdict on a judgment that is not there raises KeyError.
+    With them ``presentations``, ``verdicts``, ``pairs`` (those with a verdict in both orders), ``pairs_of_same_score``
+    and ``agreeing_pairs`` (those of different scores whose two verdicts agree). Rows are joined by judgment id; a
+    verdict on a judgment that is not there raises KeyError.
     """
     by_id = {row["judgment_id"]: row for row in judgments}
     presentations = higher = lower = longer = shorter = first_wins = 0
@@ -34,12 +39,18 @@ def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[
         longer += len(by_id[won]["text"]) > len(by_id[lost]["text"])
         shorter += len(by_id[won]["text"]) < len(by_id[lost]["text"])
     flips: dict[bool, list[bool]] = {True: [], False: []}
+    agreed_higher = agreed = 0
     for (a, b), won in winners.items():
         if a < b and (b, a) in winners:
-            flips[by_id[a]["score"] == by_id[b]["score"]].append(won != winners[b, a])
+            same_score, flip = by_id[a]["score"] == by_id[b]["score"], won != winners[b, a]
+            flips[same_score].append(flip)
+            if not same_score and not flip:
+                agreed += 1
+                agreed_higher += by_id[won]["score"] == max(by_id[a]["score"], by_id[b]["score"])
     return {
-        "higher_score_wins": _share(higher, higher + lower),
-        "lower_score_wins": _share(lower, higher + lower),
+        "higher_score_wins": _share(agreed_higher, agreed),
+        "lower_score_wins": _share(agreed - agreed_higher, agreed),
+        "higher_score_wins_all_verdicts": _share(higher, higher + lower),
         "position_bias_same_score": _share(sum(flips[True]), len(flips[True])),
         "position_bias_different_score": _share(sum(flips[False]), len(flips[False])),
         "position_bias": _share(sum(flips[True] + flips[False]), len(flips[True] + flips[False])),
@@ -49,6 +60,7 @@ def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[
         "verdicts": len(winners),
         "pairs": len(flips[True] + flips[False]),
         "pairs_of_same_score": len(flips[True]),
+        "agreeing_pairs": agreed,
     }
 
 

@@ -70,31 +70,52 @@ def ranked_replies(tree: dict, synthetic: bool = False) -> list[RankedReply]:
 
 
 def split(
-    replies: Iterable[list[RankedReply]], ift_prompts: int, eval_prompts: int, rng: np.random.Generator
-) -> tuple[list[list[RankedReply]], list[list[RankedReply]], list[list[RankedReply]]]:
-    """(IFT, EFT train, EFT eval), disjoint by prompt, each a list of one prompt's replies.
+    replies: Iterable[list[RankedReply]],
+    rng: np.random.Generator,
+    *,
+    ift_prompts: int,
+    eval_prompts: int,
+    comparison_prompts: int,
+    exclude_ift_prompts: bool = False,
+    eval_ids: Sequence[str] | None = None,
+) -> dict[str, list[list[RankedReply]]]:
+    """{eval, comparison, train, ift}, each a list of prompts, a prompt being the list of its ranked replies.
 
-    IFT takes ``ift_prompts`` prompts with a rank 0 reply; eval then ``eval_prompts`` prompts with at least
-    two ranked replies; train gets the other prompts with at least two. Raises UserError when there are
-    not enough prompts.
+    ``eval``: the prompts ``eval_ids``, or ``eval_prompts`` drawn ones, with at least two ranked replies each.
+    ``comparison`` (table 3): the first ``comparison_prompts`` of them, and as many drawn ones as that lacks.
+    ``train``: all others with at least two ranked replies; it shares no prompt with these two. ``ift``:
+    ``ift_prompts`` prompts with a rank 0 reply, those that are not held out first. Its replies only serve as
+    demonstrations, so ``train`` loses these prompts only where ``exclude_ift_prompts`` says so (protocol, row 20a).
+    Raises UserError when there are not enough prompts.
     """
     prompts = sorted((rows for rows in replies if rows), key=lambda rows: rows[0]["prompt_id"])
-    order = rng.permutation(len(prompts))
-    ift, train, held_out = [], [], []
-    for i in order:
-        rows = prompts[i]
-        if len(ift) < ift_prompts and rows[0]["rank"] == 0:
-            ift.append(rows)
-        elif len(rows) >= 2 and len(held_out) < eval_prompts:
-            held_out.append(rows)
-        elif len(rows) >= 2:
-            train.append(rows)
-    if len(ift) < ift_prompts or len(held_out) < eval_prompts or not train:
+    prompts = [prompts[i] for i in rng.permutation(len(prompts))]
+    ranked = {rows[0]["prompt_id"]: rows for rows in prompts if len(rows) >= 2}
+    if eval_ids is not None:
+        unknown = [prompt_id for prompt_id in eval_ids if prompt_id not in ranked]
+        if unknown:
+            raise UserError(
+                f"eft.eval_ids: {len(unknown)} ids are of no English prompt with two ranked replies in eft.trees; "
+                f"the first: '{unknown[0]}'."
+            )
+    held_out = [ranked[key] for key in (list(ranked)[:eval_prompts] if eval_ids is None else dict.fromkeys(eval_ids))]
+    taken = {rows[0]["prompt_id"] for rows in held_out}
+    rest = [rows for rows in prompts if rows[0]["prompt_id"] not in taken]
+    comparison = held_out[:comparison_prompts]
+    further, rest = rest[: comparison_prompts - len(comparison)], rest[comparison_prompts - len(comparison) :]
+    comparison = comparison + further
+    best_known = [rows for rows in (rest if exclude_ift_prompts else rest + further + held_out) if rows[0]["rank"] == 0]
+    ift = best_known[:ift_prompts]
+    excluded = {rows[0]["prompt_id"] for rows in ift} if exclude_ift_prompts else ()
+    train = [rows for rows in rest if len(rows) >= 2 and rows[0]["prompt_id"] not in excluded]
+    wanted = (ift_prompts, comparison_prompts, eval_prompts if eval_ids is None else 0)
+    if len(ift) < wanted[0] or len(comparison) < wanted[1] or len(held_out) < wanted[2] or not train:
         raise UserError(
             f"eft.trees: {len(prompts)} English prompts with ranked replies are too few for eft.ift_prompts "
-            f"{ift_prompts}, eft.eval_prompts {eval_prompts} and at least one prompt to train on."
+            f"{ift_prompts}, eft.eval_prompts {len(held_out) if eval_ids else eval_prompts}, "
+            f"benchmarks.judge_vs_gpt4.prompts {comparison_prompts} and at least one prompt to train on."
         )
-    return ift, train, held_out
+    return {"eval": held_out, "comparison": comparison, "train": train, "ift": ift}
 
 
 def count(replies: Iterable[list[RankedReply]]) -> dict:
@@ -109,14 +130,17 @@ def count(replies: Iterable[list[RankedReply]]) -> dict:
     }
 
 
-def accepted(mean_scores: Sequence[float], ranks: Sequence[int]) -> bool:
-    """Whether judgments of one prompt's replies agree with people enough to be learned from.
+def accepted(mean_scores: Sequence[float], ranks: Sequence[int], acceptance: str = "strict") -> bool:
+    """Whether judgments of one prompt's replies agree with people enough to be learned from (protocol, row 20).
 
-    Spearman > 0 over the replies, and the reply that people put first scores no less than the one that
-    they put second (protocol, row 20). ``ranks``: 0 = best.
+    ``ranks``: 0 = best; replies that people rank the same may be scored in any order. strict: the mean scores
+    order the replies exactly as people did, without ties. loose: Spearman > 0, and the reply that people put
+    first scores no less than the one that they put second.
     """
-    spearman = agreement.pairwise(mean_scores, ranks)["spearman"]
-    if spearman is None or spearman <= 0:
+    agrees = agreement.pairwise(mean_scores, ranks)
+    if acceptance == "strict":
+        return agrees["agreement"] == 1  # ties count as half
+    if agrees["spearman"] is None or agrees["spearman"] <= 0:
         return False
     best, second = sorted(range(len(ranks)), key=lambda i: ranks[i])[:2]
     return ranks[best] == ranks[second] or mean_scores[best] >= mean_scores[second]
@@ -160,3 +184,10 @@ def rebalance(rows: Sequence[SftExample], rng: np.random.Generator) -> list[SftE
     of_score = [i for i, row in enumerate(rows) if row["score"] == score]
     dropped = set(rng.choice(of_score, size=count - 2 * second, replace=False).tolist())
     return [row for i, row in enumerate(rows) if i not in dropped]
+
+
+def cut(rows: Sequence[SftExample], count: int | None, rng: np.random.Generator) -> list[SftExample]:
+    """``count`` of the rows (None: all), drawn by ``rng``; their order stays."""
+    if count is None:
+        return list(rows)
+    return [rows[i] for i in sorted(rng.choice(len(rows), size=count, replace=False))]

@@ -25,39 +25,46 @@ def fit(battles: np.ndarray, l2: float = 1e-3, tolerance: float = 1e-10, max_ste
     n = battles.shape[-1]
     if battles.size == 0:
         return np.zeros(battles.shape[:-1])
-    wins = battles.reshape(-1, n, n) * (1 - np.eye(n))  # a judgment does not play itself
-    games = wins + wins.transpose(0, 2, 1)
-    scores = np.zeros(wins.shape[:2])
-    value = _objective(scores, wins, l2)
+    shape, battles = battles.shape[:-1], battles.reshape(-1, n, n)
+    # One column a pair i < j, as the objective depends on score differences only; a judgment does not play itself.
+    i, j = np.triu_indices(n, k=1)
+    wins, losses = battles[:, i, j], battles[:, j, i]
+    games = wins + losses
+    sides = np.zeros((len(i), n))  # sums over pairs to sums over judgments
+    sides[np.arange(len(i)), i], sides[np.arange(len(i)), j] = 1, -1
+    both = np.abs(sides)
+    diagonal = np.arange(n)
+    scores = np.zeros((len(battles), n))
+    probability, value = _evaluate(scores, i, j, wins, losses, l2)
     for _ in range(max_steps):
-        probability = _sigmoid(scores[:, :, None] - scores[:, None, :])
-        gradient = (wins - games * probability).sum(axis=2) - l2 * scores
+        gradient = (wins - games * probability) @ sides - l2 * scores
         if np.abs(gradient).max() < tolerance:
             break
         information = games * probability * (1 - probability)
-        hessian = -information  # of the negated objective
-        diagonal = np.arange(n)
-        hessian[:, diagonal, diagonal] += information.sum(axis=2) + l2
+        hessian = np.zeros((len(battles), n, n))  # of the negated objective
+        hessian[:, i, j] = hessian[:, j, i] = -information
+        hessian[:, diagonal, diagonal] = information @ both + l2
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
         # Halve the step of those matrices whose objective it would lower: far from the maximum the
         # curvature of separable battles is tiny and a full Newton step overshoots.
         size = np.ones((len(scores), 1))
         for _ in range(60):
             trial = scores + size * step
-            trial_value = _objective(trial, wins, l2)
+            probability, trial_value = _evaluate(trial, i, j, wins, losses, l2)
             worse = trial_value < value - 1e-12 * np.abs(value)
             if not worse.any():
                 break
             size[worse] /= 2
         scores, value = trial, trial_value
     scores -= scores.mean(axis=1, keepdims=True)
-    return scores.reshape(battles.shape[:-1])
+    return scores.reshape(shape)
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(x / 2))
-
-
-def _objective(scores: np.ndarray, wins: np.ndarray, l2: float) -> np.ndarray:
-    difference = scores[:, :, None] - scores[:, None, :]
-    return -(wins * np.logaddexp(0, -difference)).sum(axis=(1, 2)) - l2 / 2 * (scores**2).sum(axis=1)
+def _evaluate(scores, i, j, wins, losses, l2: float) -> tuple[np.ndarray, np.ndarray]:
+    """(P(i beats j) for each pair, the objective) of each row of ``scores``."""
+    difference = scores[:, i] - scores[:, j]
+    small = np.exp(-np.abs(difference))  # does not overflow; the larger probability is 1 / (1 + small)
+    probability = np.where(difference >= 0, 1.0, small) / (1 + small)
+    # -log sigmoid(d) is log(1 + small), and -d more where d < 0
+    loss = (wins + losses) * np.log1p(small) + np.where(difference >= 0, losses, wins) * np.abs(difference)
+    return probability, -loss.sum(axis=1) - l2 / 2 * (scores**2).sum(axis=1)

@@ -5,8 +5,10 @@ consistently. Self chosen: the responses that the judge itself scores best and w
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from metarewarding import ties
 from metarewarding.errors import UserError
 from metarewarding.records import PairVerdict, Reply, Response
 
@@ -25,9 +27,9 @@ def best_and_worst(responses: Sequence[Response], means: Mapping[str, float]) ->
     pairs = []
     for of_prompt in _by_prompt(responses).values():
         scored = [row for row in of_prompt if row["response_id"] in means]
-        if len({means[row["response_id"]] for row in scored}) > 1:
-            best = max(scored, key=lambda row: means[row["response_id"]])
-            pairs.append((best, min(scored, key=lambda row: means[row["response_id"]])))
+        levels = ties.levels([means[row["response_id"]] for row in scored])
+        if len(set(levels)) > 1:
+            pairs.append((scored[levels.index(max(levels))], scored[levels.index(0)]))
     return pairs
 
 
@@ -102,7 +104,7 @@ def preferred(rows: Iterable[PairVerdict]) -> dict[frozenset, str | None]:
 
 def gpt4_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict:
     """Agreement of mean scores with GPT-4's consistent preferences; ties are equal mean scores (protocol, row 29)."""
-    right = wrong = ties = unscored = 0
+    outcomes, unscored = Counter(), 0
     for pair, better in preferred(rows).items():
         if better is None:
             continue
@@ -110,30 +112,28 @@ def gpt4_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict
         if better not in means or worse not in means:
             unscored += 1
             continue
-        right += means[better] > means[worse]
-        wrong += means[better] < means[worse]
-        ties += means[better] == means[worse]
-    return _shares(right, wrong, ties) | {"unscored": unscored}
+        outcomes[ties.compare(means[better], means[worse])] += 1
+    return _shares(outcomes[1], outcomes[-1], outcomes[0]) | {"unscored": unscored}
 
 
 def self_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict:
     """Agreement of GPT-4 with the judge's best and worst; ties are pairs on which GPT-4's two orders disagree."""
-    right = wrong = ties = 0
+    right = wrong = undecided = 0
     for pair, better in preferred(rows).items():
         best = max(pair, key=lambda response_id: means[response_id])
         right += better == best
         wrong += better is not None and better != best
-        ties += better is None
-    return _shares(right, wrong, ties)
+        undecided += better is None
+    return _shares(right, wrong, undecided)
 
 
-def _shares(right: int, wrong: int, ties: int) -> dict:
-    pairs = right + wrong + ties
+def _shares(right: int, wrong: int, tied: int) -> dict:
+    pairs = right + wrong + tied
     return {
-        "agreement": (right + ties / 2) / pairs if pairs else None,
+        "agreement": (right + tied / 2) / pairs if pairs else None,
         "agreement_without_ties": right / (right + wrong) if right + wrong else None,
         "pairs": pairs,
-        "ties": ties,
+        "ties": tied,
     }
 
 

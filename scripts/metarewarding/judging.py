@@ -1,44 +1,11 @@
 """The judge: what it is asked, and how a response is scored (section 2.1 and appendix A.1)."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 from metarewarding import sampling, templates
 from metarewarding.records import Judgment, Response
-
-# "Score:", "**Score:**", "_Score_ =": what labels a score. Not "Scores:" or "Underscore:".
-_LABEL = re.compile(r"(?<![^\W_])score(?![^\W_])[ \t*_`\"']*[:=]", re.IGNORECASE)
-# The number behind a label, in marks or brackets, with the scale that it may name. "45", "4th", "80%",
-# "3-4", "3 or 4" and "1 + 1" are no scores of this form.
-_NUMBER = re.compile(
-    r"[\s*_`\"'<\[({]*(?P<value>[+-]?\d+(?:[.,]\d+)?)(?![^\W_]|\s*%|[.,]\d)[*_`\"'>\])}]*+"
-    r"(?![\s,]*(?:[-–—+]|to\b|or\b|maybe\b)[\s*_`<\[({]*\d)(?:[\s*_(\[]*(?:/|out\s+of)[\s*_]*(?P<total>\d+(?:\.\d+)?))?",
-    re.IGNORECASE,
-)
-
-
-def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
-    """The score that a judgment ends with: the number behind the last "Score:" of ``text``, on its line.
-
-    Decimals are accepted. The last label decides alone: when no number in [low, high] follows it, or
-    one on another scale ("Score: 8/10"), the judgment does not follow the form and has no score
-    (section 2.1: such judgments are discarded). What stands earlier, for instance quoted from the
-    prompt, never takes its place.
-    """
-    labels = list(_LABEL.finditer(text))
-    if not labels:
-        return None
-    number = _NUMBER.match(text[labels[-1].end() :].split("\n", 1)[0])
-    if number is None or (number["total"] and float(number["total"]) != high):
-        return None
-    value = float(number["value"].replace(",", "."))
-    return value if low <= value <= high else None
-
-
-def without_score(text: str) -> str:
-    """``text`` without the lines that name a score, for a meta-judge that must not see them."""
-    lines = text.split("\n")
-    return "\n".join(line for line in lines if not re.search(_LABEL.pattern + r"[\W_]*\d", line, re.IGNORECASE)).strip()
+from metarewarding.score_syntax import parse_score
+from metarewarding.score_syntax import without_score as without_score  # a public name of this module
 
 
 def mean_scores(judgments: Iterable[Judgment]) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """The meta-judge: what it is asked, which of two judgments is better, and who beat whom (section 2.2, figure 2)."""
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import permutations
 
@@ -8,15 +7,7 @@ import numpy as np
 
 from metarewarding import judging, pairs, sampling, templates
 from metarewarding.records import Judgment, MetaJudgment, Response
-
-# A line such as "Winner: Judgment A", "**Winner:** [Judgement B]", "Winner: B.".
-_WINNER_LINE = re.compile(
-    r"^.*?(?<![^\W_])winner(?![^\W_])[\s*_`\"']*(?::|is(?![^\W_]))(?P<answer>.*)$", re.IGNORECASE | re.MULTILINE
-)
-_OPTION = re.compile(
-    r"(?<![^\W_])(?P<word>judge?ments?[\s*_`\"'\[\](){}<>:]*)?(?P<option>[AB])(?![^\W_]|'|\s+(?:tie|draw)\b)",
-    re.IGNORECASE,
-)
+from metarewarding.winner_syntax import parse_winner
 
 
 def presentations(judgments: Sequence[Judgment]) -> list[tuple[Judgment, Judgment]]:
@@ -35,24 +26,6 @@ def one_order(
     ids = [(m["judgment_id"], n["judgment_id"]) for m, n in presentations]
     kept = {(m, n) if rng.random() < 0.5 else (n, m) for m, n in sorted(pair for pair in ids if pair[0] < pair[1])}
     return [pair for pair, of_pair in zip(presentations, ids, strict=True) if of_pair in kept]
-
-
-def parse_winner(text: str) -> str | None:
-    """ "A" (the judgment shown first), "B", or None, from the last winner line of ``text``.
-
-    Judgment or Judgement, brackets and bold are accepted. A last line that quotes both options, as
-    the prompt does, names no winner.
-    """
-    lines = list(_WINNER_LINE.finditer(text))
-    if not lines:
-        return None
-    options = _options(lines[-1]["answer"])
-    return options.pop() if len(options) == 1 else None
-
-
-def _options(answer: str) -> set[str]:
-    # A lone lower-case "a" is an English article, not an option.
-    return {match["option"].upper() for match in _OPTION.finditer(answer) if match["word"] or match["option"].isupper()}
 
 
 def position_weights(meta_judgments: Iterable[MetaJudgment]) -> tuple[float, float]:
@@ -81,16 +54,16 @@ def battle_matrix(
     is not in ``judgment_ids`` raises KeyError.
     """
     index = {judgment_id: i for i, judgment_id in enumerate(judgment_ids)}
-    battles = np.zeros((len(index), len(index)))
+    battles = [[0.0] * len(index) for _ in index]  # a list takes single additions three times as fast as an array
     for row in meta_judgments:
         first, second = index[row["first"]], index[row["second"]]
         if row["winner"] == "first":
-            battles[first, second] += omega1
+            battles[first][second] += omega1
         elif row["winner"] == "second":
-            battles[second, first] += omega2
+            battles[second][first] += omega2
         elif row["winner"] is not None:
             raise ValueError(f"a winner is first, second or None, not {row['winner']!r}")
-    return battles
+    return np.array(battles).reshape(len(index), len(index))
 
 
 def select_for_meta_judging(responses: Sequence[Response], judgments: Sequence[Judgment], seed: int) -> dict[str, str]:
@@ -121,7 +94,7 @@ def meta_judge(
 ) -> tuple[list[MetaJudgment], dict]:
     """Both orders of every pair of differing valid judgments of each prompt's selected response.
 
-    With ``strip_scores`` the judgments are shown without their score lines (protocol, row 5); with
+    With ``strip_scores`` the judgments are shown without their scores (protocol, row 5); with
     ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
     parse_rate (None without presentations).
     """

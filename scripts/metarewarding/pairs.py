@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_TOLERANCE = 1e-9  # edges of the tiers: 0.7 * 5 + 0.3 * 1 and 3.8 are not the same float
+from metarewarding.ties import TOLERANCE, compare, levels
 
 
 def select_actor_pair(
@@ -21,25 +21,25 @@ def select_actor_pair(
     None when all scores are equal, when no member of the top tier may be chosen, when both would be
     the same response, or with fewer than two responses.
     """
-    if len(scores) < 2:
-        return None
-    if max(scores) - min(scores) <= _TOLERANCE:
+    if len(scores) < 2 or compare(max(scores), min(scores)) == 0:
         return None
     top_tier, bottom_tier = tiers(scores, rho)
     if may_be_chosen is not None:
         top_tier = [i for i in top_tier if may_be_chosen[i]]
     if not top_tier:
         return None
-    chosen = min(top_tier, key=lambda i: (lengths[i], -scores[i], i))
-    rejected = min(bottom_tier, key=lambda i: (-lengths[i], scores[i], i))
+    level = levels(scores)
+    chosen = min(top_tier, key=lambda i: (lengths[i], -level[i], i))
+    rejected = min(bottom_tier, key=lambda i: (-lengths[i], level[i], i))
     return None if chosen == rejected else (chosen, rejected)
 
 
 def tiers(scores: Sequence[float], rho: float) -> tuple[list[int], list[int]]:
     """(indices of the top tier, indices of the bottom tier) of one prompt's scores (section 2.1)."""
     high, low = max(scores), min(scores)
-    top = (1 - rho) * high + rho * low - _TOLERANCE
-    bottom = (1 - rho) * low + rho * high + _TOLERANCE
+    # the edges too: 0.7 * 5 + 0.3 * 1 and 3.8 are not the same float
+    top = (1 - rho) * high + rho * low - TOLERANCE
+    bottom = (1 - rho) * low + rho * high + TOLERANCE
     return [i for i, score in enumerate(scores) if score >= top], [
         i for i, score in enumerate(scores) if score <= bottom
     ]
@@ -61,17 +61,25 @@ def select_response_to_meta_judge(
     if not variances:
         return None
     highest = max(variances.values())
-    tied = [response_id for response_id, variance in variances.items() if variance >= highest - _TOLERANCE]
+    tied = [response_id for response_id, variance in variances.items() if compare(variance, highest) == 0]
     return tied[0] if len(tied) == 1 else tied[rng.integers(len(tied))]
 
 
-def select_judge_pair(elo: Sequence[float], rng: np.random.Generator) -> tuple[int, int] | None:
+def select_judge_pair(
+    elo: Sequence[float], rng: np.random.Generator, may_be_chosen: Sequence[bool] | None = None
+) -> tuple[int, int] | None:
     """(index of the highest Elo, index of the lowest), ties drawn by ``rng`` (section 2.2).
 
-    None when all scores are equal: nothing was won, so nothing is preferred.
+    ``may_be_chosen`` (default: all) says which of those tied for the highest Elo may be chosen.
+    None when all scores are equal (nothing was won, so nothing is preferred) or when no judgment of the highest Elo
+    may be chosen.
     """
-    if len(elo) < 2 or max(elo) - min(elo) <= _TOLERANCE:
+    if len(elo) < 2 or compare(max(elo), min(elo)) == 0:
         return None
-    best = [i for i, score in enumerate(elo) if score >= max(elo) - _TOLERANCE]
-    worst = [i for i, score in enumerate(elo) if score <= min(elo) + _TOLERANCE]
+    best = [i for i, score in enumerate(elo) if compare(score, max(elo)) == 0]
+    if may_be_chosen is not None:
+        best = [i for i in best if may_be_chosen[i]]
+    if not best:
+        return None
+    worst = [i for i, score in enumerate(elo) if compare(score, min(elo)) == 0]
     return int(best[rng.integers(len(best))]), int(worst[rng.integers(len(worst))])

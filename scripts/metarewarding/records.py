@@ -4,14 +4,27 @@ Rows are plain dicts. Ids join everything; nothing is joined by position:
 ``response_id`` is ``<prompt_id>/r<k>`` and ``judgment_id`` is ``<response_id>/j<n>``.
 """
 
+import codecs
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict, get_type_hints
 
 from metarewarding.errors import UserError
+
+
+def _reject_constant(name: str):
+    raise ValueError(f"{name} is no number")
+
+
+_decode_json = partial(json.loads, parse_constant=_reject_constant)
+try:  # comes with vLLM, and reads a row three times as fast as json
+    from msgspec.json import decode as _decode
+except ImportError:
+    _decode = _decode_json
 
 
 class Message(TypedDict):
@@ -192,38 +205,61 @@ def read_jsonl(path: str | Path, kind: type) -> list[dict]:
 
 
 def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
-    hints = get_type_hints(kind)
-    allowed = {field: _json_types(hint) for field, hint in hints.items()}
-    choices = {field: _choices(hint) for field, hint in hints.items()}
-    required = kind.__required_keys__
+    """Yield the rows of ``path`` one by one, checked as in ``read_jsonl``."""
+    allowed = {field: _json_types(hint) for field, hint in get_type_hints(kind).items()}
+    choices = {field: values for field, hint in get_type_hints(kind).items() if (values := _choices(hint))}
+    # Nearly all rows of a file have one of a few combinations of types; each combination is checked once.
+    checked: set[tuple[type, ...]] = set()
     with open(path, "rb") as file:  # bytes: a file may be cut off inside a character
+        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            file.seek(0)
         for number, line in enumerate(file, start=1):
-            if not line.strip():
+            if line.isspace():
                 continue
             try:
-                row = json.loads(line, parse_constant=_no_number)
-            except ValueError as error:  # no JSON, no UTF-8, or NaN
-                raise UserError(
-                    f"{path}, line {number}: not a complete JSON object ({error}). The file was cut off or "
-                    "edited: delete it, and the workflow makes it again (or mend the line, if it is yours)."
-                ) from None
-            if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}: a JSON object was expected, not {type(row).__name__}.")
-            for field, types in allowed.items():
-                if field not in row:
-                    if field in required:
-                        raise UserError(f"{path}, line {number}: the field '{field}' is missing.")
-                elif not isinstance(row[field], types) or (isinstance(row[field], bool) and bool not in types):
+                row = _decode(line)
+            except ValueError:  # json decides, and words the fault
+                row = _decode_or_refuse(line, path, number)
+            try:
+                types = tuple(map(type, map(row.__getitem__, allowed)))
+            except (AttributeError, KeyError, TypeError):  # a field is absent, or the row is no object
+                types = None
+            if types not in checked:
+                _check_types(row, kind, allowed, path, number)
+                if types is not None:
+                    checked.add(types)
+            for field, values in choices.items():
+                if row[field] not in values:
                     raise UserError(
                         f"{path}, line {number}: the field '{field}' is {json.dumps(row[field])[:80]}, and should be "
-                        f"{' or '.join('null' if t is type(None) else t.__name__ for t in types)}."
-                    )
-                elif choices[field] and row[field] not in choices[field]:
-                    raise UserError(
-                        f"{path}, line {number}: the field '{field}' is {json.dumps(row[field])[:80]}, and should be "
-                        f"one of {', '.join(json.dumps(choice) for choice in choices[field])}."
+                        f"one of {', '.join(json.dumps(value) for value in values)}."
                     )
             yield row
+
+
+def _decode_or_refuse(line: bytes, path: str | Path, number: int):
+    """Return the value of ``line``; raise UserError where it is not JSON, not UTF-8, or holds NaN."""
+    try:
+        return _decode_json(line)
+    except ValueError as error:
+        raise UserError(
+            f"{path}, line {number}: not a complete JSON object ({error}). The file was cut off or "
+            "edited: delete it, and the workflow makes it again (or mend the line, if it is yours)."
+        ) from None
+
+
+def _check_types(row, kind: type, allowed: dict, path: str | Path, number: int) -> None:
+    if not isinstance(row, dict):
+        raise UserError(f"{path}, line {number}: a JSON object was expected, not {type(row).__name__}.")
+    for field, types in allowed.items():
+        if field not in row:
+            if field in kind.__required_keys__:
+                raise UserError(f"{path}, line {number}: the field '{field}' is missing.")
+        elif type(row[field]) not in types:
+            raise UserError(
+                f"{path}, line {number}: the field '{field}' is {json.dumps(row[field])[:80]}, and should be "
+                f"{' or '.join('null' if t is type(None) else t.__name__ for t in types)}."
+            )
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
@@ -270,10 +306,6 @@ def unique_by(rows: Iterable[dict], field: str, source: str) -> dict[str, dict]:
             raise UserError(f"{source}: the {field} '{row[field]}' stands there twice; ids must be unique.")
         index[row[field]] = row
     return index
-
-
-def _no_number(name: str):
-    raise ValueError(f"{name} is no number")
 
 
 def _choices(hint) -> tuple:

@@ -9,6 +9,10 @@ MAX_POSITION_BIAS = 0.7
 MIN_PROMPTS_WITH_PAIR = 0.25
 MIN_TRAINED_ON = 100
 MAX_TRUNCATED = 0.05
+MAX_REPEATING = 0.2  # of the responses; lists, tables and code repeat words too
+MAX_EMPTY = 0.01
+MAX_DISTINCT_2_FALL = 0.2  # from the first iteration
+MAX_CHOSEN_FALL = 0.1  # nats a token
 FEW = 30  # pairs under which a share says little
 
 
@@ -27,6 +31,15 @@ def alerts(metrics: dict) -> list[dict]:
         ("Few pairs", "an iteration learns little from so few", "pairs_kept", few_pairs(rows)),
         ("More than 5 % of the responses are cut at the token limit", "raise sampling.responses.max_tokens",
          "pairs", truncated(rows)),
+        ("More than 20 % of the responses repeat themselves", "a run of eight words occurs twice: texts may loop",
+         "sampling", repeating(rows)),
+        ("More than 1 % of the responses are empty", "the model may have learned to say nothing", "sampling",
+         empty(rows)),
+        ("Distinct-2 fell by more than 20 % since the first iteration", "the responses grow alike", "sampling",
+         alike(rows)),
+        ("The chosen side's log-probability falls in training",
+         "DPO takes probability from chosen texts too, which may end in texts that nobody chose", "dpo_chosen_logp",
+         chosen_falls(rows)),
         ("Reward accuracy is not above chance on held-out pairs",
          "what DPO learned does not carry over to prompts that it did not see", "dpo_accuracy", accuracy(rows)),
         ("Too few held-out pairs to tell whether DPO generalises", "raise dpo.held_out", "dpo_accuracy",
@@ -120,6 +133,55 @@ def truncated(rows: dict) -> list[str]:
                 cases.append(
                     f"{row['parent']}: {percent(share)} of {facts['distinct_responses']} responses for {model}"
                 )
+    return cases
+
+
+def degenerations(rows: dict) -> dict[str, dict]:
+    """{model: the signs of degeneration in its parent's responses} of the models that have them."""
+    return {model: found for model, row in rows.items() if (found := (row["summary"] or {}).get("degeneration"))}
+
+
+def repeating(rows: dict) -> list[str]:
+    return [
+        f"{rows[model]['parent']}: {percent(found['repeated_8grams'])} of {found['responses']} responses for {model}"
+        for model, found in degenerations(rows).items()
+        if found["repeated_8grams"] > MAX_REPEATING
+    ]
+
+
+def empty(rows: dict) -> list[str]:
+    return [
+        f"{rows[model]['parent']}: {100 * found['empty']:.1f} % of {found['responses']} responses for {model}"
+        for model, found in degenerations(rows).items()
+        if found["empty"] > MAX_EMPTY
+    ]
+
+
+def alike(rows: dict) -> list[str]:
+    cases, of = [], degenerations(rows)
+    for model, found in of.items():
+        first = model
+        while rows[first]["parent"] in of:
+            first = rows[first]["parent"]
+        then, now = of[first]["distinct_2"], found["distinct_2"]
+        if then and now is not None and now / then < 1 - MAX_DISTINCT_2_FALL:
+            cases.append(f"{rows[model]['parent']}: {now:.3f} in the responses for {model}, {then:.3f} in the first")
+    return cases
+
+
+def chosen_falls(rows: dict) -> list[str]:
+    """Trained-on pairs before training against after the last epoch."""
+    cases = []
+    for model, row in rows.items():
+        by_kind: dict[str, list[dict]] = {}
+        for entry in (row["training"] or {}).get("epochs", []):
+            if entry.get("set") == "trained":
+                by_kind.setdefault(entry["kind"], []).append(entry)
+        for kind, entries in by_kind.items():
+            ordered = sorted(entries, key=lambda entry: entry["epoch"])
+            then, now = (entry["chosen_logp"] / entry["chosen_tokens"] for entry in (ordered[0], ordered[-1]))
+            if then - now > MAX_CHOSEN_FALL:
+                cases.append(f"{model}: {kind} pairs from {then:.2f} to {now:.2f} nats a token")
     return cases
 
 

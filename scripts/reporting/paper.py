@@ -100,8 +100,8 @@ def counted(score: dict, metric: str) -> int | None:
     if metric.startswith("position_bias"):
         pairs, same = score["pairs"], score["pairs_of_same_score"]
         return {"position_bias": pairs, "position_bias_same_score": same}.get(metric, pairs - same)
-    if metric in ("higher_score_wins", "lower_score_wins"):  # two verdicts a pair, which hang together
-        return score["pairs"] - score["pairs_of_same_score"]
+    if metric in ("higher_score_wins", "lower_score_wins"):
+        return score["agreeing_pairs"]
     place = metric.rpartition(".")[0]
     counts = score[place] if place else score
     if counts.get("pairs") is None:

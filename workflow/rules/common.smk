@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 # from this file's place, not from workflow.basedir: workflow/Snakefile includes the one at the root
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
 sys.path[:0] = [f"{BASE}/workflow", f"{BASE}/scripts"]
+import estimate
 import fingerprint as fingerprints
 import plan as plans
 import provenance
@@ -66,7 +67,7 @@ OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
 TABLE_3 = "judge_vs_gpt4" in JUDGED
 ANSWERED = [name for name in SETTINGS["benchmarks"]["run"] if name != "judge_vs_gpt4"]
-HELD_OUT_PROMPTS = "<results>/data/eft/eval_prompts.jsonl"
+HELD_OUT_PROMPTS = "<results>/data/eft/comparison_prompts.jsonl"
 HELD_OUT_RESPONSES = "<results>/seed/benchmarks/judge_vs_gpt4/responses.jsonl"
 HELD_OUT_JUDGMENTS = "<results>/{model}/benchmarks/judge_vs_gpt4/judgments.jsonl"
 
@@ -376,6 +377,13 @@ def sampling_stats(wildcards):
         )
     held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * TABLE_3
     return data + sampled + expand(files, model=REPORTED) + held_out
+
+
+def show_estimate():
+    """How long the whole run will take, before its first job."""
+    text = estimate.line(PLAN, SETTINGS, BASE / "scripts")
+    if text:
+        print(text, file=sys.stderr, flush=True)
 
 
 def show_scoreboard():

@@ -54,14 +54,15 @@ rule fetch_trees:
 
 
 rule split_rankings:
-    """Human rankings -> IFT demonstrations, replies to judge and held-out replies, without a common prompt."""
+    """Human rankings -> IFT demonstrations, replies to judge, held-out replies, and the prompts of table 3."""
     input:
+        **({"eval_ids": EFT["eval_ids"]} if EFT["eval_ids"] else {}),
         trees=FETCHED_TREES if TREES_ON_HUB else EFT["trees"],
     output:
         ift="<results>/data/eft/ift.jsonl",
         candidates="<results>/data/eft/candidates.jsonl",
         eval="<results>/data/eft/eval.jsonl",
-        eval_prompts="<results>/data/eft/eval_prompts.jsonl",
+        comparison="<results>/data/eft/comparison_prompts.jsonl",
         stats="<results>/data/eft/split.stats.json",
     log:
         "<results>/logs/split_rankings.log",
@@ -70,7 +71,9 @@ rule split_rankings:
         environment("sample")
     params:
         ift_prompts=EFT["ift_prompts"],
+        exclude_ift_prompts=EFT["exclude_ift_prompts"],
         eval_prompts=EFT["eval_prompts"],
+        comparison_prompts=SETTINGS["benchmarks"]["judge_vs_gpt4"]["prompts"],
         seed=SEED,
         code=fingerprint("split_rankings.py"),
     script:
@@ -123,6 +126,8 @@ rule build_eft:
         trees=EFT["trees"],
         annotator=EFT["annotator"],
         judgments_per_reply=EFT["judgments_per_reply"],
+        acceptance=EFT["acceptance"],
+        train_examples=EFT["train_examples"],
         max_score=SAMPLING["judgments"]["max_score"],
         seed=SEED,
         code=fingerprint("build_eft.py"),

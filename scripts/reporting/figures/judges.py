@@ -179,6 +179,7 @@ def parse_rates(metrics, chain):
 
 BIASES = {
     "higher_score_wins": "higher score wins",
+    "higher_score_wins_all_verdicts": "the same, all verdicts",
     "position_bias": "verdict flips with the order",
     "first_wins": "first place wins",
     "longer_wins": "longer judgment wins",
@@ -227,8 +228,9 @@ def meta_judge_bias(metrics, paper, chain):
         base.mark_point(size=80, strokeWidth=2).encode(y=y, color=colour, shape=shape, fill=fill).add_params(chosen),
     )
     caption = (
-        "Table 5 by meta-judge; hollow marks are the paper's. 50 % is no leaning for three of them; of the "
-        "verdicts that flip with the order, more than 70 % (dashed) gives a warning."
+        'Table 5 by meta-judge; hollow marks are the paper\'s. "Higher score wins" is over the pairs whose two '
+        "verdicts agree, as the paper's must be, and beside it over all verdicts. 50 % is no leaning for all but the "
+        "share of verdicts that flip with the order, where more than 70 % (dashed) gives a warning."
     )
     return figure(
         "meta_judge_bias",

@@ -49,7 +49,7 @@ def training(metrics):
             "pairs": entry["pairs"],
         }
         | {"accuracy": 100 * entry["accuracy"], "margin": entry["margin"]}
-        | {"chosen": entry["chosen_logp"], "rejected": entry["rejected_logp"], "loss": entry["loss"]}
+        | {"chosen": entry["chosen_logp"] / entry["chosen_tokens"]}
         for row in metrics["models"]
         if row["training"] and "/" in row["model"]
         for entry in row["training"]["epochs"]
@@ -71,6 +71,14 @@ def training(metrics):
             "Margin, nats",
             "Implicit reward of the chosen side minus that of the rejected one (beta times log-ratio), mean "
             "over pairs.",
+        ),
+        (
+            "dpo_chosen_logp",
+            "chosen",
+            "Log-probability of the chosen side",
+            "Nats a token",
+            "Mean over the tokens of the chosen sides. DPO raises the margin also where it takes probability from both "
+            "sides; a chosen side that falls far is a sign of degeneration.",
         ),
     ):
         if epochs:

@@ -1,0 +1,30 @@
+"""Signs that a model's texts degenerate: loops, empty texts, texts that all read alike."""
+
+from collections.abc import Iterable, Iterator
+
+REPEATED = 8  # words
+
+
+def word_ngrams(text: str, n: int) -> Iterator[tuple[str, ...]]:
+    """The runs of ``n`` neighbouring words (what whitespace separates), in order."""
+    words = text.split()
+    return zip(*(words[start:] for start in range(n)), strict=False)
+
+
+def repeats(text: str, n: int = REPEATED) -> bool:
+    """Return whether some run of ``n`` words occurs more than once in ``text``."""
+    runs = list(word_ngrams(text, n))
+    return len(set(runs)) < len(runs)
+
+
+def distinct(texts: Iterable[str], n: int = 2) -> float | None:
+    """Return the distinct runs of ``n`` words over all runs, of all ``texts`` together (distinct-n of Li et al. 2016).
+
+    It falls as texts are added: compare only the same number of texts. None where no text has ``n`` words.
+    """
+    total, seen = 0, set()
+    for text in texts:
+        runs = list(word_ngrams(text, n))
+        total += len(runs)
+        seen.update(runs)
+    return len(seen) / total if total else None

@@ -1,0 +1,65 @@
+"""A tiny model with a tokenizer and a chat template of Llama 3's shape: byte-level BPE that adds a BOS to a text."""
+
+from pathlib import Path
+
+BOS, EOS, EOT = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
+START, END = "<|start_header_id|>", "<|end_header_id|>"
+SPECIALS = [BOS, EOS, START, END, EOT]
+
+# The template itself writes the BOS, before the first turn, and trims every content.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if loop.first %}{{ bos_token }}{% endif %}"
+    "{{ '" + START + "' + message['role'] + '" + END + "\n\n' + message['content'] | trim + '" + EOT + "' }}"
+    "{% endfor %}"
+)
+GENERATION_PROMPT = "{% if add_generation_prompt %}{{ '" + START + "assistant" + END + "\n\n' }}{% endif %}"
+
+
+def tokenizer(eos_token: str = EOT):
+    """A fast tokenizer without a pad token. Line breaks that follow each other are one token, as in Llama 3."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    line_break = "Ċ"  # "\n" in the byte-level alphabet
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [(line_break, line_break), (2 * line_break, line_break), ("u", "s"), ("e", "r"), ("Ġ", "a"), ("o", "k")]
+    symbols = [*SPECIALS, *alphabet, *(left + right for left, right in merges)]
+    ids = {symbol: i for i, symbol in enumerate(symbols)}
+    made = Tokenizer(models.BPE(vocab=ids, merges=merges))
+    words = Regex(r"\s*[\r\n]+|\s+(?!\S)| ?\p{L}+|\p{N}{1,3}|\s+|[^\s\p{L}\p{N}]+")
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(words, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    made.decoder = decoders.ByteLevel()
+    made.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, ids[BOS])])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=made, bos_token=BOS, eos_token=eos_token, additional_special_tokens=[START, END, EOS, EOT]
+    )
+    fast.chat_template = CHAT_TEMPLATE + GENERATION_PROMPT
+    return fast
+
+
+def save_model(folder: Path, eos_token: str = EOT) -> Path:
+    """A random Llama with this tokenizer, which may end a text by <|end_of_text|> or <|eot_id|>."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    made = tokenizer(eos_token)
+    bos, eos, eot = made.convert_tokens_to_ids([BOS, EOS, EOT])
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(made),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=bos,
+        eos_token_id=made.convert_tokens_to_ids(eos_token),
+    )
+    model = LlamaForCausalLM(config)
+    model.generation_config.eos_token_id = [eos, eot]
+    model.save_pretrained(folder)
+    made.save_pretrained(folder)
+    return folder
