@@ -1,11 +1,14 @@
-"""A copy of the project to run the workflow in, and a way to run it."""
+"""A copy of the project to run the workflow in, and ways to run it."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,29 +28,56 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
+def environment() -> dict:
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
 def snakemake(folder: Path, *words: str, timeout: int = 900) -> subprocess.CompletedProcess:
-    """Run the `snakemake` of this environment in ``folder``."""
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    """Run the `snakemake` of this environment in ``folder``; a dry-run (first word "-n") in a fork of one process."""
+    words = [str(word) for word in words]
+    if words[0] == "-n":
+        return dry_run(folder, words)
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", *map(str, words)],
+        [sys.executable, "-m", "snakemake", *words],
         cwd=folder,
-        env=environment,
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=timeout,
     )
 
 
-def planned(folder: Path, *words: str) -> Counter:
-    """{rule: jobs} of a dry-run; empty when there is nothing to do."""
-    run = snakemake(folder, "-n", *words, "--quiet", "rules")
-    assert run.returncode == 0, run.stdout + run.stderr
-    text = run.stdout + run.stderr
+@cache
+def dry_run_server() -> subprocess.Popen:
+    words = [sys.executable, Path(__file__).with_name("dry_runs.py")]
+    # it ends when pytest does, and its standard input with it
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True)
+
+
+def dry_run(folder: Path, words: list[str]) -> subprocess.CompletedProcess:
+    server = dry_run_server()
+    with TemporaryDirectory() as scratch:
+        output = Path(scratch) / "output"
+        server.stdin.write(json.dumps([str(folder), words, str(output)]) + "\n")
+        server.stdin.flush()
+        status = int(server.stdout.readline())
+        return subprocess.CompletedProcess(words, status, output.read_text(), "")
+
+
+def job_counts(text: str) -> Counter:
+    """{rule: jobs} of what a dry-run prints; empty when there is nothing to do."""
     if "Nothing to be done" in text:
         return Counter()
     table = text[text.index("Job stats:") :].splitlines()[3:]
     rows = [line.split() for line in table[: table.index("")]] if "" in table else [line.split() for line in table]
     return Counter({rule: int(count) for rule, count in rows if rule not in ("all", "total")})
+
+
+def planned(folder: Path, *words: str) -> Counter:
+    """{rule: jobs} of a dry-run; empty when there is nothing to do."""
+    run = snakemake(folder, "-n", *words, "--quiet", "rules")
+    assert run.returncode == 0, run.stdout + run.stderr
+    return job_counts(run.stdout + run.stderr)
 
 
 @pytest.fixture

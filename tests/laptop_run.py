@@ -110,13 +110,12 @@ def test_a_deleted_shard_is_redone_with_what_follows():
         jobs = planned(ROOT)
     finally:
         aside.rename(shard)
-    assert jobs["judge_responses"] == 2  # M2's, and M3's after it
-    assert jobs["sample_responses"] == 1  # M3's; M2's responses stay
+    assert jobs["sample_and_judge"] == 2  # M2's, and M3's after it
     assert jobs["train_dpo"] == 2
     assert "meta_judge" not in jobs
 
 
 def test_self_rewarding_would_reuse_the_samples_of_m0():
     jobs = planned(ROOT, "results/self-rewarding/m4/weights")
-    assert jobs["sample_responses"] == jobs["judge_responses"] == 3
+    assert jobs["sample_and_judge"] == 3
     assert "train_sft" not in jobs

@@ -138,9 +138,10 @@ def training(kinds: list[str], random: Random) -> dict:
     return empty | counts | {"too_long": 12, "steps": 936, "epochs": epochs, "log": log, "seconds": 7100}
 
 
-def sampling_facts(requests: int, n: int, prompt: int, out: int, cached: float) -> dict:
+def sampling_facts(rule: str, model: str, requests: int, n: int, prompt: int, out: int, cached: float) -> dict:
     tokens = requests * n * prompt
     return {
+        "rule": rule, "log": f"results/logs/{rule}/{model}/0.log",
         "requests": requests, "completions": requests * n, "unparsed": requests * n // 40, "prompt_tokens": tokens,
         "cached_prompt_tokens": int(cached * tokens), "output_tokens": requests * n * out, "seconds": 5200.0,
         "process_seconds": 5400.0, "host": {"gpus": ["NVIDIA H100"]},
@@ -159,10 +160,12 @@ def build(root: Path, said: str | None = None) -> dict[str, list[Path]]:
     put("eft", "data/eft/stats.json", {"eval_prompts": 190, "eval_replies": 580})
     rows = {model: rows_of(model, Random(model), said) for model in dict.fromkeys(PARENTS.values())}
     for model, of in rows.items():
-        put("sampling", f"{model}/responses/0.stats.json", sampling_facts(PROMPTS, 7, 60, 450, 0.8))
-        put("sampling", f"{model}/judgments/0.stats.json", sampling_facts(7 * PROMPTS, 11, 800, 160, 0.9))
+        job_of = ("sample_and_judge", model)
+        put("sampling", f"{model}/responses/0.stats.json", sampling_facts(*job_of, PROMPTS, 7, 60, 450, 0.8))
+        put("sampling", f"{model}/judgments/0.stats.json", sampling_facts(*job_of, 7 * PROMPTS, 11, 800, 160, 0.9))
         if of["meta_judgments"]:
-            put("sampling", f"{model}/meta_judgments/0.stats.json", sampling_facts(110 * PROMPTS, 1, 1300, 190, 0.7))
+            facts = sampling_facts("meta_judge", model, 110 * PROMPTS, 1, 1300, 190, 0.7)
+            put("sampling", f"{model}/meta_judgments/0.stats.json", facts)
             leanings = bias.meta_judge_bias(of["meta_judgments"], of["judgments"])
             put("bias", f"{model}/benchmarks/meta_judge/score.json", leanings | scores(model)["meta_judge"])
     for model in MODELS:
@@ -234,8 +237,7 @@ def plan() -> dict:
         row | {"stage": stage, "requests": requests, "prompt_tokens": 9e9, "distinct_prompt_tokens": 2e9}
         | {"output_tokens": 1.4e9, "gpu_hours": hours}
         for stage, requests, hours in (
-            ("sample_responses", 40000, 12.0), ("judge_responses", 280000, 40.0), ("meta_judge", 1100000, 45.0),
-            ("train_dpo", None, 120.0),
+            ("sample_and_judge", 320000, 52.0), ("meta_judge", 1100000, 45.0), ("train_dpo", None, 120.0),
         )
     ]  # fmt: skip
     return {

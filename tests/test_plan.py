@@ -39,8 +39,7 @@ def paper():
 def test_the_protocols_volumes(paper):
     """5,000 prompts x 7 responses x 11 judgments, and both orders of the pairs of 11: a model, of those sampled."""
     models = 1 + 3 + 3  # M0 once for both methods
-    assert paper["sample_responses"]["completions"] == models * 35_000
-    assert paper["judge_responses"]["completions"] == models * 385_000
+    assert paper["sample_and_judge"]["completions"] == models * (35_000 + 385_000)
     assert paper["meta_judge"]["completions"] == 2 * 2 * comb(11, 2) * 5_000 == 2 * 550_000
     assert paper["train_dpo"]["examples"] == (2 * 10_000 + 2 * 5_000) + 4 * 5_000  # bounds of section 6
 
@@ -63,14 +62,14 @@ def test_the_prompts_of_table_3(paper):
 
 
 def test_jobs_are_those_that_snakemake_counts(paper):
-    assert [paper[name]["jobs"] for name in ("sample_responses", "judge_responses", "meta_judge")] == [224, 224, 64]
+    assert [paper[name]["jobs"] for name in ("sample_and_judge", "meta_judge")] == [224, 64]
     assert (paper["train_sft"]["jobs"], paper["train_dpo"]["jobs"], paper["generate_prompts"]["jobs"]) == (1, 8, 80)
-    assert paper["judge_rankings"]["jobs"] == paper["judge_arena_hard"]["jobs"] == 10
+    assert paper["evaluate_model"]["jobs"] == paper["judge_arena_hard"]["jobs"] == 10
 
 
 def test_an_ablation_adds_what_it_does_not_share(paper):
     one = rows(plan(settings("paper.yaml", "ablations.yaml", run=["meta-rewarding", "self-rewarding", "meta-rho-0"])))
-    assert one["sample_responses"]["completions"] == paper["sample_responses"]["completions"]
+    assert one["sample_and_judge"]["completions"] == paper["sample_and_judge"]["completions"]
     assert one["train_dpo"]["jobs"] == 9
 
 
@@ -78,7 +77,7 @@ def test_shared_prefixes_are_counted_once(paper):
     meta = paper["meta_judge"]
     # the house measured that neighbours share 75 % of what a meta-judge reads
     assert 0.7 < 1 - meta["distinct_prompt_tokens"] / meta["prompt_tokens"] < 0.9
-    assert paper["sample_responses"]["prompt_tokens"] == 7 * paper["sample_responses"]["distinct_prompt_tokens"]
+    assert paper["answer_held_out"]["prompt_tokens"] == 7 * paper["answer_held_out"]["distinct_prompt_tokens"]
 
 
 def test_hours_of_a_training_by_hand(paper):
@@ -87,7 +86,7 @@ def test_hours_of_a_training_by_hand(paper):
     assert row["most_disk_gb"] == pytest.approx(2 * 16 * 8.03)
 
 
-@pytest.mark.parametrize("stage", ["judge_responses", "meta_judge", "train_dpo"])
+@pytest.mark.parametrize("stage", ["sample_and_judge", "meta_judge", "train_dpo"])
 def test_a_better_card_takes_fewer_hours(stage):
     hours = [rows(plan(settings("paper.yaml"), card))[stage]["gpu_hours"] for card in CARDS]
     assert hours == sorted(hours, reverse=True)
@@ -103,7 +102,7 @@ def test_the_judges_fees(paper):
     row = paper["judge_mt_bench"]
     assert row["cost_usd"] == pytest.approx((row["prompt_tokens"] * 30 + row["output_tokens"] * 60) / 1e6, abs=0.01)
     assert row["requests"] == 10 * 160
-    assert paper["judge_responses"]["cost_usd"] is None
+    assert paper["sample_and_judge"]["cost_usd"] is None
 
 
 def test_the_labels_of_figure_4_are_paid_for_once(paper):
@@ -121,20 +120,21 @@ def test_without_gpus_there_are_no_hours():
 
 
 def test_planned_beside_measured(tmp_path):
-    found = plan(settings("smoke.yaml"))
-    folder = tmp_path / "m0/responses"
-    folder.mkdir(parents=True)
+    found = plan(settings("smoke.yaml", sampling__shards=2))
     facts = {"requests": 3, "completions": 12, "prompt_tokens": 90, "cached_prompt_tokens": 60, "output_tokens": 40}
-    facts |= {"process_seconds": 1800, "host": {"gpus": ["a", "a"]}}
-    for shard in (0, 1):
-        (folder / f"{shard}.stats.json").write_text(json.dumps(facts))
+    facts |= {"process_seconds": 900, "host": {"gpus": ["a", "a"]}}
+    for stage in ("responses", "judgments"):  # of one job a shard
+        (tmp_path / "m0" / stage).mkdir(parents=True)
+        for shard in (0, 1):
+            of_job = facts | {"log": f"logs/sample_and_judge/m0/{shard}.log"}
+            (tmp_path / f"m0/{stage}/{shard}.stats.json").write_text(json.dumps(of_job))
     (tmp_path / "m0/manifest.json").write_text(json.dumps({"seconds": 60, "tokens": 7, "host": {"gpus": []}}))
     measured = {stage: row["measured"] for stage, row in rows(measure(found, tmp_path)).items()}
-    took = measured["sample_responses"]
-    assert (took["jobs"], took["requests"], took["completions"], took["output_tokens"]) == (2, 6, 24, 80)
-    assert (took["prompt_tokens"], took["distinct_prompt_tokens"], took["gpu_hours"]) == (180, 60, 2)
+    took = measured["sample_and_judge"]
+    assert (took["jobs"], took["requests"], took["completions"], took["output_tokens"]) == (2, 12, 48, 160)
+    assert (took["prompt_tokens"], took["distinct_prompt_tokens"], took["gpu_hours"]) == (360, 120, 2)
     assert (measured["train_sft"]["prompt_tokens"], measured["train_sft"]["gpu_hours"]) == (7, None)
-    assert measured["judge_responses"] is None
+    assert measured["meta_judge"] is None
     assert shown(measure(found, tmp_path)).count("  measured") == 2 + 1  # and together
 
 

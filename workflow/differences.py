@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import yaml
-from settings import _with_defaults, iterations, schema
+from settings import YAML_LOADER, _with_defaults, iterations, schema
 
 # what a machine or a budget needs, and where things lie: no result depends on it
 _NOT_SCIENCE = re.compile(
@@ -18,7 +18,7 @@ def differences(settings: dict, other: Path) -> list[list[str]]:
 
     A method counts where ``settings`` runs it and both have it; keys with a default may be absent from ``other``.
     """
-    loaded = yaml.safe_load(Path(other).read_text(encoding="utf-8"))
+    loaded = yaml.load(Path(other).read_text(encoding="utf-8"), YAML_LOADER)
     full = schema()
     theirs, ours = _science(_with_defaults(loaded, full, full["$defs"])), _science(settings)
     shared = set(settings["run"]) & set(loaded["methods"])

@@ -13,6 +13,7 @@ from metarewarding.errors import UserError
 from metarewarding.sources import SOURCES
 
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
 
 # how MT-Bench's answers are drawn, as published
@@ -34,7 +35,7 @@ class ConfigError(Exception):
 
 def schema() -> dict:
     """The config's schema, with every key of `pairs` and `dpo` allowed in a method and in an iteration."""
-    full = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+    full = yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), YAML_LOADER)
     overrides = {
         key: {name: value for name, value in rule.items() if name != "default"}
         for section in ("pairs", "dpo")

@@ -22,7 +22,8 @@ rule evaluate_model:
         **needs("engine"),
     params:
         **engine_params(),
-        store="<results>/{model}/benchmarks/completions.jsonl",
+        # of all benchmarks together, and in the same place whatever `run` names
+        store=lambda wildcards, output: str(Path(output.judgments).parents[1] / "completions.jsonl"),
         benchmarks={name: answer_settings(name) for name in ANSWERED},
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],

@@ -36,7 +36,7 @@ rule train_dpo:
         seed=SEED,
         code=fingerprint("train_dpo.py"),
     shell:
-        "accelerate launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"

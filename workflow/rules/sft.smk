@@ -31,7 +31,7 @@ rule train_sft:
         seed=SEED,
         code=fingerprint("train_sft.py"),
     shell:
-        "accelerate launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
