@@ -113,13 +113,15 @@ def measuring(trainer, pairs: list[dict]):
         def measure(self, epoch: int) -> None:
             if not pairs:
                 return
-            model, found = trainer.model_wrapped, []
+            # before training both models are the same, and what the reference says is needed again
+            model = trainer.ref_model if epoch == 0 and trainer.ref_model is not None else trainer.model_wrapped
+            found, was_training = [], model.training
             model.eval()
             with torch.random.fork_rng(devices=[]):  # a loader draws a seed when it starts: leave training's alone
                 for batch in trainer.get_eval_dataloader():
                     logps = trainer.compute_ref_log_probs(model, batch)  # of whichever model it is given
                     found.append(trainer.accelerator.gather_for_metrics(torch.stack(logps, dim=1)))
-            model.train()
+            model.train(was_training)
             if args.process_index == 0:
                 write_json(folder / f"{epoch}.json", {"logps": torch.cat(found).tolist()})
 

@@ -56,6 +56,23 @@ def shard_reference(model, accelerator):
     return fsdp2_prepare_model(accelerator, model).eval()
 
 
+def compute_reference_once(reference) -> None:
+    """Have a model whose weights stay as they are remember what it computed for a batch.
+
+    Measuring pairs before training and each epoch of training ask the reference for the same batches: a pair at a
+    time, always; several at a time, only where the same ones meet again.
+    """
+    forward, known = reference.forward, {}
+
+    def remembering(**inputs):
+        key = tuple(inputs[name].numpy().tobytes() for name in ("input_ids", "attention_mask", "labels"))
+        if key not in known:
+            known[key] = forward(**inputs)
+        return known[key]
+
+    reference.forward = remembering
+
+
 def main(run: DpoArguments, args) -> None:
     import trl.trainer.dpo_trainer
     from datasets import Dataset
@@ -65,6 +82,7 @@ def main(run: DpoArguments, args) -> None:
     trl.trainer.dpo_trainer.prepare_fsdp = shard_reference
 
     training.configure(args, run)
+    training.pack_on_cpu(trl.trainer.dpo_trainer, args)
     check_reference(args)
     tokenizer = AutoTokenizer.from_pretrained(run.model)
     rows = [row for path in run.data for row in read_jsonl(path, Pair)]
@@ -96,6 +114,8 @@ def main(run: DpoArguments, args) -> None:
         processing_class=tokenizer,
         callbacks=[training.stop_after(run.stop_epoch)],
     )
+    if trainer.ref_model is not None and args.device.type == "cpu" and args.world_size == 1:
+        compute_reference_once(trainer.ref_model)
     measurements = measure_pairs.measuring(trainer, measured)
     trainer.add_callback(measurements)
     training.train(trainer, run, facts, measurements.rows)
@@ -105,4 +125,4 @@ if __name__ == "__main__":
     from trl import DPOConfig, TrlParser
 
     with spoken_errors():
-        main(*TrlParser((DpoArguments, DPOConfig)).parse_args_and_config())
+        main(*TrlParser((DpoArguments, training.auto_precision(DPOConfig))).parse_args_and_config())

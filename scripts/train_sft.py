@@ -14,11 +14,13 @@ from metarewarding.records import SftExample, read_jsonl
 
 
 def main(run: training.RunArguments, args) -> None:
+    import trl.trainer.sft_trainer
     from datasets import Dataset
     from transformers import AutoTokenizer
     from trl import SFTTrainer
 
     training.configure(args, run)
+    training.pack_on_cpu(trl.trainer.sft_trainer, args)
     args.completion_only_loss = True
     tokenizer = AutoTokenizer.from_pretrained(run.model)
     rows = [row for path in run.data for row in read_jsonl(path, SftExample)]
@@ -42,4 +44,4 @@ if __name__ == "__main__":
     from trl import SFTConfig, TrlParser
 
     with spoken_errors():
-        main(*TrlParser((training.RunArguments, SFTConfig)).parse_args_and_config())
+        main(*TrlParser((training.RunArguments, training.auto_precision(SFTConfig))).parse_args_and_config())

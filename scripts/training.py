@@ -13,6 +13,7 @@ from statistics import fmean
 from job import elapsed, provenance, sha256, versions, weights_sha256
 from metarewarding.chat import inert
 from metarewarding.errors import UserError
+from metarewarding.precision import resolve_dtype
 from metarewarding.records import write_json
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models and data are local; a compute node may have no way out
@@ -44,6 +45,29 @@ def accumulation_steps(batch_size: int, per_device: int, devices: int) -> int:
     return batch_size // together
 
 
+def auto_precision(config_class: type) -> type:
+    """Return TRL's ``config_class`` with `bf16` by the rule `dtype: auto` where the recipe names no precision.
+
+    TRL's own default is bf16 everywhere. The arguments check it against the hardware and hand it to accelerate while
+    they are made, so it must be decided before that.
+    """
+
+    @dataclass
+    class AutoPrecision(config_class):
+        def __post_init__(self):
+            if self.bf16 is None and not self.fp16:
+                self.bf16 = resolve_dtype("auto", gpu=False if self.use_cpu else None) == "bfloat16"
+            super().__post_init__()
+            self.__class__ = config_class  # which pickle finds, when the arguments are saved in a checkpoint
+
+    return AutoPrecision
+
+
+def compute_dtype(args) -> str:
+    """Return the type that the layers are computed in; weights, gradients and moments are float32."""
+    return {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}[args.mixed_precision]
+
+
 def configure(args, run: RunArguments) -> None:
     """Fill in what follows from ``run``: accumulation, full-precision master weights, no silent cutting."""
     args.gradient_accumulation_steps = accumulation_steps(
@@ -53,10 +77,20 @@ def configure(args, run: RunArguments) -> None:
     args.model_init_kwargs = {"dtype": "float32"} | (args.model_init_kwargs or {})
     if args.bf16 and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         args.fsdp_plugin_args = {"mixed_precision_policy": _fsdp_precision()}
+    if args.process_index == 0:
+        print(f"dtype: {compute_dtype(args)} on {args.device}", flush=True)
     if run.stop_epoch > args.num_train_epochs:
         raise UserError(
             f"stop_epoch {run.stop_epoch} lies after the end of the schedule, epoch {args.num_train_epochs}."
         )
+
+
+def pack_on_cpu(trainer_module, args) -> None:
+    """Have the trainer of ``trainer_module`` (of TRL) use the packed forward, where it trains on a CPU."""
+    if args.device.type == "cpu" and os.environ.get("ACCELERATE_USE_FSDP") != "true":
+        import shared_prompts
+
+        trainer_module.add_fused_lm_head = shared_prompts.add_fused_lm_head
 
 
 def inert_rows(rows: list[dict], tokenizer, columns: tuple[str, ...]) -> list[dict]:
@@ -174,6 +208,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     """
     args, folder = trainer.args, Path(trainer.args.output_dir)
     identity = {
+        "dtype": compute_dtype(args),
         "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
         "data_sha256": {path: sha256(path) for path in run.data},
         "trained_from_sha256": weights_sha256(run.model),
@@ -206,6 +241,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
         run.stats,
         facts
         | {
+            "dtype": identity["dtype"],
             "steps": trainer.state.global_step,
             "epochs": epochs(),
             "log": trainer.state.log_history,
@@ -231,7 +267,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
 
 
 _SETTINGS = (
-    "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim", "bf16",
+    "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim",
     "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",
-    "precompute_ref_log_probs", "loss_type", "world_size",
+    "precompute_ref_log_probs", "loss_type", "world_size", "model_init_kwargs",
 )  # fmt: skip

@@ -125,16 +125,15 @@ def scores(model: str) -> dict[str, dict]:
 def training(kinds: list[str], random: Random) -> dict:
     epochs = []
     for epoch in range(7):
-        for which in ("trained", "held_out"):
-            for kind in kinds:
-                gain = epoch * (0.09 if which == "trained" else 0.04)
-                row = {"epoch": epoch, "set": which, "kind": kind, "pairs": 200 if which == "trained" else 90}
-                row |= {"loss": 0.693 - gain / 3, "accuracy": 0.5 + gain / 1.6, "margin": gain}
-                epochs.append(
-                    row | {"chosen_logp": -410 - 9 * epoch, "rejected_logp": -422 - 14 * epoch, "chosen_tokens": 480}
-                )
+        for kind in kinds:
+            gain = epoch * 0.09
+            row = {"epoch": epoch, "set": "trained", "kind": kind, "pairs": 200}
+            row |= {"loss": 0.693 - gain / 3, "accuracy": 0.5 + gain / 1.6, "margin": gain}
+            epochs.append(
+                row | {"chosen_logp": -410 - 9 * epoch, "rejected_logp": -422 - 14 * epoch, "chosen_tokens": 480}
+            )
     log = [{"epoch": s / 156, "step": s, "loss": 0.693 * 0.9992**s + random.gauss(0, 0.01)} for s in range(1, 937)]
-    counts = {kind: {"pairs": 4200, "held_out": 90, "trained_on": 4110} for kind in ("actor", "judge") if kind in kinds}
+    counts = {kind: {"pairs": 4200, "held_out": 0, "trained_on": 4200} for kind in ("actor", "judge") if kind in kinds}
     empty = {kind: {"pairs": 0, "held_out": 0, "trained_on": 0} for kind in ("actor", "judge")}
     return empty | counts | {"too_long": 12, "steps": 936, "epochs": epochs, "log": log, "seconds": 7100}
 
@@ -157,7 +156,7 @@ def build(root: Path, said: str | None = None) -> dict[str, list[Path]]:
     def put(kind: str, path: str, value) -> None:
         files.setdefault(kind, []).append(write(root / path, value))
 
-    template = templates.load(ROOT / "config/prompts/judge.txt", "judge")
+    template = templates.load([ROOT / "config/prompts/judge.txt", ROOT / "config/prompts/rubric.txt"], "judge")
     put("eft", "data/eft/stats.json", {"eval_prompts": 190, "eval_replies": 580})
     rows = {model: rows_of(model, Random(model), said) for model in dict.fromkeys(PARENTS.values())}
     for model, of in rows.items():

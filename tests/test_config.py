@@ -114,6 +114,7 @@ def test_the_paper_is_the_protocol():
         ],
     }
     dpo = {"learning_rate": 5e-6, "beta": 0.1, "batch_size": 32, "schedule_epochs": 10, "max_length": 4096}
+    dpo |= {"held_out": 0}
     ours = {"position_weights": "iteration", "elo_l2": 1e-3, "truncated_may_be_chosen": False, "judge_pair_cap": None}
     assert paper["run"] == list(rows) == list(paper["methods"])
     for method, expected in rows.items():
@@ -275,6 +276,8 @@ def put(path, value):
         ("eft.trees", "hf://OpenAssistant/oasst1", "eft.trees: hf://OpenAssistant/oasst1 is not of the form"),
         ("eft.trees", "hf://datasets/a/b@c/d.jsonl", "written needs judgments in the trees"),
         ("prompts.generation.model", "written", "prompts.generation.model: 'written' is neither"),
+        ("templates.rubric", "nowhere.txt", "templates.rubric: the file nowhere.txt does not exist"),
+        ("templates.judge", "config/prompts/judge.txt", "includes {rubric}. Set templates.rubric"),
         ("prompts.path", None, "prompts.path: missing"),
         ("prompts.path", [], "prompts.path"),
         ("benchmarks.run", ["alpaca_evil"], "benchmarks.run[0]: 'alpaca_evil' is not one of"),
@@ -286,6 +289,11 @@ def put(path, value):
         ("pairs.rho", float("inf"), "pairs.rho: inf is no number"),
         ("methods", {1: {"iterations": []}}, "config: methods: the key 1 is no text"),
         ("benchmarks.alpaca_eval.categories", "nowhere.json", "benchmarks.alpaca_eval.categories: the file nowhere"),
+        (
+            "benchmarks.alpaca_eval",
+            {"categories": "judge", "category_template": "x"},
+            "category_template: the file x does",
+        ),
         ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "judges.local.base_url: not of the form"),
         ("benchmarks.files", {"mt_bench": "x"}, "benchmarks.files.mt_bench: no such source"),
         ("benchmarks.files", {"mt_bench_questions": "x"}, "benchmarks.files.mt_bench_questions: the file x does not"),
@@ -316,6 +324,42 @@ def test_a_benchmark_whose_judge_is_not_there_is_named():
         config["benchmarks"] |= {"run": ["mt_bench"], "judges": {}}
 
     assert "benchmarks.mt_bench.judge: 'local' is not under benchmarks.judges (there: none)" in faults(change)
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "gpus", "said"),
+    [
+        (
+            "fsdp_8gpu.yaml",
+            1,
+            "starts 8 processes (distributed_type FSDP), one on each GPU, and resources.train.gpu is 1",
+        ),
+        ("fsdp_8gpu.yaml", 4, "resources.train.gpu is 4: set that to 8"),
+        ("fsdp_8gpu.yaml", 0, "resources.train.gpu is 0"),
+        ("gpu.yaml", 8, "trains on one GPU (distributed_type NO), and resources.train.gpu is 8"),
+        ("cpu.yaml", 2, "trains on one GPU (distributed_type NO), and resources.train.gpu is 2"),
+        ("../trl/dpo.yaml", 1, "is no accelerate configuration"),
+        ("fsdp_8gpu.yaml", 8, None),
+        ("gpu.yaml", 1, None),
+        ("cpu.yaml", 0, None),
+        ("cpu.yaml", 1, None),
+    ],
+)
+@pytest.mark.parametrize("where", ["sft", "dpo", "methods.meta-rewarding.iterations.1"])
+def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, said, where):
+    config = load()
+    config["resources"]["train"]["gpu"] = gpus
+    fitting = "fsdp_8gpu.yaml" if gpus == 8 else "gpu.yaml" if accelerate == "cpu.yaml" else "cpu.yaml"
+    for section in ("sft", "dpo"):
+        config[section]["accelerate"] = f"config/accelerate/{fitting}"
+    put(f"{where}.accelerate", f"config/accelerate/{accelerate}")(config)
+    if said is None:
+        settings.resolve(config)
+        return
+    with pytest.raises(settings.ConfigError) as error:
+        settings.resolve(config)
+    assert said in str(error.value)
+    assert f"config: {where}.accelerate".replace(".1.", "[1].") in str(error.value)
 
 
 def test_all_faults_are_told_at_once():

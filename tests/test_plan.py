@@ -105,6 +105,14 @@ def test_the_judges_fees(paper):
     assert paper["sample_and_judge"]["cost_usd"] is None
 
 
+def test_the_labels_of_figure_4_are_paid_for_once(paper):
+    row = paper["label_alpaca_eval"]
+    assert (row["jobs"], row["requests"]) == (1, 805)
+    assert row["cost_usd"] == pytest.approx((row["prompt_tokens"] * 10 + row["output_tokens"] * 30) / 1e6, abs=0.01)
+    assert 1 < row["cost_usd"] < 5
+    assert "label_alpaca_eval" not in rows(plan(settings("paper.yaml", benchmarks__run=["arena_hard"])))
+
+
 def test_without_gpus_there_are_no_hours():
     found = plan(settings())
     assert found["totals"]["gpu_hours"] is None

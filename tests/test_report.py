@@ -38,7 +38,7 @@ def test_the_interval_of_a_share_is_wilsons(share, n, low, high):
 
 def test_a_difference_is_noise_when_both_intervals_explain_it():
     printed = {"place": "Table 7", "benchmark": "judge_agreement", "metric": "agreement", "unit": "%", "model": "m0"}
-    printed |= {"value": 63.2, "ci_low": None, "ci_high": None, "source": "printed"}
+    printed |= {"value": 63.2, "ci_low": None, "ci_high": None, "source": "printed", "n": 640}
     found = {"models": [row("m0")]}
     near = paper.beside_the_paper(found, [printed])[0]
     assert near["ours"] == 60
@@ -53,6 +53,26 @@ def test_a_difference_is_noise_when_both_intervals_explain_it():
     nothing = paper.beside_the_paper({"models": [row("seed")]}, [printed])[0]
     assert nothing["ours"] is nothing["difference"] is None
     assert paper.verdict(nothing) == ""
+
+
+def test_the_papers_intervals_are_of_as_many_pairs_as_its_percentages_imply():
+    printed = {
+        (row["model"], row["metric"]): row
+        for row in paper.targets(ROOT / "workflow/report/paper.csv")
+        if row["benchmark"] == "judge_vs_gpt4"
+    }
+    n = {key: row["n"] for key, row in printed.items()}
+    assert n["seed", "gpt4_chosen.agreement"] == 168
+    # 55.95 % and 56.49 % of 168: 87 right, 67 wrong and 14 ties; Meta-Rewarding 4: 78 right, 53 wrong, 37 ties
+    assert n["seed", "gpt4_chosen.agreement_without_ties"] == 87 + 67
+    assert n["meta-rewarding/m4", "gpt4_chosen.agreement_without_ties"] == 78 + 53
+    assert n["seed", "self_chosen.agreement"] == 366
+    assert n["meta-rewarding/m4", "self_chosen.agreement_without_ties"] == 181  # half of the pairs are ties
+    low, high = paper.paper_interval(printed["seed", "self_chosen.agreement"])
+    assert (high - low) / 2 == pytest.approx(5.06, abs=0.02)  # 1.96 sqrt(0.558 x 0.442 / 366)
+    of = {(row["benchmark"], row["metric"]): row["n"] for row in paper.targets(ROOT / "workflow/report/paper.csv")}
+    assert of["alpaca_eval", "lc_win_rate"] == 805
+    assert of["alpaca_eval", "avg_length"] is of["alpaca_eval", "categories.Science.win_rate"] is None
 
 
 def test_a_subset_stands_beside_nothing():
@@ -82,6 +102,7 @@ def test_the_paper_differs_in_nothing_from_itself_and_the_laptop_in_much():
     differing = {key: (theirs, ours) for key, theirs, ours in differences(resolved("config.yaml"), PAPER)}
     assert differing["prompts.per_iteration"][0] == "5000"
     assert differing["model.package"][0] == "—"
+    assert differing["methods.meta-rewarding.iterations[0].held_out"] == ("0.0", "0.1")
     assert not [key for key in differing if key.startswith(("gates", "engine.batch", "pathvars", "benchmarks.judges"))]
 
 
@@ -103,8 +124,9 @@ def pairs(**changes):
     return {"actor": actor, "judgments": {"parse_rate": changes.get("parse_rate", 0.97)}}
 
 
-def held_out(n, accuracy):
-    entry = {"set": "held_out", "kind": "actor", "pairs": n, "accuracy": accuracy, "epoch": 2}
+def measured(which, n, accuracy):
+    entry = {"set": which, "kind": "actor", "pairs": n, "accuracy": accuracy, "epoch": 2}
+    entry |= {"chosen_logp": -100, "chosen_tokens": 500}
     return {"epochs": [entry | {"epoch": 1, "accuracy": 0.9}, entry]}
 
 
@@ -127,8 +149,9 @@ def chosen_sides(*logps):
         ({"bias": {"position_bias": 0.71, "pairs": 100}}, "Position bias"),
         ({"pairs": pairs(pairs=900)}, "Few pairs"),
         ({"pairs": pairs(truncated_responses=60)}, "More than 5 %"),
-        ({"training": held_out(100, 0.55)}, "Reward accuracy is not above chance"),
-        ({"training": held_out(10, 0.9)}, "Too few held-out pairs"),
+        ({"training": measured("held_out", 100, 0.55)}, "Reward accuracy is not above chance on held-out"),
+        ({"training": measured("held_out", 10, 0.9)}, "Too few held-out pairs"),
+        ({"training": measured("trained", 100, 0.55)}, "Reward accuracy is not above chance on pairs that were tr"),
         ({"summary": degenerate(repeated_8grams=0.21)}, "More than 20 % of the responses repeat"),
         ({"summary": degenerate(empty=0.011)}, "More than 1 % of the responses are empty"),
         ({"summary": degenerate(distinct_2=0.31)}, "Distinct-2 fell"),
@@ -146,9 +169,11 @@ def test_a_good_run_has_no_warning():
     good = {"pairs": pairs(mean_length=2000), "summary": {"scores_given": {"4.0": 79, "3.0": 21}}}
     good["summary"] |= degenerate(repeated_8grams=0.2, empty=0.01, distinct_2=0.33)
     good |= {"bias": {"position_bias": 0.69, "pairs": 100}}
-    good["training"] = {"epochs": held_out(100, 0.7)["epochs"] + chosen_sides(-100, -180, -149)["epochs"]}
     before = row("m/m1", "m0", pairs=pairs(), summary=degenerate())
-    assert alerts.alerts({"models": [row("m0"), before, row("m/m2", "m/m1", **good)]}) == []
+    for training in (measured("held_out", 100, 0.7), measured("trained", 200, 0.9)):  # or with none held out
+        epochs = training["epochs"] + chosen_sides(-100, -180, -149)["epochs"]
+        models = [row("m0"), before, row("m/m2", "m/m1", **good | {"training": {"epochs": epochs}})]
+        assert alerts.alerts({"models": models}) == []
 
 
 def test_a_slow_fall_of_distinct_2_is_told_against_the_first_iteration():

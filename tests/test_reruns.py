@@ -237,6 +237,17 @@ def test_the_judges_template(done):
     assert {rule for rule, model in found if model == "data"} == {"build_eft"}
 
 
+def test_the_rubric_is_part_of_both_templates(done):
+    with open(done / "config/smoke/rubric.txt", "a") as file:
+        file.write("Be brief.\n")
+    found = runs(done)
+    assert {("build_eft", "data"), ("train_sft", "m0"), ("meta_judge", "m0"), ("judge_rankings", "seed")} <= found
+    asking = ("build_eft:", "judge_rankings:", "judge_responses:", "meta_judge:")
+    jobs = [job for job in re.split(r"\n(?:local)?rule ", dry_run(done)) if job.startswith(asking)]
+    assert {job.split(":")[0] + ":" for job in jobs} == set(asking)
+    assert all("config/smoke/rubric.txt" in job for job in jobs)
+
+
 def test_a_real_edit_in_elo(done):
     edit(done / "scripts/metarewarding/elo.py", "def fit(", "ADDED = 1\n\n\ndef fit(")
     found = runs(done)

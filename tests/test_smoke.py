@@ -245,10 +245,12 @@ def published_answers(folder):
 
 
 def verdict_of(body, before):
-    """A judge that always likes the first of two best, and rates 7."""
+    """A judge that always likes the first of two best, rates 7, and knows one category."""
     if body.get("logprobs"):
         likely = [{"token": "m", "logprob": -0.1}, {"token": "M", "logprob": -2.3}]
         return completion("m", body, {"content": [{"token": "m", "logprob": -0.1, "top_logprobs": likely}]})
+    if body["messages"][0]["content"].endswith("Category:"):
+        return "**Cooking**"
     return "[[A>B]]" if body["messages"][0]["content"] == "Compare." else "Rating: [[7]]"
 
 
@@ -265,6 +267,7 @@ def test_the_benchmarks_with_a_judge_behind_an_api(run, results, tmp_path):
                 "files": question_files(tmp_path),
                 "calibration": published_answers(tmp_path),
                 **{benchmark: {"judge": "stand-in"} for benchmark in benchmarks},
+                "alpaca_eval": {"judge": "stand-in", "categories": "judge"},
             }
         }
         (project / "judged.yaml").write_text(yaml.safe_dump(change))
@@ -293,5 +296,7 @@ def test_the_benchmarks_with_a_judge_behind_an_api(run, results, tmp_path):
     assert scores["arena_hard"]["score"] == 50
     assert scores["mt_bench"]["average"] == 7
     assert scores["alpaca_eval"]["n"] == 4
+    assert scores["alpaca_eval"]["categories"]["Cooking"]["n"] == 4
+    assert sum(body["messages"][0]["content"].endswith("Category:") for body in server.bodies) == 4  # for both models
     assert scores["judge_vs_gpt4"]["gpt4_chosen"]["pairs"] == 0
     assert scores["judge_vs_gpt4"]["self_chosen"]["pairs"] == scores["judge_vs_gpt4"]["self_chosen"]["ties"]

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from metarewarding.errors import UserError
-from metarewarding.templates import check, fill, load
+from metarewarding.templates import check, fill, includes_rubric, load
 
 CONFIG = Path(__file__).parent.parent / "config"
 JUDGE = "User: {prompt}\n<response>{response}</response>"
@@ -91,15 +92,58 @@ def test_a_faulty_template_file_is_named(tmp_path):
         load(path, "judge")
 
 
+# -- the rubric
+
+
+def test_the_rubric_stands_where_the_template_includes_it(tmp_path):
+    (tmp_path / "judge.txt").write_text("Rubric:\n{rubric}\n" + JUDGE)
+    (tmp_path / "rubric.txt").write_text("- One point\n- Another {}\n")
+    text = load([tmp_path / "judge.txt", tmp_path / "rubric.txt"], "judge")
+    assert text == "Rubric:\n- One point\n- Another {}\n" + JUDGE
+    assert includes_rubric(tmp_path / "judge.txt")
+    assert not includes_rubric(tmp_path / "rubric.txt")
+
+
+def test_a_template_that_includes_a_rubric_needs_one(tmp_path):
+    (tmp_path / "judge.txt").write_text("{rubric} " + JUDGE)
+    for files in (tmp_path / "judge.txt", [tmp_path / "judge.txt"]):
+        with pytest.raises(UserError, match=r"judge\.txt.*templates\.rubric"):
+            load(files, "judge")
+
+
+def test_a_rubric_with_a_placeholder_is_refused(tmp_path):
+    (tmp_path / "judge.txt").write_text("{rubric} " + JUDGE)
+    (tmp_path / "rubric.txt").write_text("Read {prompt}.")
+    with pytest.raises(UserError, match=r"rubric\.txt.*\{prompt\}"):
+        load([tmp_path / "judge.txt", tmp_path / "rubric.txt"], "judge")
+
+
 # -- the project's own
 
 
-@pytest.mark.parametrize("role", ["judge", "meta_judge", "generate"])
+@pytest.mark.parametrize("role", ["judge", "meta_judge", "generate", "category"])
 def test_the_projects_templates_are_complete(role):
     files = sorted(CONFIG.glob(f"*/{role}.txt"))
     assert files
     for file in files:
-        load(file, role)
+        load([file, CONFIG / "prompts/rubric.txt"], role)
+
+
+@pytest.mark.parametrize(("suffix", "points"), [("", "5-point"), ("_10", "10-point")])
+def test_the_judge_and_the_meta_judge_are_shown_the_same_rubric_word_for_word(suffix, points):
+    rubric = CONFIG / f"prompts/rubric{suffix}.txt"
+    bullets = rubric.read_text().rstrip("\n")
+    assert [line[:2] for line in bullets.split("\n")] == ["- "] * 5
+    for role in ("judge", "meta_judge"):
+        text = load([CONFIG / f"prompts/{role}{suffix}.txt", rubric], role)
+        assert text.count(f"\n\n{bullets}\n\n") == 1
+        assert points in text
+
+
+def test_the_paper_and_its_ten_point_study_take_the_rubric_of_their_templates():
+    paper, study = (yaml.safe_load((CONFIG / name).read_text()) for name in ("paper.yaml", "studies/ten-points.yaml"))
+    assert paper["templates"]["rubric"] == "config/prompts/rubric.txt"
+    assert study["templates"]["rubric"] == "config/prompts/rubric_10.txt"
 
 
 def test_the_projects_templates_put_what_is_shared_first():

@@ -3,10 +3,12 @@
 import json
 import os
 import random
+import runpy
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from io import StringIO
 from types import SimpleNamespace
 
 import fetch_seed_model
@@ -16,7 +18,9 @@ import train_dpo
 import yaml
 from conftest import ROOT
 
+import shared_prompts
 import training
+from metarewarding import precision
 from metarewarding.errors import UserError
 
 
@@ -63,18 +67,6 @@ def test_inert_rows_leave_ids_out_and_text_in(model):
     assert made == {"prompt": [{"role": "user", "content": "a<\u200b|end|>b"}]}
 
 
-def train(tmp_path, model, row, **options):
-    data = tmp_path / "pairs.jsonl"
-    data.write_text(json.dumps(row) + "\n")
-    words = {"model": model, "data": data, "weights": tmp_path / "w", "stats": tmp_path / "s.json"}
-    words |= {"manifest": tmp_path / "m.json", "output_dir": tmp_path / "c", "batch_size": 1, "stop_epoch": 1}
-    words |= {"config": "config/trl/dpo_laptop.yaml", "token_limit": 100, "num_train_epochs": 1} | options
-    command = [sys.executable, "scripts/train_dpo.py"]
-    command += [str(word) for name, value in words.items() for word in (f"--{name}", value)]
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
 PAIR = {
     "prompt_id": "p",
     "kind": "actor",
@@ -88,38 +80,39 @@ PAIR = {
 }
 
 
-@pytest.mark.parametrize(
-    ("options", "change", "said"),
-    [
-        ({"token_limit": 5}, {}, "no pair has at most 5 tokens a side (dpo.max_length)"),
-        ({"stop_epoch": 2}, {}, "stop_epoch 2 lies after the end of the schedule"),
-        ({}, {"chosen_by": "high"}, "pairs.jsonl, line 1: the field 'chosen_by'"),
-    ],
-)
-def test_bad_input_gets_one_message(tmp_path, model, options, change, said):
-    run = train(tmp_path, model, PAIR | change, **options)
-    assert run.returncode == 1
-    assert said in run.stderr
-    assert "Traceback" not in run.stderr
-    assert not (tmp_path / "w").exists()
-
-
 # -- recipes
 
 
-@pytest.mark.parametrize("recipe", sorted((ROOT / "config/trl").glob("*.yaml")), ids=lambda path: path.name)
-def test_recipes_are_read_whole_by_trl(tmp_path, recipe):
+def parsed(recipe, *words):
+    """The arguments that a training program makes of a recipe, on the CPU."""
     from trl import DPOConfig, SFTConfig, TrlParser
 
-    config = DPOConfig if recipe.name.startswith("dpo") else SFTConfig
-    words = ["--config", str(recipe), "--output_dir", str(tmp_path), "--use_cpu", "true"]
-    (args,) = TrlParser((config,)).parse_args_and_config(words)  # an unknown key raises
+    config = training.auto_precision(DPOConfig if recipe.name.startswith("dpo") else SFTConfig)
+    words = ["--config", str(recipe), "--output_dir", "none", "--use_cpu", "true", *words]
+    return TrlParser((config,)).parse_args_and_config(words)[0]  # an unknown key raises
+
+
+RECIPES = sorted((ROOT / "config/trl").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_recipes_are_read_whole_by_trl(recipe):
+    args = parsed(recipe)
     assert (args.lr_scheduler_type, args.warmup_steps, args.weight_decay) == ("cosine", 0, 0)
-    assert args.bf16
     assert args.optim == "adamw_torch_fused"
     assert args.report_to == []
     for key, value in yaml.safe_load(recipe.read_text()).items():
         assert value is None or hasattr(args, key)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_the_papers_recipes_name_bf16_and_those_without_it_follow_the_hardware(recipe, monkeypatch):
+    named = not recipe.name.endswith("_laptop.yaml")
+    for flags, dtype in (("avx2", "float32"), ("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16")):
+        monkeypatch.setattr(precision, "cpu_flags", lambda flags=flags: frozenset({flags}))
+        assert training.compute_dtype(parsed(recipe)) == ("bfloat16" if named else dtype)
+        assert training.compute_dtype(parsed(recipe, "--bf16", "false")) == "float32"
+        assert training.compute_dtype(parsed(recipe, "--bf16", "true")) == "bfloat16"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config/accelerate").glob("*.yaml")), ids=lambda path: path.name)
@@ -152,29 +145,61 @@ def pairs(prompts):
             yield PAIR | ids | chats | {"prompt": [{"role": "user", "content": text(15)}]}
 
 
+LAUNCH = ["-m", "accelerate.commands.launch", "--config_file", "config/accelerate/cpu.yaml"]
+
+
 class Run:
     """A training program on the tiny model, and what it writes, in ``folder``."""
 
-    def __init__(self, folder, model, rows, script="train_dpo.py", launch=(), **options):
+    def __init__(self, folder, model, rows, script="train_dpo.py", launch=None, **options):
         folder.mkdir(exist_ok=True)
-        self.folder, self.model = folder, model
+        self.folder, self.model, self.script = folder, model, f"scripts/{script}"
         data = folder / "data.jsonl"
         data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        words = {"config": "config/trl/dpo_laptop.yaml", "model": model, "data": data, "weights": folder / "weights"}
-        words |= {"stats": folder / "stats.json", "manifest": folder / "manifest.json", "output_dir": folder / "c"}
-        words |= {"batch_size": 4, "stop_epoch": 1, "num_train_epochs": 1, "token_limit": 200} | options
-        self.command = [sys.executable, *map(str, launch), f"scripts/{script}"]
-        self.command += [str(word) for name, value in words.items() for word in (f"--{name}", value)]
-        self.environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+        words = {"config": ROOT / "config/trl/dpo_laptop.yaml", "model": model, "data": data}
+        words |= {"weights": folder / "weights", "stats": folder / "stats.json", "manifest": folder / "manifest.json"}
+        words |= {"output_dir": folder / "c", "batch_size": 4, "stop_epoch": 1, "num_train_epochs": 1}
+        words |= {"token_limit": 200} | options
+        self.words = [str(word) for name, value in words.items() for word in (f"--{name}", value)]
+        launch = LAUNCH if launch is None else launch
+        self.command = [sys.executable, *map(str, launch), self.script, *self.words]
+        self.environment = os.environ | {"OMP_NUM_THREADS": "1"}
 
     def __call__(self):
+        """Run as a job does, in processes of its own."""
         done = subprocess.run(self.command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        self.said, self.stats = done.stdout, json.loads((self.folder / "stats.json").read_text())
+        return self.read(done.stdout)
+
+    def quick(self):
+        """Run in this process, which has imported TRL already."""
+        status, printed, errors = self.here()
+        assert status == 0, printed + errors
+        return self.read(printed)
+
+    def here(self):
+        """(exit status, what was printed, what was printed on stderr) of a run in this process."""
+        import torch
+
+        printed, errors, threads = StringIO(), StringIO(), torch.get_num_threads()
+        torch.set_num_threads(1)
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(errors):
+            patch.setattr(sys, "argv", [self.script, *self.words])
+            try:
+                runpy.run_path(str(ROOT / self.script), run_name="__main__")
+            except SystemExit as end:
+                return end.code, printed.getvalue(), errors.getvalue()
+            finally:
+                torch.set_num_threads(threads)
+        return 0, printed.getvalue(), errors.getvalue()
+
+    def read(self, printed):
+        self.printed, self.stats = printed, json.loads((self.folder / "stats.json").read_text())
+        self.manifest = json.loads((self.folder / "manifest.json").read_text())
         return self
 
     def start(self):
-        return subprocess.Popen(self.command, cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL, stderr=-3)
+        return subprocess.Popen(self.command, cwd=ROOT, env=self.environment, stdout=-3, stderr=-3)
 
     @property
     def weights(self):
@@ -186,13 +211,82 @@ class Run:
         return next(entry for entry in self.stats["log"] if "loss" in entry)
 
 
+@pytest.mark.parametrize(
+    ("options", "change", "said"),
+    [
+        ({"token_limit": 5}, {}, "no pair has at most 5 tokens a side (dpo.max_length)"),
+        ({"stop_epoch": 2}, {}, "stop_epoch 2 lies after the end of the schedule"),
+        ({}, {"chosen_by": "high"}, "data.jsonl, line 1: the field 'chosen_by'"),
+    ],
+)
+def test_bad_input_gets_one_message(tmp_path, model, options, change, said):
+    run = Run(tmp_path, model, [PAIR | change], **options)
+    status, _, errors = run.here()
+    assert status == 1
+    assert said in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "weights").exists()
+
+
 DPO = {"bf16": "false", "stop_epoch": 3, "num_train_epochs": 4, "learning_rate": 1e-3, "held_out": 0.15}
 DPO |= {"measured_pairs": 3, "save_strategy": "steps", "save_steps": 2, "save_total_limit": 1}
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, model):
+    """A run as the workflow starts it; bf16 is false, as other runs must come to the same weights."""
     return Run(tmp_path_factory.mktemp("undisturbed"), model, pairs(12), **DPO)()
+
+
+def sft_rows(count):
+    """Examples of lengths that differ."""
+    for i, pair in enumerate(pairs(count)):
+        yield {"prompt_id": f"p{i}", "response_id": f"p{i}/r0", "prompt": pair["prompt"], "score": 5} | {
+            "completion": pair["chosen"]
+        }
+
+
+SFT = {"script": "train_sft.py", "config": ROOT / "config/trl/sft_laptop.yaml", "learning_rate": 1e-3}
+
+
+@pytest.mark.parametrize(("flags", "dtype"), [("avx2", "float32"), ("avx512_bf16", "bfloat16")])
+def test_the_dtype_of_the_hardware_is_computed_in_and_recorded(tmp_path, model, monkeypatch, flags, dtype):
+    from accelerate.state import AcceleratorState
+
+    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset({flags}))
+    run = Run(tmp_path, model, sft_rows(2), **SFT).quick()
+    assert AcceleratorState().mixed_precision == {"float32": "no", "bfloat16": "bf16"}[dtype]
+    assert run.stats["dtype"] == run.manifest["dtype"] == dtype
+    assert f"dtype: {dtype} on cpu" in run.printed
+
+
+def test_accumulated_examples_make_the_step_that_a_batch_makes(tmp_path, model):
+    runs = [
+        Run(tmp_path / str(size), model, sft_rows(6), **SFT, bf16="false", per_device_train_batch_size=size).quick()
+        for size in (1, 4)
+    ]
+    assert [run.manifest["settings"]["gradient_accumulation_steps"] for run in runs] == [4, 1]
+    assert [run.stats["steps"] for run in runs] == [3, 3]
+    assert furthest(*(run.weights for run in runs)) < 1e-5
+
+
+def test_the_reference_reads_a_pair_once(tmp_path, model, monkeypatch):
+    forwards, pack = [], shared_prompts.pack
+    monkeypatch.setattr(shared_prompts, "pack", lambda *words: forwards.append(1) or pack(*words))
+    options = {"bf16": "false", "stop_epoch": 2, "num_train_epochs": 2, "measured_pairs": 4}
+    run = Run(tmp_path, model, pairs(4), **options).quick()
+    assert run.first_step()["loss"] == pytest.approx(LN2, abs=1e-6)
+    # 8 pairs: by the reference once, by the model in each of two epochs, and measured after each
+    assert len(forwards) == 8 + 2 * 8 + 2 * 8
+
+
+def test_a_run_goes_on_from_checkpoints_of_its_own_dtype_alone(tmp_path, model, monkeypatch):
+    options = SFT | {"stop_epoch": 2, "num_train_epochs": 2, "save_strategy": "epoch"}
+    runs = {bf16: Run(tmp_path, model, sft_rows(2), **options, bf16=bf16) for bf16 in ("false", "true")}
+    monkeypatch.setattr(training, "write_json", None)  # so that a run ends before it removes its checkpoints
+    assert [runs["false"].here()[0] for _ in range(2)] == [1, 1]
+    assert "going on from" in runs["false"].here()[1]
+    assert "going on from" not in runs["true"].here()[1]
 
 
 def test_each_epoch_is_measured_by_set_and_kind(undisturbed):
@@ -234,6 +328,7 @@ def test_a_measurement_is_what_the_model_says(undisturbed):
     assert row["rejected_reward"] == pytest.approx(0.1 * (sum(now[1::2]) - sum(then[1::2])) / 2, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
     run = Run(tmp_path / "killed", model, pairs(12), **DPO)
     killed, whole = run.start(), None
@@ -249,8 +344,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
     run()
-    assert f"going on from {run.folder}/c/checkpoint-" in run.said
-    assert "checkpoint-999" not in run.said
+    assert f"going on from {run.folder}/c/checkpoint-" in run.printed
+    assert "checkpoint-999" not in run.printed
     names = [folder / "weights/model.safetensors" for folder in (run.folder, undisturbed.folder)]
     assert names[0].read_bytes() == names[1].read_bytes()
     assert run.stats["epochs"] == undisturbed.stats["epochs"]
@@ -266,20 +361,17 @@ def furthest(one, other):
     return max((one[name] - other[name]).abs().max().item() for name in one)
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_weights_that_one_does(tmp_path, model, undisturbed):
-    launch = [
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node",
-        2,
-    ]  # accelerate launch starts one on a CPU
+    # accelerate launch starts one on a CPU
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2]
     run = Run(tmp_path / "two", model, pairs(12), launch=launch, **DPO)()
-    assert json.loads((run.folder / "manifest.json").read_text())["devices"] == 2
+    assert run.manifest["devices"] == 2
     assert run.stats["steps"] == undisturbed.stats["steps"]
     assert furthest(undisturbed.weights, run.weights) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bf16", ["false", "true"])
 def test_sharded_processes_train_the_weights_that_one_does(tmp_path, model, undisturbed, bf16):
     config = yaml.safe_load((ROOT / "config/accelerate/fsdp_8gpu.yaml").read_text())
@@ -300,7 +392,7 @@ def test_sharded_processes_train_the_weights_that_one_does(tmp_path, model, undi
 @pytest.mark.parametrize(("bf16", "per_device"), [("true", 1), ("false", 2)])
 def test_precomputed_references_are_exact(tmp_path, model, bf16, per_device):
     options = {"precompute_ref_log_probs": "true", "per_device_train_batch_size": per_device, "bf16": bf16}
-    run = Run(tmp_path / "run", model, pairs(4), **options)()
+    run = Run(tmp_path / "run", model, pairs(4), **options).quick()
     assert run.first_step()["loss"] == pytest.approx(LN2, abs=1e-6)
 
 
@@ -332,7 +424,7 @@ def test_a_step_at_the_papers_rate_moves_float32_weights_and_would_not_move_bf16
     start, shares = load_file(model / "model.safetensors"), {}
     for dtype in ("float32", "bfloat16"):
         more = {} if dtype == "float32" else {"model_init_kwargs": '{"dtype": "bfloat16"}'}
-        run = Run(tmp_path / dtype, model, [row] * 4, **options, **more)()
+        run = Run(tmp_path / dtype, model, [row] * 4, **options, **more).quick()
         assert run.stats["steps"] == 1
         assert set(run.stats["epochs"][0]) == {"epoch", "loss", "token_accuracy"}
         weights = run.weights

@@ -18,6 +18,7 @@ import yaml
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 import settings as config_settings  # noqa: E402
 
+from metarewarding import templates  # noqa: E402
 from metarewarding.measured import measure  # noqa: E402
 
 # Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM).
@@ -39,6 +40,7 @@ BENCHMARKS = {
     "arena_hard": {"questions": 500, "games": 2, "question": 700, "answer": 2430, "beside": 1700 + 1700},
     "mt_bench": {"questions": 80, "games": 2, "question": 270, "answer": 1560, "beside": 900},
 }
+CATEGORY_NAMES = 254  # characters of the list of categories that an instruction is sorted into
 COUNTS = ("jobs", "requests", "completions", "prompt_tokens", "distinct_prompt_tokens", "output_tokens")
 
 
@@ -58,7 +60,7 @@ class Plan:
 
     def template(self, role: str) -> float:
         """Tokens of a template without its placeholders."""
-        text = Path(self.settings["templates"][role]).read_text(encoding="utf-8")
+        text = templates.load(config_settings.template_files(self.settings, role), role)
         for name in ("prompt", "response", "judgment_a", "judgment_b", "demonstrations", "next"):
             text = text.replace("{" + name + "}", "")
         return self.tokens(len(text))
@@ -425,6 +427,16 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 f"{name}, {len(models)} models x {questions} questions" + " x 2 turns" * (turns == 2),
                 jobs=0,
             )
+            if name == "alpaca_eval" and own["categories"] == "judge":
+                made.ask(
+                    "label_alpaca_eval",
+                    ["data/benchmarks/alpaca_eval_categories.stats.json"],
+                    own["judge"],
+                    questions,
+                    made.tokens(len(Path(own["category_template"]).read_text(encoding="utf-8")) + CATEGORY_NAMES)
+                    + question,
+                    3,
+                )
             out = (
                 1 if name == "alpaca_eval" else made.tokens(made.assumed["api_verdict_chars"], own["judge_max_tokens"])
             )

@@ -303,23 +303,60 @@ def _check_across(settings: dict) -> list[str]:
     faults += [
         f"config: {key}: the file {path} does not exist." for key, path in _files(settings) if not Path(path).is_file()
     ]
-    return faults or _check_templates(settings) + _check_pool(settings)
+    return faults or _check_templates(settings) + _check_pool(settings) + _check_accelerate(settings)
 
 
 def _check_templates(settings: dict) -> list[str]:
     faults = []
-    for role, path in _templates(settings).items():
+    for key, role, path in _templates(settings):
         try:
-            templates.load(path, role)
+            templates.load(path if role == "category" else template_files(settings, role), role)
         except UserError as error:
-            faults.append(f"config: templates.{role}: {error}")
+            faults.append(f"config: {key}: {error}")
     return faults
 
 
-def _templates(settings: dict) -> dict[str, str]:
-    """The templates that are read: prompt generation's only where prompts are generated."""
-    generates = settings["prompts"]["source"] == "generate"
-    return {role: path for role, path in settings["templates"].items() if role != "generate" or generates}
+def template_files(settings: dict, role: str) -> list[str]:
+    """[a template's file, and the rubric's where the template includes it]."""
+    path, rubric = settings["templates"][role], settings["templates"]["rubric"]
+    return [path, rubric] if role != "generate" and rubric and templates.includes_rubric(path) else [path]
+
+
+def _templates(settings: dict) -> list[tuple[str, str, str]]:
+    """(key, role, path) of the templates that are read: two of them only where a model generates prompts or labels."""
+    generates, alpaca = settings["prompts"]["source"] == "generate", settings["benchmarks"]["alpaca_eval"]
+    roles = ("judge", "meta_judge", *["generate"] * generates)
+    found = [(f"templates.{role}", role, settings["templates"][role]) for role in roles]
+    if alpaca["categories"] == "judge":
+        found.append(("benchmarks.alpaca_eval.category_template", "category", alpaca["category_template"]))
+    return found
+
+
+def _check_accelerate(settings: dict) -> list[str]:
+    """Accelerate configs whose processes do not fit the GPUs that a training job asks for: one GPU a process."""
+    faults, gpus = [], settings["resources"]["train"]["gpu"]
+    for key, path in _files(settings):
+        if not key.endswith(".accelerate"):
+            continue
+        try:
+            launch = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            kind, processes = launch["distributed_type"], int(launch.get("num_processes", 1))
+        except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
+            faults.append(f"config: {key}: {path} is no accelerate configuration with a distributed_type.")
+            continue
+        if kind == "NO" and gpus > 1:
+            faults.append(
+                f"config: {key}: {path} trains on one GPU (distributed_type NO), and resources.train.gpu is {gpus}: "
+                f"set that to 1, or take a distributed configuration with num_processes {gpus}, such as "
+                "config/accelerate/fsdp_8gpu.yaml."
+            )
+        elif kind != "NO" and gpus != processes:
+            faults.append(
+                f"config: {key}: {path} starts {processes} processes (distributed_type {kind}), one on each GPU, and "
+                f"resources.train.gpu is {gpus}: set that to {processes}, or take another configuration, such as "
+                "config/accelerate/gpu.yaml for one GPU."
+            )
+    return faults
 
 
 def _check_pool(settings: dict) -> list[str]:
@@ -429,7 +466,9 @@ def _check_judges(benchmarks: dict) -> list[str]:
 
 
 def _files(settings: dict) -> list[tuple[str, str]]:
-    files = [(f"templates.{role}", path) for role, path in _templates(settings).items()]
+    files = [(key, path) for key, _, path in _templates(settings)]
+    if settings["templates"]["rubric"]:
+        files.append(("templates.rubric", settings["templates"]["rubric"]))
     if not settings["eft"]["trees"].startswith("hf://"):
         files.append(("eft.trees", settings["eft"]["trees"]))
     if settings["eft"]["eval_ids"]:
@@ -444,7 +483,7 @@ def _files(settings: dict) -> list[tuple[str, str]]:
             for number, own in enumerate(iterations(settings, name))
             if own[key] != settings["dpo"][key]
         ]
-    if settings["benchmarks"]["alpaca_eval"]["categories"]:
+    if settings["benchmarks"]["alpaca_eval"]["categories"] not in (None, "judge"):
         files.append(("benchmarks.alpaca_eval.categories", settings["benchmarks"]["alpaca_eval"]["categories"]))
     if "arena_laptop" in settings["benchmarks"]["run"]:
         files.append(("benchmarks.arena_laptop.prompts", settings["benchmarks"]["arena_laptop"]["prompts"]))

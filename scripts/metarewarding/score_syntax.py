@@ -25,20 +25,20 @@ _LABEL = (
     rf"|[^()\[\]<>\d]*?{_RANGE}(?P<scale>{_TOTAL})[\s-]*(?:points?)?\s*(?:scale|max(?:imum)?|possible)?)"
     rf"{_MARKS}[)\]>]|(?:out\s+of|/)\s*(?P<bare>{_TOTAL}))?{_MARKS}"
 )
-_SEPARATOR = r"(?::|=>?|→|[–—]|-(?=\s))"
+_SEPARATOR = r"(?::|=>?|→|[–—]|-+(?=\s))"
 # A line may begin with marks, with a bullet or number of a list, with a quotation sign.
 _LABELLED = re.compile(
     rf"[\W_]*+(?:\d{{1,2}}[.)][\W_]++)?{_LABEL}(?:{_SEPARATOR}(?P<answer>.*)|[\W_]*+)$", re.IGNORECASE
 )
 
-_PLACEHOLDER = r"(?:total\s+(?:points|score)[\s>\])}]*[:=]?)?"  # the form's own words: "<total points: 4>"
+_PLACEHOLDER = r"(?:total(?:\s+(?:points|score))?[\s>\])}]*[:=]?)?"  # the form's own words: "<total points: 4>"
 _TERM = rf"{_NUMBER}{_UNIT}(?:\s*\([^()]*\))?\s*"
 _SUM = rf"(?:{_TERM}(?:[+-]\s*{_TERM})+[)\]}}]?\s*=\s*)?"  # "1 + 1 + 1 + 0 = "
 _BEFORE = rf"{_OPEN}{_PLACEHOLDER}{_OPEN}{_SUM}{_OPEN}"
 _ANSWER = re.compile(rf"(?P<before>{_BEFORE})(?P<value>{_NUMBER})(?P<rest>.*)$", re.IGNORECASE)
-# A number that is no score: a share of 100, a half, the start of a range, one of several numbers.
+# A number that is no score: a share of 100, a half, one part, a scale, the start of a range, one of several numbers.
 _NO_SCORE = re.compile(
-    rf"{_UNIT}{_CLOSE}(?:\s*(?:%|per\s*cent)|\s+and\s+a\s+half|[\s,;]*(?:(?:[-–—+~&…]|->|→|\.\.+"
+    rf"{_UNIT}{_CLOSE}(?:\s*(?:%|per\s*cent)|\s+and\s+a\s+half|\s+for\b.*\d|[\s-]*points?[\s-]+scale\b|[\s,;]*(?:(?:[-–—+~&…]|->|→|\.\.+"
     r"|(?:to|or|and|through|maybe|perhaps)\b(?:\s+(?:maybe|perhaps|even))?)[\s*_`<\[({]*)?[\d½¼¾])",
     re.IGNORECASE,
 )

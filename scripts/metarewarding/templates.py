@@ -1,6 +1,7 @@
 """Prompt templates: text files with placeholders in braces, filled with text that models and users wrote."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from metarewarding.errors import UserError
@@ -9,7 +10,9 @@ PLACEHOLDERS = {
     "judge": ("prompt", "response"),
     "meta_judge": ("prompt", "response", "judgment_a", "judgment_b"),
     "generate": ("demonstrations", "next"),
+    "category": ("categories", "prompt"),
 }
+_RUBRIC = "{rubric}"
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -26,13 +29,32 @@ def check(template: str, role: str, source: str | Path) -> str:
     return template
 
 
-def load(path: str | Path, role: str) -> str:
-    """Read and check a template; a trailing newline is not part of it."""
+def load(files: str | Path | Sequence[str | Path], role: str) -> str:
+    """Read and check a template; a trailing newline is not part of it.
+
+    ``files``: the template, or the template and the rubric that stands in it for {rubric}.
+    """
+    path, *rubric = [files] if isinstance(files, str | Path) else files
+    text = _read(path)
+    if _RUBRIC in text:
+        if not rubric:
+            raise UserError(f"{path}: the template includes {_RUBRIC}. Set templates.rubric to the file with its text.")
+        if names := _PLACEHOLDER.findall(_read(rubric[0])):
+            raise UserError(f"{rubric[0]}: the rubric must be plain text, without the placeholder {{{names[0]}}}.")
+        text = text.replace(_RUBRIC, _read(rubric[0]))
+    return check(text, role, path)
+
+
+def includes_rubric(path: str | Path) -> bool:
+    """Whether the template at ``path`` includes the rubric."""
+    return _RUBRIC in _read(path)
+
+
+def _read(path: str | Path) -> str:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8").rstrip("\n")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: the template is no UTF-8 text ({error}).") from None
-    return check(text.rstrip("\n"), role, path)
+        raise UserError(f"{path}: the file must be UTF-8 text ({error}).") from None
 
 
 def fill(template: str, **values: str) -> list[dict]:

@@ -42,7 +42,10 @@ _REASON = re.compile(
     r"[,.;:(]|\b(?:because|since|as|for|due|given|although|though|but|while|over|than)\b", re.IGNORECASE
 )
 _TAKEN_BACK = re.compile(
-    r"\b(?:not|cannot|never|lose|loses|lost|worse|less|tie|tied|ties|draw|equal|equally|same)\b|n't\b", re.IGNORECASE
+    r"\b(?:(?:is|was)\s*(?:not|n't)|(?:does|did)\s*(?:not|n't)\s+win|cannot|never|lose|loses|lost|worse"
+    r"|less\s+(?:accurate|consistent|correct|convincing|faithful|good|precise|reliable)"
+    r"|tie|tied|ties|draw|equal|equally|the\s+same\s+as)\b",
+    re.IGNORECASE,
 )
 _TIE = re.compile(r"[\W_]*(?:tie|tied|draw)\b", re.IGNORECASE)
 _AFTER_LETTER = re.compile(
@@ -96,7 +99,7 @@ def _winner(answer: str) -> str | None:
         }
         return options.pop() if len(options) == 1 and not _NO_WINNER.search(answer) else None
     rest = found["rest"]
-    if found["letter"] and not _AFTER_LETTER.match(rest):
+    if not (found["named"] or "").isupper() and not _AFTER_LETTER.match(rest):
         return None
     joined = _JOINED.match(rest)
     if joined and _letter(_ANY_OPTION.search(joined["equal"] or joined["next"])) != _letter(found):

@@ -41,7 +41,10 @@ def alerts(metrics: dict) -> list[dict]:
          "DPO takes probability from chosen texts too, which may end in texts that nobody chose", "dpo_chosen_logp",
          chosen_falls(rows)),
         ("Reward accuracy is not above chance on held-out pairs",
-         "what DPO learned does not carry over to prompts that it did not see", "dpo_accuracy", accuracy(rows)),
+         "what DPO learned does not carry over to prompts that it did not see", "dpo_accuracy",
+         accuracy(rows, "held_out")),
+        ("Reward accuracy is not above chance on pairs that were trained on", "DPO has not learned its own pairs",
+         "dpo_accuracy", accuracy(rows, "trained")),
         ("Too few held-out pairs to tell whether DPO generalises", "raise dpo.held_out", "dpo_accuracy",
          untold_accuracy(rows)),
     ]  # fmt: skip
@@ -185,20 +188,20 @@ def chosen_falls(rows: dict) -> list[str]:
     return cases
 
 
-def last_held_out(rows: dict) -> list[tuple[str, dict]]:
-    """(model, the last epoch's row) for each kind of held-out pairs."""
+def last_measured(rows: dict, which: str) -> list[tuple[str, dict]]:
+    """(model, the last epoch's row) for each kind of the pairs ``which``: trained, or held_out if there are any."""
     found: dict[tuple[str, str], dict] = {}
     for model, row in rows.items():
         for entry in (row["training"] or {}).get("epochs", []):
-            if entry.get("set") == "held_out":
+            if entry.get("set") == which:
                 found[model, entry["kind"]] = entry
     return [(model, entry) for (model, _), entry in found.items()]
 
 
-def accuracy(rows: dict) -> list[str]:
+def accuracy(rows: dict, which: str) -> list[str]:
     return [
         f"{model}: {percent(entry['accuracy'])} of {entry['pairs']} {entry['kind']} pairs"
-        for model, entry in last_held_out(rows)
+        for model, entry in last_measured(rows, which)
         if entry["pairs"] >= FEW and entry["accuracy"] - 1.645 * 0.5 / sqrt(entry["pairs"]) <= 0.5
     ]
 
@@ -206,6 +209,6 @@ def accuracy(rows: dict) -> list[str]:
 def untold_accuracy(rows: dict) -> list[str]:
     return [
         f"{model}: {entry['pairs']} {entry['kind']} pairs ({percent(entry['accuracy'])} right)"
-        for model, entry in last_held_out(rows)
+        for model, entry in last_measured(rows, "held_out")
         if entry["pairs"] < FEW
     ]

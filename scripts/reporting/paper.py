@@ -43,7 +43,13 @@ LABELS = {
     "spearman": "Spearman",
 }
 SHARES = ("judge_agreement", "meta_judge", "judge_vs_gpt4")  # benchmarks whose scores are in [0, 1], the paper's in %
-PAPER_N = {"judge_agreement": 640, "judge_vs_gpt4": 168, "alpaca_eval": 805}  # implied by its digits; its questions
+# pairs that the paper's percentages imply (self chosen: 358 to 374, so about 366), and AlpacaEval's questions
+PAPER_N = {
+    "judge_agreement": 640,
+    "judge_vs_gpt4.gpt4_chosen": 168,
+    "judge_vs_gpt4.self_chosen": 366,
+    "alpaca_eval": 805,
+}
 
 # (claim, benchmark, metric, of this model, over that one)
 CLAIMS = [
@@ -65,12 +71,28 @@ CLAIMS = [
 
 
 def targets(path: str | Path) -> list[dict]:
-    """The paper's values: rows of {place, benchmark, metric, unit, model, value, ci_low, ci_high, source}."""
+    """The paper's values: rows of {place, benchmark, metric, unit, model, value, ci_low, ci_high, source, n}.
+
+    ``n``: how many pairs or questions a percentage is of, as the paper's tables imply; None where nothing says it.
+    """
     with open(path, encoding="utf-8", newline="") as file:
-        return [
+        rows = [
             row | {key: float(row[key]) if row[key] else None for key in ("value", "ci_low", "ci_high")}
             for row in csv.DictReader(file)
         ]
+    printed = {(row["benchmark"], row["model"], row["metric"]): row["value"] for row in rows}
+    return [row | {"n": implied_n(row, printed)} for row in rows]
+
+
+def implied_n(row: dict, printed: dict) -> int | None:
+    """``n`` of a row of ``targets``; ``printed``: {(benchmark, model, metric): value} of all of them."""
+    column, _, metric = row["metric"].rpartition(".")
+    n = PAPER_N.get(f"{row['benchmark']}.{column}" if column else row["benchmark"])
+    if row["unit"] != "%" or n is None or metric != "agreement_without_ties":
+        return n if row["unit"] == "%" else None
+    # ties count as half in the agreement a, and not at all in w: a n = w (n - ties) + ties / 2
+    agreement = printed[row["benchmark"], row["model"], row["metric"].removesuffix("_without_ties")]
+    return round(n - n * (row["value"] - agreement) / (row["value"] - 50))
 
 
 def scores_by_model(metrics: dict) -> dict[str, dict[str, dict]]:
@@ -131,9 +153,7 @@ def paper_interval(target: dict) -> tuple[float | None, float | None]:
     """The 95 % interval of a value of the paper; None twice where nothing says how wide it is."""
     if target["ci_low"] is not None:
         return target["ci_low"], target["ci_high"]
-    if target["unit"] != "%" or target["benchmark"] not in PAPER_N:
-        return None, None
-    return share_interval(target["value"] / 100, PAPER_N[target["benchmark"]])
+    return share_interval(target["value"] / 100, target["n"])
 
 
 def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:

@@ -9,7 +9,7 @@ rule evaluate_model:
         **({"prompts": HELD_OUT_PROMPTS, "responses": HELD_OUT_RESPONSES} if TABLE_3 else {}),
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         **evaluation_files(".jsonl", ""),
         **evaluation_files(".stats.json", "_stats"),
@@ -40,7 +40,7 @@ rule judge_answers:
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
         weights="<results>/m0/weights",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         verdicts="<results>/{model}/benchmarks/arena_laptop/verdicts.jsonl",
         stats="<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json",

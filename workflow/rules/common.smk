@@ -25,6 +25,8 @@ except config_settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 provenance.export(SETTINGS, BASE)
 PLAN = plans.plan(SETTINGS)
+# {role: its template, and the rubric that it includes}
+TEMPLATES = {role: config_settings.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "generate")}
 
 
 wildcard_constraints:
@@ -277,6 +279,13 @@ def judge_needs(benchmark):
         return {}
     split = SETTINGS["benchmarks"]["judges"][SETTINGS["benchmarks"][benchmark]["judge"]]["tensor_parallel"]
     return needs("engine") | ({"gpu": split} if split > NEEDS["engine"]["gpu"] else {})
+
+
+def categories_of(wildcards):
+    """The categories of AlpacaEval's instructions, from a judge or a file; published answers are scored without."""
+    if CATEGORIES is None or wildcards.model.startswith("published/"):
+        return {}
+    return {"categories": benchmark_file("alpaca_eval_categories.json") if CATEGORIES == "judge" else CATEGORIES}
 
 
 def published_verdicts(wildcards):

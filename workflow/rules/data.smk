@@ -85,7 +85,7 @@ rule annotate_eft:
     input:
         replies="<results>/data/eft/candidates.jsonl",
         weights=weights_of("annotator"),
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         judgments="<results>/data/eft/judgments/{shard}.jsonl",
         stats="<results>/data/eft/judgments/{shard}.stats.json",
@@ -113,7 +113,7 @@ rule build_eft:
         **({} if EFT["annotator"] == "written" else {"judgments": ANNOTATED}),
         replies="<results>/data/eft/candidates.jsonl",
         split_stats="<results>/data/eft/split.stats.json",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         train="<results>/data/eft/train.jsonl",
         stats="<results>/data/eft/stats.json",

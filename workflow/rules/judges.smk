@@ -54,10 +54,37 @@ rule judge_alpaca_eval:
         "../../scripts/judge_alpaca_eval.py"
 
 
+rule label_alpaca_eval:
+    """A judge sorts the instructions into the categories of figure 4, once for all models."""
+    input:
+        **judge_weights("alpaca_eval"),
+        reference=benchmark_file("alpaca_eval_reference"),
+        template=SETTINGS["benchmarks"]["alpaca_eval"]["category_template"],
+    output:
+        categories="<results>/data/benchmarks/alpaca_eval_categories.json",
+        stats="<results>/data/benchmarks/alpaca_eval_categories.stats.json",
+    log:
+        "<results>/logs/label_alpaca_eval.log",
+    localrule: asked_over_api("alpaca_eval")
+    conda:
+        environment("evaluate")
+    threads: judge_threads("alpaca_eval")
+    resources:
+        **judge_needs("alpaca_eval"),
+    params:
+        **judge_params("alpaca_eval"),
+        store=lambda wildcards, output: str(Path(output.categories).with_name("alpaca_eval_categories.paid.jsonl")),
+        subset=SETTINGS["benchmarks"]["alpaca_eval"]["subset"],
+        max_missing=SETTINGS["benchmarks"]["alpaca_eval"]["max_missing"],
+        code=fingerprint("label_alpaca_eval.py"),
+    script:
+        "../../scripts/label_alpaca_eval.py"
+
+
 rule score_alpaca_eval:
     """Win rate and length-controlled win rate."""
     input:
-        **({"categories": CATEGORIES} if CATEGORIES else {}),
+        unpack(categories_of),
         # the length-controlled rate of all 805 answers needs it
         **({"gamed": benchmark_file("alpaca_eval_gamed")} if WHOLE_ALPACA_EVAL else {}),
         annotations="<results>/{model}/benchmarks/alpaca_eval/annotations.json",

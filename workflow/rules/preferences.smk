@@ -56,7 +56,7 @@ rule build_judge_pairs:
         responses=from_parent("responses/{shard}.jsonl"),
         judgments=from_parent("judgments/{shard}.jsonl"),
         elo="<results>/{method}/m{iteration}/elo.jsonl",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         pairs="<results>/{method}/m{iteration}/pairs/judge.jsonl",
         stats="<results>/{method}/m{iteration}/pairs/judge.stats.json",

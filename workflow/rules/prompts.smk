@@ -7,7 +7,7 @@ rule generate_prompts:
         demonstrations="<results>/data/eft/ift.jsonl",
         earlier=earlier_prompts,
         weights=weights_of("generator"),
-        template=SETTINGS["templates"]["generate"],
+        template=TEMPLATES["generate"],
     output:
         candidates="<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.jsonl",
         stats="<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",

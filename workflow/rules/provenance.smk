@@ -29,7 +29,7 @@ rule write_manifest:
             "<results>/data/prompts/{iteration}.jsonl",
             iteration=sorted({config_settings.depth(SETTINGS, model) for model in TRAINED}),
         ),
-        templates=[SETTINGS["templates"]["judge"]] + [SETTINGS["templates"]["meta_judge"]] * bool(META_JUDGES),
+        templates=list(dict.fromkeys(TEMPLATES["judge"] + TEMPLATES["meta_judge"] * bool(META_JUDGES))),
         plan="<results>/report/plan.json",
     output:
         "<results>/report/manifest.json",

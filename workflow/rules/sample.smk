@@ -6,7 +6,7 @@ rule sample_and_judge:
     input:
         prompts=prompts_of,
         weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["judge"],
+        template=TEMPLATES["judge"],
     output:
         responses="<results>/{model}/responses/{shard}.jsonl",
         responses_stats="<results>/{model}/responses/{shard}.stats.json",
@@ -39,7 +39,7 @@ rule meta_judge:
         responses="<results>/{model}/responses/{shard}.jsonl",
         judgments="<results>/{model}/judgments/{shard}.jsonl",
         weights="<results>/{model}/weights",
-        template=SETTINGS["templates"]["meta_judge"],
+        template=TEMPLATES["meta_judge"],
     output:
         meta_judgments="<results>/{model}/meta_judgments/{shard}.jsonl",
         stats="<results>/{model}/meta_judgments/{shard}.stats.json",

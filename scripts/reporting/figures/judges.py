@@ -80,8 +80,8 @@ def judge_scores(metrics, paper):
     }
     printed = ", ".join(f"{row['model']} {row['value']}" for row in paper if row["place"] == "Figure 5")
     caption = (
-        "Figure 5 of the paper: each model's judgments of the seed's responses to the held-out prompts. The "
-        f"paper's means, read from its figure: {printed}."
+        "Figure 5 of the paper: each model's judgments of the seed's responses to prompts that EFT does not train "
+        f"on. The paper's means, read from its figure: {printed}."
     )
     return distribution("figure_5", "judge", "Scores of the same responses", caption, counts)
 

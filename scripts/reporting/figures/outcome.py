@@ -101,7 +101,7 @@ def categories(metrics, paper):
     ]
     if not rows:
         return None
-    # the paper's figure shortens names, and leaves small categories out
+    # the paper's figure leaves small categories out
     for target in (row for row in paper if row["place"] == "Figure 4"):
         if scores.get(target["model"]):
             name = target["metric"].removeprefix("categories.").removesuffix(".win_rate")

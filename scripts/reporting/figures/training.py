@@ -55,14 +55,18 @@ def training(metrics):
         for entry in row["training"]["epochs"]
         if "set" in entry
     ]
+    unseen = (
+        "Held-out pairs are of prompts that were not trained on."
+        if any(row["set"] == "held out" for row in epochs)
+        else "All pairs are trained on (dpo.held_out: 0), so these show what was learned, not what carries over."
+    )
     for id, field, title, axis, caption in (
         (
             "dpo_accuracy",
             "accuracy",
             "Reward accuracy",
             "Accuracy, %",
-            "Share of pairs whose chosen side has the higher implicit reward; 50 % is chance. Held-out pairs "
-            "are of prompts that were not trained on.",
+            f"Share of pairs whose chosen side has the higher implicit reward; 50 % is chance. {unseen}",
         ),
         (
             "dpo_margin",
