@@ -12,6 +12,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+# Before torch is imported: the models of the tests are tiny, and two threads that wait for each other beside another
+# busy process took several times as long. The programs that tests start get it, too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).parent.parent
 PROJECT = ("Snakefile", "workflow", "scripts", "config", "envs", "profiles")
 

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-import answer_benchmark
+import evaluate_model
 import judge_arena_hard
 import judge_mt_bench
 import numpy as np
@@ -366,7 +366,7 @@ def test_the_second_turn_holds_the_first_turns_answer():
     engine = Engine(lambda request: [f"answer to {request.messages[-1]['content']}"])
     questions = [question("1", "a", "b"), question("2", "c"), question("3", "d", "e", category="math")]
     decodings = {"writing": Decoding(0.7, 1.0, 9), "math": Decoding(0.0, 1.0, 9)}
-    rows, facts = answer_benchmark.answer(engine, questions, decodings.get, 0, "Be kind.")
+    rows, facts = evaluate_model.answer(engine, questions, decodings.get, 0, "Be kind.")
     assert [(row["prompt_id"], row["turn"], row["text"]) for row in rows] == [
         ("1", 1, "answer to a"),
         ("2", 1, "answer to c"),
@@ -379,13 +379,13 @@ def test_the_second_turn_holds_the_first_turns_answer():
     assert [message["content"] for message in last.messages] == ["Be kind.", "d", "answer to d", "e"]
     assert [request.decoding.temperature for request in engine.asked] == [0.7, 0.7, 0.0, 0.7, 0.0]
     assert len({request.seed for request in engine.asked}) == 5
-    answer_benchmark.answer(engine, questions[2:], decodings.get, 0, "Be kind.")
+    evaluate_model.answer(engine, questions[2:], decodings.get, 0, "Be kind.")
     assert [request.seed for request in engine.asked[-2:]] == [engine.asked[2].seed, last.seed]
 
 
 def test_a_chat_that_does_not_fit_gets_an_empty_answer():
     engine = Engine(lambda request: [] if request.messages[-1]["content"] == "long" else ["x"])
-    rows, _ = answer_benchmark.answer(
+    rows, _ = evaluate_model.answer(
         engine, [question("1", "long", "b"), question("2", "c", "long")], lambda c: None, 0, None
     )
     assert [(row["prompt_id"], row["turn"], row["text"], row["finish_reason"]) for row in rows] == [
@@ -417,15 +417,20 @@ def test_mt_bench_end_to_end(tmp_path, monkeypatch):
     files = mt_bench_files(tmp_path)
     engine = Engine(lambda request: [(f"said {request.messages[-1]['content']}", 3, "stop")])
     engine.facts = {"engine": "stand-in"}
-    monkeypatch.setattr(answer_benchmark, "open_engine", lambda weights, **settings: engine)
-    params = {"benchmark": "mt_bench", "subset": None, "shards": 2, "top_p": 1.0, "max_tokens": 8, "seed": 0}
-    params |= {"temperature": {"writing": 0.7, "math": 0.0}, "system_prompt": None, "engine": {}}
-    for shard in ("0", "1"):
-        inputs = {"questions": files["questions"], "weights": tmp_path}
-        outputs = {"answers": f"answers{shard}.jsonl", "stats": f"{shard}.json"}
-        answer_benchmark.main(job(tmp_path, inputs, outputs, params, shard=shard))
-    answers = [tmp_path / "answers0.jsonl", tmp_path / "answers1.jsonl"]
-    assert [row["turn"] for path in answers for row in read(path)] == [1, 2, 1, 2]
+    monkeypatch.setattr(evaluate_model, "open_engine", lambda weights, **settings: engine)
+    (tmp_path / "judge.txt").write_text("{prompt} {response}")
+    reply = {"prompt_id": "t", "response_id": "t-0", "prompt": "What?", "text": "So.", "rank": 0}
+    inputs = {"mt_bench": files["questions"], "replies": write(tmp_path / "replies.jsonl", reply)}
+    inputs |= {"template": tmp_path / "judge.txt", "weights": tmp_path}
+    own = {"temperature": {"writing": 0.7, "math": 0.0}, "top_p": 1.0, "max_tokens": 8, "subset": None}
+    params = {"benchmarks": {"mt_bench": own}, "judgments": own | {"n": 1, "temperature": 1, "max_score": 5}}
+    params |= {"judgments_of_replies": 1, "system_prompt": None, "seed": 0, "store": None, "engine": {}}
+    outputs = {"mt_bench": "answers.jsonl", "mt_bench_stats": "a.json", "judgments": "j.jsonl"}
+    evaluate_model.main(job(tmp_path, inputs, outputs | {"judgments_stats": "j.json"}, params))
+    answers = tmp_path / "answers.jsonl"
+    rows = [(row["prompt_id"], row["turn"]) for row in read(answers)]
+    assert rows == [("81", 1), ("111", 1), ("81", 2), ("111", 2)]
+    assert json.loads((tmp_path / "a.json").read_text())["requests"] == 4  # of both turns
 
     def script(body, before):
         text = body["messages"][-1]["content"]
@@ -467,7 +472,7 @@ def arena_hard_job(tmp_path, arena_prompt_files, judge):
     inputs = {
         "questions": write(tmp_path / "questions.jsonl", *questions),
         "baseline": write(tmp_path / "baseline.jsonl", *(published(f"u{i}") for i in (2, 0, 1))),
-        "answers": [write(tmp_path / f"answers{i}.jsonl", response(f"u{i}")) for i in (1, 2, 0)],
+        "answers": write(tmp_path / "answers.jsonl", *(response(f"u{i}") for i in (1, 2, 0))),
         "judge_prompt": arena_prompt_files[0],
         "judge_template": arena_prompt_files[1],
     }

@@ -1,5 +1,6 @@
 """The transformers engine on a tiny random model, and vLLM where it is installed: seeds, batches, limits."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -52,6 +53,16 @@ def test_a_text_does_not_depend_on_its_neighbours_or_their_order(engine):
     assert together == alone == texts(sample(engine, asked[::-1])[0])
 
 
+def test_a_prompt_that_fills_the_context_shortens_no_neighbours_text(weights):
+    engine = open_engine(weights, "transformers", max_model_len=30, dtype="float32")
+    endless = Decoding(temperature=1.0, top_p=1.0, max_tokens=12)
+    asked = requests("one", "x" * 20, n=8, decoding=endless)  # 6 and 23 tokens
+    together, _ = sample(engine, asked)
+    assert max(completion.tokens for completion in together["p1"]) == 7
+    assert max(completion.tokens for completion in together["p0"]) == 12
+    assert texts(together) == {k: row for request in asked for k, row in texts(sample(engine, [request])[0]).items()}
+
+
 def test_the_samples_of_a_request_differ_and_greedy_ones_do_not(engine):
     drawn, _ = sample(engine, requests("one", n=4))
     assert len(set(texts(drawn)["p0"])) > 1
@@ -65,10 +76,10 @@ def test_draws_follow_the_distribution(engine):
 
     one = Decoding(temperature=1.0, top_p=1.0, max_tokens=1)
     request = Request("p", [{"role": "user", "content": "x"}], 1000, 0, one)
+    completions, _ = sample(engine, [request])
     ids = torch.tensor([render(engine.tokenizer, request.messages)])
     with torch.inference_mode():
-        probabilities = engine.model(ids).logits[0, -1].double().softmax(-1)
-    completions, _ = sample(engine, [request])
+        probabilities = engine.backend.model(ids).logits[0, -1].double().softmax(-1)
     ended = sum(c.finish_reason == "stop" for c in completions["p"]) / 1000
     expected = float(probabilities[0])  # token 0 ends a text
     assert abs(ended - expected) < 5 * (expected * (1 - expected) / 1000) ** 0.5 + 1e-3
@@ -103,48 +114,66 @@ def test_a_folder_without_a_model_is_named(tmp_path):
         open_engine(tmp_path, "transformers", max_model_len=100)
 
 
-def vllm_process(folder, code: str, *words) -> str:
-    """What ``code`` prints, run in a process of its own: an engine takes hold of the process it starts in."""
-    pytest.importorskip("vllm", reason="no vLLM in this environment")
+def in_a_process(folder, code: str, *words) -> subprocess.Popen:
+    """``code`` at work in a process of its own: an engine takes hold of the process it starts in."""
     program = folder / "program.py"  # a file, as the processes that an engine spawns import it again
     program.write_text("import sys\nsys.path[:0] = ['scripts', 'tests']\nif __name__ == '__main__':\n" + code)
-    run = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, program, *map(str, words)],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=open(folder / "stderr.txt", "w"),
         text=True,
         env=os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
     )
-    assert run.returncode == 0, run.stderr[-3000:]
-    return next(line for line in run.stdout.splitlines() if line.startswith("{'p0'"))
 
 
-def test_vllm_gives_the_same_greedy_text_as_transformers(weights, engine, tmp_path):
-    code = """
-    from test_engines import requests, GREEDY, FREE, texts
-    from metarewarding.engines import open_engine
-    from metarewarding.sampling import sample
-    engine = open_engine(sys.argv[1], 'vllm', max_model_len=200, dtype='float32', cpu_cache_gb=1)
-    print(repr(texts(sample(engine, requests('one', 'a longer prompt', n=1, decoding=GREEDY))[0])))
-    asked = requests('one', 'x' * 300, n=3)
-    first, facts = sample(engine, asked)
-    assert texts(first) == texts(sample(engine, asked)[0])
-    assert len(set(texts(first)['p0'])) > 1 and first['p1'] == [] and facts['too_long'] == 1, first
-    assert facts['prompt_tokens'] > 0
-"""
-    line = vllm_process(tmp_path, code, weights)
-    assert line == repr(texts(sample(engine, requests("one", "a longer prompt", n=1, decoding=GREEDY))[0]))
+def printed(folder, code: str, *words) -> list:
+    """The values that ``code`` prints, each on a line with `= ` before it."""
+    process = in_a_process(folder, code, *words)
+    said = process.communicate()[0]
+    assert process.returncode == 0, (folder / "stderr.txt").read_text()[-3000:]
+    return [ast.literal_eval(line[2:]) for line in said.splitlines() if line.startswith("= ")]
 
 
-def test_copies_of_a_model_say_what_one_says(weights, tmp_path):
-    """vLLM's data parallelism, here two copies on the CPU: each answers its share, from the same seeds."""
-    code = """
-    from test_engines import requests, texts
+ONE_COPY_OR_MORE = """
+    from test_engines import requests, GREEDY, texts
     from metarewarding.engines import open_engine
     from metarewarding.sampling import sample
     settings = dict(max_model_len=200, dtype='float32', cpu_cache_gb=1, gpus=int(sys.argv[2]))
     engine = open_engine(sys.argv[1], 'vllm', **settings)
-    drawn, facts = sample(engine, requests('one', 'a longer prompt', 'three', 'four', n=3))
-    print(repr(texts(drawn) | {'tokens': facts['prompt_tokens']}))
+    drawn, facts = sample(engine, requests('one', 'a longer prompt', 'three', 'x' * 300, n=3))
+    print('=', repr((texts(drawn), facts['prompt_tokens'], facts['too_long'])))
 """
-    assert vllm_process(tmp_path, code, weights, 1) == vllm_process(tmp_path, code, weights, 2)
+ONE_COPY = (
+    ONE_COPY_OR_MORE
+    + """
+    print('=', repr(texts(sample(engine, requests('one', 'a longer prompt', 'three', n=3))[0])))
+    print('=', repr(texts(sample(engine, requests('one', 'a longer prompt', n=1, decoding=GREEDY))[0])))
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def one_copy(weights, tmp_path_factory):
+    """What one vLLM says: the three values that ONE_COPY prints."""
+    pytest.importorskip("vllm", reason="no vLLM in this environment")
+    return printed(tmp_path_factory.mktemp("vllm"), ONE_COPY, weights, 1)
+
+
+def test_vllm_gives_the_same_greedy_text_as_transformers(one_copy, engine):
+    assert one_copy[2] == texts(sample(engine, requests("one", "a longer prompt", n=1, decoding=GREEDY))[0])
+
+
+def test_vllm_gives_the_same_texts_again_and_leaves_out_what_does_not_fit(one_copy):
+    (drawn, prompt_tokens, too_long), again, _ = one_copy
+    assert drawn == again | {"p3": []}
+    assert len(set(drawn["p0"])) > 1
+    assert too_long == 1
+    assert prompt_tokens > 0
+
+
+@pytest.mark.slow
+def test_copies_of_a_model_say_what_one_says(one_copy, weights, tmp_path):
+    """vLLM's data parallelism, here two copies on the CPU: each answers its share, from the same seeds."""
+    assert printed(tmp_path, ONE_COPY_OR_MORE, weights, 2) == one_copy[:1]

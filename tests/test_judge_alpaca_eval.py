@@ -58,7 +58,7 @@ def judging(folder, judge, count=6, answers=None, weights=None, **params):
         rows.append({"prompt_id": identity, "response_id": f"{identity}/r0", "text": text})
         rows[-1] |= {"tokens": 3, "finish_reason": "stop"}
     (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[::-1]))
-    inputs = {"answers": [folder / "answers.jsonl"], "reference": folder / "reference.json"}
+    inputs = {"answers": folder / "answers.jsonl", "reference": folder / "reference.json"}
     if weights:
         inputs["judge_weights"] = weights
     params = {"judge": judge, "subset": None, "max_missing": 0.0, "engine": None} | params

@@ -5,21 +5,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import annotate_eft
-import answer_arena
 import build_actor_pairs
 import build_eft
 import build_judge_pairs
 import build_prompts
 import check_pairs
+import evaluate_model
 import fetch_seed_model
 import fit_elo
 import judge_agreement
 import judge_answers
-import judge_rankings
-import judge_responses
 import meta_judge
 import pytest
-import sample_responses
+import sample_and_judge
 import score_arena
 import slice_prompts
 import split_rankings
@@ -45,6 +43,7 @@ def job(tmp_path, inputs, outputs, params=None, **wildcards):
         output=Files({k: str(tmp_path / v) for k, v in outputs.items()}),
         params=SimpleNamespace(**(params or {})),
         wildcards=SimpleNamespace(**wildcards),
+        rule="tested",
         resources={},
         log=[str(tmp_path / "job.log")],
     )
@@ -212,7 +211,8 @@ def test_an_annotator_judges_every_reply_of_its_shard(tmp_path, weights):
     template = tmp_path / "judge.txt"
     template.write_text("{prompt} {response}")
     inputs = {"replies": tmp_path / "candidates.jsonl", "weights": weights, "template": template}
-    params = SAMPLING | {"n": 2, "max_score": 5, "seed": 0, "shards": 2, "engine": ENGINE | {"max_model_len": 2048}}
+    params = SAMPLING | {"n": 2, "max_score": 5, "seed": 0, "shards": 2, "store": None}
+    params |= {"engine": ENGINE | {"max_model_len": 2048}}
     rows = []
     for shard in (0, 1):
         outputs = {"judgments": f"{shard}.jsonl", "stats": f"{shard}.json"}
@@ -275,57 +275,72 @@ def test_slice_prompts_cuts_disjoint_slices_and_refuses_one_too_many(tmp_path, r
 
 
 def test_sampling_scripts_hand_their_files_on(tmp_path, prompts, weights, capsys):
-    params = {"n": 2, **SAMPLING, "seed": 0, "system_prompt": None, "shards": 2, "engine": ENGINE}
-    outputs = {"responses": "r.jsonl", "stats": "r.json"}
-    sample_responses.main(job(tmp_path, {"prompts": prompts, "weights": weights}, outputs, params, shard="1"))
-    rows = read(tmp_path / "r.jsonl")
-    assert [row["response_id"] for row in rows] == ["p1/r0", "p1/r1"]  # the second shard: the second prompt
-    facts = json.loads((tmp_path / "r.json").read_text())
-    assert facts["requests"] == 1
-    assert "1 requests" in capsys.readouterr().out
-
     template = tmp_path / "judge.txt"
     template.write_text("{prompt} {response}")
-    repeated = write(tmp_path / "repeated.jsonl", *rows, rows[0] | {"response_id": "p1/r2"})
-    inputs = {"prompts": prompts, "responses": repeated, "weights": weights, "template": template}
-    outputs = {"judgments": "j.jsonl", "stats": "j.json"}
-    judge_responses.main(
-        job(tmp_path, inputs, outputs, {"n": 3, **SAMPLING, "max_score": 5, "seed": 0, "engine": ENGINE})
-    )
-    judged = read(tmp_path / "j.jsonl")
-    assert len(judged) == 3 * len({row["text"] for row in rows})  # a repeated response is not judged again
-    assert json.loads((tmp_path / "j.json").read_text())["parse_rate"] == 0
+    inputs = {"prompts": prompts, "weights": weights, "template": template}
+    outputs = {"responses": "r.jsonl", "responses_stats": "r.json", "judgments": "j.jsonl", "judgments_stats": "j.json"}
+    params = {"responses": SAMPLING | {"n": 2}, "judgments": SAMPLING | {"n": 3, "max_score": 5}, "seed": 0}
+    params |= {"system_prompt": None, "shards": 2, "engine": ENGINE, "store": str(tmp_path / "store.jsonl")}
+    sample_and_judge.main(job(tmp_path, inputs, outputs, params, shard="1"))
+    rows, judged = read(tmp_path / "r.jsonl"), read(tmp_path / "j.jsonl")
+    assert [row["response_id"] for row in rows] == ["p1/r0", "p1/r1"]  # the second shard: the second prompt
+    assert [row["judgment_id"] for row in judged] == [f"p1/r{k}/j{n}" for k in (0, 1) for n in (0, 1, 2)]
+    facts = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in "rj"}
+    assert (facts["r"]["requests"], facts["j"]["requests"], facts["j"]["parse_rate"]) == (1, 2, 0)
+    assert {(of["rule"], of["log"], of["from_store"]) for of in facts.values()} == {
+        ("tested", str(tmp_path / "job.log"), 0)
+    }
+    assert "1 requests, 0 of 2 completions from the store" in capsys.readouterr().out
+    assert len(read(tmp_path / "store.jsonl")) == 2 + 6
 
     scored = write(tmp_path / "s.jsonl", *(judgment(0, j, score, prompt="p1") for j, score in enumerate([1, 3, 5])))
     template.write_text("{prompt} {response} {judgment_a} {judgment_b}")
-    inputs |= {"judgments": scored, "template": template}
-    outputs = {"meta_judgments": "m.jsonl", "stats": "m.json"}
-    meta_judge.main(
-        job(tmp_path, inputs, outputs, SAMPLING | {"seed": 0, "engine": ENGINE, "strip_scores": True, "orders": "both"})
-    )
+    inputs |= {"responses": tmp_path / "r.jsonl", "judgments": scored}
+    params = SAMPLING | {"seed": 0, "engine": ENGINE, "strip_scores": True, "orders": "both", "store": None}
+    meta_judge.main(job(tmp_path, inputs, {"meta_judgments": "m.jsonl", "stats": "m.json"}, params))
     assert {(row["first"][-1], row["second"][-1]) for row in read(tmp_path / "m.jsonl")} == {
         (a, b) for a in "012" for b in "012" if a != b
     }
 
 
-def test_the_arenas_answers_and_the_judgments_of_peoples_replies(tmp_path, prompts, weights):
+def test_a_repeated_response_is_not_judged_again(tmp_path, prompts, weights):
+    template = tmp_path / "judge.txt"
+    template.write_text("{prompt} {response}")
+    inputs = {"prompts": prompts, "weights": weights, "template": template}
+    outputs = {"responses": "r.jsonl", "responses_stats": "r.json", "judgments": "j.jsonl", "judgments_stats": "j.json"}
+    greedy = SAMPLING | {"temperature": 0, "n": 3}  # three times the same text
+    params = {"responses": greedy, "judgments": SAMPLING | {"n": 2, "max_score": 5}, "seed": 0, "store": None}
+    params |= {"system_prompt": None, "shards": 1, "engine": ENGINE}
+    sample_and_judge.main(job(tmp_path, inputs, outputs, params, shard="0"))
+    assert len(read(tmp_path / "r.jsonl")) == 6
+    assert {row["response_id"] for row in read(tmp_path / "j.jsonl")} == {"p0/r0", "p1/r0"}
+
+
+def test_one_job_evaluates_a_model(tmp_path, prompts, weights):
+    """The arena's answers, the judgments of people's replies and those of table 3's responses."""
     template = tmp_path / "judge.txt"
     template.write_text("{prompt} {response}")
     replies = [
         {"prompt_id": "t", "response_id": f"t-{rank}", "prompt": "What?", "text": f"So {rank}.", "rank": rank}
         for rank in (0, 1)
     ]
-    inputs = {"prompts": prompts, "weights": weights}
-    params = SAMPLING | {"system_prompt": None, "seed": 0, "engine": ENGINE}
-    answer_arena.main(job(tmp_path, inputs, {"answers": "a.jsonl", "stats": "a.json"}, params))
+    responses = [response(0, "Hi.", "p1"), response(1, "Hi.", "p1"), response(2, "Go.", "p1")]
     inputs = {"replies": write(tmp_path / "e.jsonl", *replies), "weights": weights, "template": template}
-    params = SAMPLING | {"n": 2, "max_score": 5, "seed": 0, "engine": ENGINE}
-    judge_rankings.main(job(tmp_path, inputs, {"judgments": "j.jsonl", "stats": "j.json"}, params))
+    inputs |= {"arena_laptop": prompts, "prompts": prompts, "responses": write(tmp_path / "held_out.jsonl", *responses)}
+    names = {"arena_laptop": "a", "judgments": "j", "held_out": "h"}
+    outputs = {name: f"{file}.jsonl" for name, file in names.items()}
+    outputs |= {f"{name}_stats": f"{file}.json" for name, file in names.items()}
+    params = {"benchmarks": {"arena_laptop": SAMPLING | {"subset": None}}, "system_prompt": None, "seed": 0}
+    params |= {"judgments": SAMPLING | {"n": 3, "max_score": 5}, "judgments_of_replies": 2}
+    params |= {"engine": ENGINE, "store": str(tmp_path / "store.jsonl")}
+    evaluate_model.main(job(tmp_path, inputs, outputs, params))
     assert [row["response_id"] for row in read(tmp_path / "a.jsonl")] == ["p0/r0", "p1/r0"]
     assert [row["response_id"] for row in read(tmp_path / "j.jsonl")] == ["t-0", "t-0", "t-1", "t-1"]
+    assert [row["response_id"] for row in read(tmp_path / "h.jsonl")] == ["p1/r0"] * 3 + ["p1/r2"] * 3
+    assert [json.loads((tmp_path / f"{file}.json").read_text())["completions"] for file in "ajh"] == [2, 4, 6]
 
     inputs = {"prompts": prompts, "answers": tmp_path / "a.jsonl", "weights": weights, "template": template}
-    params = {"judgments": SAMPLING | {"n": 2, "max_score": 5}, "seed": 0, "engine": ENGINE}
+    params = {"judgments": SAMPLING | {"n": 2, "max_score": 5}, "seed": 0, "engine": ENGINE, "store": None}
     judge_answers.main(job(tmp_path, inputs, {"verdicts": "v.jsonl", "stats": "v.json"}, params))
     assert len(read(tmp_path / "v.jsonl")) == 4
 
@@ -487,7 +502,15 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
         "parse_rate": 0.25,
         "mean_score": 2,
     }
-    stats = {"requests": 1, "completions": 2, "unparsed": 1, "prompt_tokens": 3, "cached_prompt_tokens": 0}
+    stats = {
+        "rule": "evaluate_model",
+        "log": "a.log",
+        "requests": 1,
+        "completions": 2,
+        "unparsed": 1,
+        "prompt_tokens": 3,
+        "cached_prompt_tokens": 0,
+    }
     stats |= {"output_tokens": 4, "seconds": 1, "process_seconds": 2}
     inputs = {
         "sampling": [put("seed/benchmarks/judge_agreement/judgments.stats.json", stats)],

@@ -324,7 +324,7 @@ class TransformersBackend:
         ends = self.model.generation_config.eos_token_id
         ends = ends if ends is not None else self.tokenizer.eos_token_id
         ends = set(ends if isinstance(ends, list) else [ends])
-        limit = min(decoding.max_tokens, self.max_model_len - width)
+        limit = min(decoding.max_tokens, self.max_model_len - min(map(len, prompts)))
         with torch.inference_mode():
             output = self.model.generate(
                 input_ids=ids,
@@ -335,7 +335,8 @@ class TransformersBackend:
                 logits_processor=LogitsProcessorList([_seeded_draw(seeds, decoding, self.device)]),
             )
         completions = []
-        for row in output[:, width:].tolist():
+        for prompt, row in zip(prompts, output[:, width:].tolist(), strict=True):
+            row = row[: self.max_model_len - len(prompt)]  # its own room, whatever its neighbours have
             end = next((i for i, token in enumerate(row) if token in ends), None)
             tokens = row if end is None else row[:end]
             text = self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
