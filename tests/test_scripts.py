@@ -236,7 +236,7 @@ def test_an_annotator_that_does_not_know_the_form_gets_one_message(tmp_path, ref
         for row in read(tmp_path / "candidates.jsonl")
     ]
     made = eft_job(tmp_path, "seed", judgments=[write(tmp_path / "judgments.jsonl", *rows)])
-    assert "0 have two replies with a readable judgment" in refused(build_eft, made)
+    assert "Of 28 prompts, 0 have readable judgments" in refused(build_eft, made)
 
 
 def test_build_prompts_drops_repeats_and_refuses_a_repeated_id(tmp_path, refused):
