@@ -84,6 +84,11 @@ def planned(folder: Path, *words: str) -> Counter:
     return job_counts(run.stdout + run.stderr)
 
 
+@pytest.fixture
+def project(tmp_path):
+    return copy_project(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def finished_smoke(tmp_path_factory):
     """(The project with the finished results of the smoke config, what Snakemake said); for all tests, so copy it."""

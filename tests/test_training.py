@@ -435,6 +435,14 @@ def test_a_step_at_the_papers_rate_moves_float32_weights_and_would_not_move_bf16
     assert shares["bfloat16"] < 0.01
 
 
+@pytest.mark.parametrize(("own", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(own, policy):
+    code = "import training, os, sys; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | own
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT / "scripts", env=environment, text=True)
+    assert printed.split() == [policy, "False"]  # set before torch reads it
+
+
 # -- checkpoints and logs
 
 

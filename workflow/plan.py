@@ -104,6 +104,19 @@ class Plan:
                 f"{jobs} engine starts of {ENGINE_START} s."
             )
 
+    def score(self, stage, files, texts, each, why):
+        """A stage in which a reward model reads ``texts`` of ``each`` tokens and writes none."""
+        gpus, parameters = self.settings["resources"]["engine"]["gpu"], self.assumed["reward_parameters"]
+        seconds = 2 * parameters * texts * each / (READING * self.card["flops"]) + len(files) * ENGINE_START
+        hours = gpus * seconds / 3600 if gpus else None  # it computes on one GPU and holds those of an engine's job
+        tokens, disk = texts * each, texts * ROW_BYTES / 1e9
+        self.add(stage, files, texts, texts, tokens, tokens, 0, hours, disk, why)
+        if gpus:
+            self.arithmetic.append(
+                f"{stage}: reading 2 x {parameters:.3g} FLOP x {tokens:.3g} tokens at {READING:.0%} of "
+                f"{self.card['flops']:.3g} FLOP/s; {len(files)} starts of {ENGINE_START} s."
+            )
+
     def train(self, stage, models, tokens, reference, pairs, section, why):
         """A training stage; ``tokens`` are those of all its epochs together."""
         recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
@@ -209,6 +222,16 @@ def plan(settings: dict, card: str | None = None) -> dict:
         "the seed's weights, 2 bytes a parameter",
     )
 
+    scored = [m for m in made.trained if config_settings.scored_by(settings, m)]
+    places = {config_settings.scored_by(settings, m) for m in scored}
+    fetched = sorted(filter(None, map(config_settings.reward_model_name, places)))  # the others are folders
+    if fetched:
+        files = [f"data/reward_models/{name}/manifest.json" for name in fetched]
+        disk = len(files) * 2 * assumed["reward_parameters"] / 1e9
+        made.add(
+            "fetch_reward_model", files, 0, 0, 0, 0, 0, None, disk, "a reward model's weights, 2 bytes a parameter"
+        )
+
     eft, a_prompt = settings["eft"], assumed["eft_replies_per_prompt"]
     candidates = assumed["eft_prompts"] - set_aside(settings)
     replies = round(candidates * a_prompt)
@@ -288,6 +311,14 @@ def plan(settings: dict, card: str | None = None) -> dict:
         f"({judged:,} a model), fewer where responses repeat",
         jobs=0,  # those of the responses
     )
+    if scored:
+        made.score(
+            "score_responses",
+            of_models(scored, "rewards"),
+            len(scored) * answers,
+            prompt + response,
+            f"{len(scored)} models x {answers:,} responses of their parents, fewer where responses repeat",
+        )
     if meta_judges:
         shown = n * (n - 1) // (2 if sampling["meta_judgments"]["orders"] == "one" else 1)
         asked, first = prompts * shown, prompts * n

@@ -235,12 +235,13 @@ class OneCopy:
         self.get_metrics = self.llm.get_metrics
 
     def run(self, prompts, parameters, finished) -> None:
-        place = {identity: i for i, identity in enumerate(self.llm.enqueue(prompts, parameters, use_tqdm=False))}
         engine = self.llm.llm_engine
+        for i, (prompt, of_prompt) in enumerate(zip(prompts, parameters, strict=True)):
+            engine.add_request(str(i), prompt, of_prompt)
         while engine.has_unfinished_requests():
             for output in engine.step():
                 if output.finished:
-                    finished(place[output.request_id], output)
+                    finished(int(output.request_id), output)
 
 
 class Copies:
