@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from browser import check, chromium
 from conftest import ROOT, planned
+from settings import load
 
 from metarewarding.records import Elo, Judgment, MetaJudgment, Pair, Response, read_jsonl
 
@@ -64,7 +65,8 @@ def test_ids_join_across_the_files_of_a_model(model):
     responses = {row["response_id"]: row for row in read_jsonl(RESULTS / model / "responses/0.jsonl", Response)}
     judgments = {row["judgment_id"]: row for row in read_jsonl(RESULTS / model / "judgments/0.jsonl", Judgment)}
     assert {row["response_id"] for row in judgments.values()} <= set(responses)
-    assert len(responses) == 40
+    sampled = load([])
+    assert len(responses) == sampled["prompts"]["per_iteration"] * sampled["sampling"]["responses"]["n"]
     if model in ("m0", ITERATIONS[0]):
         rows = read_jsonl(RESULTS / model / "meta_judgments/0.jsonl", MetaJudgment)
         shown = {(row["first"], row["second"]) for row in rows}

@@ -1,7 +1,7 @@
 """`snakemake --profile slurm` on a real SLURM with real conda environments, both set up here, from a fresh clone.
 
 As root on Debian: it installs packages with apt-get and starts SLURM's daemons, so it runs only where it is asked to,
-CLUSTER_TESTS=1 envs/run pytest tests/test_cluster.py (15 to 25 minutes on two cores; .ci/run does).
+CLUSTER_TESTS=1 envs/run pytest -m slow tests/test_cluster.py (15 to 25 minutes on two cores; .ci/run does).
 """
 
 import json
@@ -19,10 +19,11 @@ from conftest import ROOT
 
 CLUSTER = ROOT / "tests/cluster"
 COMMAND = ["snakemake", "--profile", "slurm", "--profile", "tests/cluster/profile"]
-SAMPLING = {"sample_responses", "judge_responses", "meta_judge", "judge_rankings", "answer_arena", "judge_answers"}
+SAMPLING = {"sample_and_judge", "meta_judge", "evaluate_model", "judge_answers"}
 TRAINING = {"train_sft", "train_dpo"}
 CANARY = "hf_canary_of_the_cluster_test"
 
+pytestmark = pytest.mark.slow
 if not os.environ.get("CLUSTER_TESTS"):
     pytest.skip("installs SLURM on this machine; asked for with CLUSTER_TESTS=1", allow_module_level=True)
 if os.getuid() != 0 or not shutil.which("apt-get"):
@@ -150,7 +151,7 @@ def test_each_rule_takes_its_packages_from_its_own_environment(smoke):
     assert all(len(found) == 1 for found in prefixes.values()), prefixes
     assert len(set.union(*prefixes.values())) == 3
     told = {row["script"]: set(row["packages"]) for row in witnesses}
-    assert {"torch", "transformers"} <= told["sample_responses"]
+    assert {"torch", "transformers"} <= told["sample_and_judge"]
     assert {"torch", "transformers", "trl"} <= told["train_dpo"]
 
 
@@ -208,9 +209,9 @@ def test_cancelled_jobs_and_a_killed_driver_change_nothing(site, smoke, tmp_path
     m0 = project / "results/smoke/m0"
     training = driver.running("train_sft", lambda: any(m0.glob("checkpoints/checkpoint-*/trainer_state.json")))
     run("scancel", training)
-    sampling = driver.running("sample_responses")
+    sampling = driver.running("sample_and_judge")
     run("scancel", sampling)
-    driver.running("judge_responses")
+    driver.running("meta_judge")
     os.killpg(driver.process.pid, signal.SIGKILL)
     driver.process.wait()
     while any(job["state"] == "RUNNING" for job in jobs(project)):  # its jobs go on without it
@@ -222,8 +223,8 @@ def test_cancelled_jobs_and_a_killed_driver_change_nothing(site, smoke, tmp_path
     assert states[training] == states[sampling] == "CANCELLED"
     done = [job["rule"] for job in jobs(project) if job["state"] == "COMPLETED"]
     assert done.count("train_sft") == 1
-    assert done.count("sample_responses") == 2  # one a shard: what was whole is not made again
-    assert done.count("judge_responses") == 2  # the orphans' files count
+    assert done.count("sample_and_judge") == 2  # one a shard: what was whole is not made again
+    assert done.count("meta_judge") == 2  # the orphans' files count
     assert "going on from" in (project / "results/smoke/logs/train_sft.log").read_text()
     assert not (m0 / "checkpoints").exists()
 
@@ -231,7 +232,8 @@ def test_cancelled_jobs_and_a_killed_driver_change_nothing(site, smoke, tmp_path
     compared = 0
     for folder in ("data", "m0", "meta-rewarding/m1"):
         for file in sorted((project / "results/smoke" / folder).rglob("*")):
-            if file.suffix in (".jsonl", ".safetensors") and "benchmarks" not in file.parts:
+            of_results = file.suffix in (".jsonl", ".safetensors") and ".completions" not in file.suffixes
+            if of_results and "benchmarks" not in file.parts:
                 same = undisturbed / file.relative_to(project / "results/smoke")
                 assert file.read_bytes() == same.read_bytes(), file
                 compared += 1

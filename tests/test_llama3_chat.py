@@ -9,7 +9,7 @@ import pytest
 import support_llama3 as llama3
 import train_dpo
 import train_sft
-from test_engines import vllm_process
+from test_engines import printed
 
 import training
 from metarewarding.engines import open_engine, render
@@ -99,7 +99,8 @@ def dpo(tmp_path_factory, seed):
 
 def received(engine, prompts):
     """(What the engine's model was given for each prompt, padding aside; what it wrote; the completions.)"""
-    given, written, generate = {}, {}, engine.model.generate
+    engine.backend = engine.start()  # which the first request would do
+    given, written, generate = {}, {}, engine.backend.model.generate
 
     def recorded(input_ids, attention_mask, **rest):
         output = generate(input_ids=input_ids, attention_mask=attention_mask, **rest)
@@ -109,7 +110,7 @@ def received(engine, prompts):
         return output
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine.model, "generate", recorded)
+        patch.setattr(engine.backend.model, "generate", recorded)
         asked = [Request(f"p{i}", user(text), 1, 1024 * i, GREEDY) for i, text in enumerate(prompts)]
         completions, _ = sample(engine, asked)
     keys = [tuple(render(engine.tokenizer, user(text))) for text in prompts]
@@ -150,20 +151,25 @@ def test_the_trained_model_says_what_it_learned_and_stops(sft, tokenizer):
         assert (completion.text, completion.tokens, completion.finish_reason) == (GOOD, len(labels), "stop")
 
 
+@pytest.mark.slow
 def test_vllm_receives_the_same_prompts_and_stops_there_too(sft, tokenizer, tmp_path):
+    pytest.importorskip("vllm", reason="no vLLM in this environment")
     code = """
     from test_llama3_chat import GOOD, GREEDY, PROMPTS, user
     from metarewarding.engines import open_engine
     from metarewarding.sampling import Request, sample
     engine = open_engine(sys.argv[1], 'vllm', max_model_len=200, dtype='float32', cpu_cache_gb=1)
-    outputs, generate = [], engine.llm.generate
-    engine.llm.generate = lambda *words, **rest: outputs.extend(generate(*words, **rest)) or outputs
+    engine.backend = engine.start()
+    outputs, run = {}, engine.backend.llm.run
+    def recorded(prompts, parameters, finished):
+        run(prompts, parameters, lambda i, output: (outputs.update({i: output}), finished(i, output)))
+    engine.backend.llm.run = recorded
     drawn, _ = sample(engine, [Request(f'p{i}', user(text), 1, 0, GREEDY) for i, text in enumerate(PROMPTS)])
-    print({id: [list(output.prompt_token_ids), list(output.outputs[0].token_ids), row[0].text, row[0].finish_reason]
-           for output, (id, row) in zip(outputs, drawn.items())})
+    print('=', {id: [list(outputs[i].prompt_token_ids), list(outputs[i].outputs[0].token_ids), row[0].text,
+           row[0].finish_reason] for i, (id, row) in enumerate(drawn.items())})
 """
     trainer, weights = sft
-    found = eval(vllm_process(tmp_path, code, weights))
+    (found,) = printed(tmp_path, code, weights)
     for i, (prompt, row) in enumerate(zip(PROMPTS, trainer.train_dataset, strict=True)):
         ids, written, text, finish_reason = found[f"p{i}"]
         assert ids == render(tokenizer, user(prompt))

@@ -45,10 +45,12 @@ def test_it_is_built_in_under_a_minute_and_stays_under_10_mb(made):
         assert (page.parent / f"tables/{name}.csv").stat().st_size > 50
 
 
+@pytest.mark.slow
 def test_nothing_of_the_page_complains_asks_or_overflows(made, browser):
     check(browser, made[0])
 
 
+@pytest.mark.slow
 def test_what_a_model_wrote_is_shown_whole_and_does_nothing(made, browser):
     shown = NASTY.replace("\0", "␀")
     with opened(browser, made[0]) as (page, complaints, _):
@@ -66,6 +68,7 @@ def test_what_a_model_wrote_is_shown_whole_and_does_nothing(made, browser):
         assert not complaints
 
 
+@pytest.mark.slow
 def test_links_lead_to_what_they_name(made, browser):
     with opened(browser, made[0]) as (page, _, _):
         dead = page.evaluate(
@@ -78,6 +81,7 @@ def test_links_lead_to_what_they_name(made, browser):
         assert page.locator(f"[id='{link.get_attribute('href')[1:]}']").is_visible()  # inside details, which open
 
 
+@pytest.mark.slow
 def test_a_legend_hides_what_is_not_chosen(made, browser):
     with opened(browser, made[0]) as (page, _, _):
         figure = page.locator("#figure_3")

@@ -9,7 +9,7 @@ import yaml
 from conftest import planned, snakemake
 from stand_in import completion, judge_server
 
-from metarewarding.records import Candidate, Judgment, MetaJudgment, Pair, SftExample, read_jsonl
+from metarewarding.records import Candidate, Judgment, MetaJudgment, Pair, Response, SftExample, read_jsonl
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 
@@ -30,7 +30,7 @@ def results(run):
 def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
     page = (results / "report/index.html").read_text()
     said = run[1].stdout + run[1].stderr
-    for model in ("seed", "m0", "meta-rewarding/m2", "self-rewarding/m2"):
+    for model in ("seed", "m0", "meta-rewarding/m2", "self-rewarding/m1"):
         assert model in page
         assert model in said
     assert "where the time went" in said
@@ -59,20 +59,21 @@ def test_snakemakes_own_report_carries_the_page_and_the_tables(run):
 
 
 def test_both_methods_have_their_pairs(results):
-    for model in ("meta-rewarding/m1", "meta-rewarding/m2", "self-rewarding/m1", "self-rewarding/m2"):
+    for model in ("meta-rewarding/m1", "meta-rewarding/m2", "self-rewarding/m1"):
         assert read_jsonl(results / model / "pairs/actor.jsonl", Pair)
         assert (results / model / "pairs/judge.jsonl").exists() == model.startswith("meta")
     assert not (results / "self-rewarding/m1/meta_judgments").exists()
     assert not (results / "meta-rewarding/m2/responses").exists()  # nothing trains on what the last model would say
 
 
-def test_the_shards_hold_every_prompt_once(results):
+def test_every_prompt_is_answered_and_every_answer_judged(results):
     prompts = [row["prompt_id"] for row in map(json.loads, (results / "data/prompts/1.jsonl").open())]
-    sampled = [
-        {json.loads(line)["prompt_id"] for line in (results / f"m0/responses/{shard}.jsonl").open()} for shard in (0, 1)
-    ]
-    assert len(sampled[0]) == len(sampled[1]) == 3
-    assert sampled[0] | sampled[1] == set(prompts)
+    responses = read_jsonl(results / "m0/responses/0.jsonl", Response)
+    assert [row["prompt_id"] for row in responses] == [prompt for prompt in prompts for _ in range(4)]
+    judged = {row["response_id"] for row in read_jsonl(results / "m0/judgments/0.jsonl", Judgment)}
+    texts = {(row["prompt_id"], row["text"]) for row in responses}
+    assert judged <= {row["response_id"] for row in responses}
+    assert len(judged) == len(texts)
 
 
 def test_slices_of_iterations_are_disjoint(results):
@@ -85,14 +86,13 @@ def test_each_model_differs_from_its_parent_and_says_how_it_came_about(results):
     for path in set(results.rglob("manifest.json")) - {results / "report/manifest.json"}:
         manifests[str(path.parent.relative_to(results))] = json.loads(path.read_text())
     hashes = [manifest["weights_sha256"]["model.safetensors"] for manifest in manifests.values()]
-    assert len(manifests) == len(set(hashes)) == 6
+    assert len(manifests) == len(set(hashes)) == 5
     assert manifests["meta-rewarding/m2"]["trained_from"].endswith("meta-rewarding/m1/weights")
     assert manifests["self-rewarding/m1"]["trained_from"].endswith("m0/weights")
 
 
 def test_judge_pairs_train_what_was_judged(results):
-    shown = [row for shard in (0, 1) for row in read_jsonl(results / f"m0/meta_judgments/{shard}.jsonl", MetaJudgment)]
-    ids = {row["first"] for row in shown}
+    ids = {row["first"] for row in read_jsonl(results / "m0/meta_judgments/0.jsonl", MetaJudgment)}
     for pair in read_jsonl(results / "meta-rewarding/m1/pairs/judge.jsonl", Pair):
         assert {pair["chosen_id"], pair["rejected_id"]} <= ids
         assert pair["chosen_by"] > pair["rejected_by"]
@@ -114,14 +114,16 @@ def test_a_second_run_does_nothing(run):
 
 def test_a_deleted_shard_is_redone_and_comes_out_the_same(run, results):
     project, _ = run
-    shard = results / "m0/responses/1.jsonl"
+    shard = results / "m0/responses/0.jsonl"
     before = shard.read_bytes()
     shard.unlink()
+    shard.with_name("0.completions.jsonl").unlink()
     jobs = planned(project, *SMOKE)
-    assert jobs["sample_responses"] >= 1
-    again = snakemake(project, "results/smoke/m0/responses/1.jsonl", *SMOKE)
+    assert jobs["sample_and_judge"] >= 1
+    again = snakemake(project, "results/smoke/m0/responses/0.jsonl", *SMOKE)
     assert again.returncode == 0, again.stderr
     assert shard.read_bytes() == before
+    assert json.loads((results / "m0/responses/0.stats.json").read_text())["from_store"] == 0
     # the shard is what it was, so nothing that follows has to be done again: only the page, which shows seconds
     assert set(planned(project, *SMOKE)) <= {"write_plan", "write_manifest", "write_report", "summarise_iteration"}
 
@@ -131,7 +133,7 @@ def test_a_row_that_was_cut_off_is_named(run, results, tmp_path):
     shutil.copytree(run[0], project, symlinks=True)
     responses = project / "results/smoke/m0/responses/0.jsonl"
     responses.write_text(responses.read_text()[:-40])
-    said = snakemake(project, "results/smoke/m0/judgments/0.jsonl", *SMOKE)
+    said = snakemake(project, "results/smoke/m0/meta_judgments/0.jsonl", *SMOKE)
     assert said.returncode != 0
     text = said.stdout + said.stderr
     assert "results/smoke/m0/responses/0.jsonl, line" in text
@@ -171,7 +173,7 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
     assert facts["judgments"] == 3 * facts["train_replies"]
     assert 0 < facts["train_prompts_accepted"] <= facts["train_prompts_judged"] <= facts["train_prompts"]
     examples = read_jsonl(data / "eft/train.jsonl", SftExample)
-    sampled = [row for shard in (0, 1) for row in read_jsonl(data / f"eft/judgments/{shard}.jsonl", Judgment)]
+    sampled = read_jsonl(data / "eft/judgments/0.jsonl", Judgment)
     texts = {(row["response_id"], row["text"]): row["score"] for row in sampled}
     for row in examples:
         assert texts[row["response_id"], row["completion"][0]["content"]] == row["score"]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, planned, snakemake
+from conftest import ROOT, copy_project, job_counts, planned, snakemake
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 
@@ -15,21 +15,28 @@ def overlay(project, change: dict) -> tuple[str, ...]:
     return (*SMOKE, "change.yaml")
 
 
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project without results; no test changes a file of it."""
+    return copy_project(tmp_path_factory.mktemp("project"))
+
+
 def test_the_laptop_plans_four_iterations_of_meta_rewarding(project):
     jobs = planned(project)
     assert jobs["train_sft"] == 1
     assert jobs["train_dpo"] == 4
-    assert jobs["sample_responses"] == 4  # M0 .. M3
-    assert jobs["judge_responses"] == 4
+    assert jobs["sample_and_judge"] == 4  # M0 .. M3
     assert jobs["meta_judge"] == 2  # iterations 3 and 4 train on actor pairs only
     assert jobs["fit_elo"] == jobs["build_judge_pairs"] == 2
-    assert jobs["answer_arena"] == jobs["judge_rankings"] == jobs["judge_agreement"] == 6  # the seed, M0 .. M4
+    assert jobs["evaluate_model"] == jobs["judge_answers"] == jobs["judge_agreement"] == 6  # the seed, M0 .. M4
+    # how often the run starts an engine
+    assert sum(jobs[rule] for rule in ("sample_and_judge", "meta_judge", "evaluate_model", "judge_answers")) == 18
 
 
 def test_self_rewarding_asks_for_no_meta_judgment(project):
     jobs = planned(project, "results/self-rewarding/m4/weights")
-    assert jobs["train_dpo"] == jobs["sample_responses"] == jobs["judge_responses"] == 4
-    for rule in ("meta_judge", "fit_elo", "build_judge_pairs", "judge_rankings"):
+    assert jobs["train_dpo"] == jobs["sample_and_judge"] == 4
+    for rule in ("meta_judge", "fit_elo", "build_judge_pairs", "evaluate_model"):
         assert rule not in jobs
 
 
@@ -37,50 +44,55 @@ def test_two_methods_share_m0_and_its_samples(project):
     jobs = planned(project, "--config", "run=[meta-rewarding,self-rewarding]")
     assert jobs["train_sft"] == 1
     assert jobs["train_dpo"] == 8
-    assert jobs["sample_responses"] == 1 + 3 + 3
+    assert jobs["sample_and_judge"] == 1 + 3 + 3
     assert jobs["meta_judge"] == 2
 
 
 PAPER = ("--configfile", "config/paper.yaml")
 
 
-def test_the_paper_is_planned(project):
-    jobs = planned(project, *PAPER)
-    shards = 32
+def test_the_paper_is_planned_and_asks_for_no_meta_judgment_where_none_is_trained_on(project):
+    run = snakemake(project, "-n", *PAPER)
+    assert run.returncode == 0, run.stdout
+    jobs, shards = job_counts(run.stdout), 32
     assert jobs["train_sft"] == 1
     assert jobs["train_dpo"] == 8
-    assert jobs["sample_responses"] == jobs["judge_responses"] == (1 + 3 + 3) * shards  # M0 once, M1 .. M3 of both
+    assert jobs["sample_and_judge"] == (1 + 3 + 3) * shards  # M0 once, M1 .. M3 of both
     assert jobs["meta_judge"] == 2 * shards  # M0 and M1 of Meta-Rewarding
     assert jobs["fit_elo"] == jobs["build_judge_pairs"] == 2
     assert jobs["annotate_eft"] == shards
     assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (10 * 8, 10)
     assert jobs["fetch_trees"] == jobs["fetch_seed_model"] == 1
     assert "fetch_other_model" not in jobs
-
-
-def test_the_paper_asks_for_no_meta_judgment_where_none_is_trained_on(project):
-    run = snakemake(project, "-n", *PAPER)
-    assert run.returncode == 0
-    asked = set(re.findall(r"results/(\S+)/meta_judgments/\d+\.jsonl", run.stdout + run.stderr))
+    assert jobs["evaluate_model"] == 10
+    asked = set(re.findall(r"results/(\S+)/meta_judgments/\d+\.jsonl", run.stdout))
     assert asked == {"m0", "meta-rewarding/m1"}
 
 
-def test_the_ablations_share_what_they_can(project):
-    jobs = planned(project, *PAPER, "config/ablations.yaml")
-    shards = 32
+@pytest.fixture(scope="module")
+def few_shards(project):
+    """--configfile words for the paper's config with few shards: a dry-run of them all takes several times as long."""
+    few = {"sampling": {"shards": 2}, "prompts": {"generation": {"shards": 1, "rounds": 2}}}
+    (project / "few.yaml").write_text(yaml.safe_dump(few))
+    return (*PAPER, "few.yaml")
+
+
+def test_the_ablations_share_what_they_can(project, few_shards):
+    jobs = planned(project, *few_shards, "config/ablations.yaml")
+    shards = 2
     assert jobs["train_sft"] == 1
     assert jobs["train_dpo"] == 8 + 9 + 4 + 4 + 2 + 5 + 2
     # Of the ablations, those of two rounds or more sample from their own models; M4 is sampled for a fifth.
-    assert jobs["sample_responses"] == (7 + 3 + 3 + 1 + 2) * shards
+    assert jobs["sample_and_judge"] == (7 + 3 + 3 + 1 + 2) * shards
     assert jobs["meta_judge"] == (2 + 1 + 1 + 1) * shards  # no-position-weights' M1; M2 and its child's M1
     assert jobs["build_prompts"] == 2
 
 
 @pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "config/studies").glob("*.yaml")))
-def test_a_study_is_planned_under_its_own_root(project, study):
-    run = snakemake(project, "-n", *PAPER, f"config/studies/{study}")
-    assert run.returncode == 0, run.stderr
-    roots = set(re.findall(r"results/([^/\s,]+)/m0/weights", run.stdout + run.stderr))
+def test_a_study_is_planned_under_its_own_root(project, few_shards, study):
+    run = snakemake(project, "-n", *few_shards, f"config/studies/{study}")
+    assert run.returncode == 0, run.stdout
+    roots = set(re.findall(r"results/([^/\s,]+)/m0/weights", run.stdout))
     assert roots == {study.removesuffix(".yaml")}
 
 
@@ -90,16 +102,13 @@ def test_prompts_are_generated_on_request(project):
     assert jobs["fetch_seed_model"] == jobs["split_rankings"] == 1
 
 
-def test_an_annotator_of_its_own_is_fetched_and_asked(project):
-    jobs = planned(project, *overlay(project, {"eft": {"annotator": "hf://owner/name@abc"}}))
+def test_an_annotator_of_its_own_is_fetched_and_asked_and_every_sampling_stage_is_sharded(project):
+    change = {"eft": {"annotator": "hf://owner/name@abc"}, "sampling": {"shards": 2}}
+    jobs = planned(project, *overlay(project, change))
     assert jobs["fetch_other_model"] == 1
     assert jobs["annotate_eft"] == 2
-
-
-def test_smoke_shards_every_sampling_stage(project):
-    jobs = planned(project, *SMOKE)
-    assert jobs["train_dpo"] == 4
-    assert jobs["sample_responses"] == jobs["judge_responses"] == 2 * 3  # M0, and M1 of both methods
+    assert jobs["train_dpo"] == 3
+    assert jobs["sample_and_judge"] == 2 * 2  # M0, and M1 of Meta-Rewarding
     assert jobs["meta_judge"] == 2 * 2
 
 
@@ -113,7 +122,7 @@ def test_a_method_that_starts_from_a_model_shares_all_up_to_it(project):
     )
     jobs = planned(project, *words)
     assert jobs["train_dpo"] == 3
-    assert jobs["sample_responses"] == 2 * 2  # nothing is sampled for the ablation alone
+    assert jobs["sample_and_judge"] == 2  # nothing is sampled for the ablation alone
 
 
 def test_an_own_root_moves_everything(project):
@@ -146,8 +155,9 @@ def test_an_iteration_that_does_not_exist_is_refused(project):
 
 
 def test_a_template_without_a_placeholder_is_refused_before_anything_is_sampled(project):
-    (project / "config/smoke/judge.txt").write_text("Grade {prompt}")
-    run = snakemake(project, "results/smoke/data/eft/train.jsonl", *SMOKE)
+    (project / "grade.txt").write_text("Grade {prompt}")
+    words = overlay(project, {"templates": {"judge": "grade.txt"}})
+    run = snakemake(project, "results/smoke/data/eft/train.jsonl", *words)
     assert run.returncode != 0
     assert "the judge template lacks {response}" in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr

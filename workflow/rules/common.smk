@@ -366,13 +366,16 @@ def prompts_of_parent(wildcards):
 
 
 def iteration_stats(wildcards):
-    """The counts behind an iteration's pairs: those of the pairs, of the judgments, of the meta-judgments."""
+    """The counts behind an iteration's pairs: those of the pairs, of the judgments, of the meta-judgments.
+
+    The parent's hold seconds, and so differ where a shard is sampled anew and comes out the same; the pairs' do not.
+    """
     folder, kinds = f"<results>/{wildcards.method}/m{wildcards.iteration}/pairs", of_iteration("train_on")(wildcards)
     stats = {f"{kind}_pairs": f"{folder}/{kind}.stats.json" for kind in kinds}
     if uses_judgments(wildcards):
-        stats["judgments"] = from_parent("judgments/{shard}.stats.json")(wildcards)
+        stats["judgments"] = [ancient(file) for file in from_parent("judgments/{shard}.stats.json")(wildcards)]
     if "judge" in kinds:
-        stats["meta_judgments"] = from_parent("meta_judgments/{shard}.stats.json")(wildcards)
+        stats["meta_judgments"] = [ancient(file) for file in from_parent("meta_judgments/{shard}.stats.json")(wildcards)]
     return stats
 
 
