@@ -20,10 +20,6 @@ from metarewarding.progress import Progress
 
 STARTED = time.time()
 
-# Read when torch loads its threads (libgomp). They wait for each other some thousand times in a training step; with
-# another process on the cores, the one that waits must not spin on the core that the other one needs.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 
 def logged(main):
     """Send what ``main(job)`` prints, and what its libraries and child processes print, to ``job.log``.
