@@ -262,8 +262,13 @@ def decoder(request, monkeypatch):
 @pytest.mark.parametrize(
     "line", ['{"prompt_id": "p", "text": NaN}', '{"prompt_id": "p", "text": "Wh', "{} {}", "[1]", "7"]
 )
-def test_either_decoder_refuses_a_bad_line_in_the_same_words(path, decoder, line):
+def test_either_decoder_refuses_a_bad_line(path, decoder, line):
     refused(lines(path, {"prompt_id": "p", "text": "Why?"}, line), Prompt, "line 2")
+
+
+def test_either_decoder_refuses_nan_where_a_number_belongs(path, decoder):
+    line = json.dumps(JUDGMENT).replace("4.0", "NaN")
+    refused(lines(path, JUDGMENT, line), Judgment, "line 2", "NaN is no number")
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\u2028 and \x7f", "雪"])

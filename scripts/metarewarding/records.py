@@ -4,7 +4,6 @@ Rows are plain dicts. Ids join everything; nothing is joined by position:
 ``response_id`` is ``<prompt_id>/r<k>`` and ``judgment_id`` is ``<response_id>/j<n>``.
 """
 
-import codecs
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -219,14 +218,12 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
     # Nearly all rows of a file have one of a few combinations of types; each combination is checked once.
     checked: set[tuple[type, ...]] = set()
     with open(path, "rb") as file:  # bytes: a file may be cut off inside a character
-        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-            file.seek(0)
         for number, line in enumerate(file, start=1):
             if line.isspace():
                 continue
             try:
                 row = _decode(line)
-            except ValueError:  # json decides, and words the fault
+            except ValueError:  # json decides (it passes over a byte order mark), and words the fault
                 row = _decode_or_refuse(line, path, number)
             try:
                 types = tuple(map(type, map(row.__getitem__, allowed)))

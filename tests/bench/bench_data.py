@@ -61,7 +61,7 @@ def elo_fits(quick: bool, model: Path) -> list[dict]:
     """5,000 matrices of 11 x 11 on one core, against two general optimisers on a part of them."""
     from threadpoolctl import threadpool_limits
 
-    count, others = (50, 5) if quick else (5000, 200)
+    count, others = (50, 5) if quick else (5000, 100)
     battles, found = matrices(count, 11, np.random.default_rng(0)), []
     with threadpool_limits(1):
         scores = elo.fit(battles, L2)  # warm-up, and what the others are compared with
