@@ -157,6 +157,21 @@ def test_benchmark_settings(done, change, rules):
     assert runs(done, {"benchmarks": change}) == each(rules, *MODELS)
 
 
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({"eft": {"acceptance": "loose"}}, {"build_eft"}),
+        ({"eft": {"train_examples": 40}}, {"build_eft"}),
+        ({"eft": {"exclude_ift_prompts": True}}, {"split_rankings", "build_eft"}),
+        ({"benchmarks": {"judge_vs_gpt4": {"prompts": 5}}}, {"split_rankings", "build_eft"}),  # set aside
+    ],
+)
+def test_eft_settings(done, change, rules):
+    found = runs(done, change)
+    assert {rule for rule, model in found if model == "data"} == rules
+    assert ("train_sft", "m0") in found
+
+
 def test_a_benchmark_left_out_touches_no_other(done):
     assert runs(done, {"benchmarks": {"run": []}}) == set()
 
