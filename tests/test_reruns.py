@@ -178,6 +178,21 @@ def test_a_setting_of_the_judge(same):
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({"eft": {"acceptance": "loose"}}, {"build_eft"}),
+        ({"eft": {"train_examples": 40}}, {"build_eft"}),
+        ({"eft": {"exclude_ift_prompts": True}}, {"split_rankings", "build_eft"}),
+        ({"benchmarks": {"judge_vs_gpt4": {"prompts": 5}}}, {"split_rankings", "build_eft"}),  # set aside
+    ],
+)
+def test_eft_settings(same, change, rules):
+    found = runs(same, change)
+    assert {rule for rule, model in found if model == "data"} == rules
+    assert ("train_sft", "m0") in found
+
+
 def test_one_more_iteration(done):
     prompts = [{"prompt_id": f"more-{i}", "text": f"Tell me of thing {i}."} for i in range(6)]
     (done / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts))
