@@ -375,7 +375,9 @@ def iteration_stats(wildcards):
     if uses_judgments(wildcards):
         stats["judgments"] = [ancient(file) for file in from_parent("judgments/{shard}.stats.json")(wildcards)]
     if "judge" in kinds:
-        stats["meta_judgments"] = [ancient(file) for file in from_parent("meta_judgments/{shard}.stats.json")(wildcards)]
+        stats["meta_judgments"] = [
+            ancient(file) for file in from_parent("meta_judgments/{shard}.stats.json")(wildcards)
+        ]
     return stats
 
 
