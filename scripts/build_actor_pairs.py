@@ -1,10 +1,13 @@
-"""Mean scores of the responses, and at most one (chosen, rejected) pair of responses a prompt (section 2.1)."""
+"""Scores of the responses, and at most one (chosen, rejected) pair of responses a prompt (section 2.1).
+
+A response's score is the mean of its valid judgments, or a reward model's (section 3.5).
+"""
 
 from collections import Counter
 
 from job import logged
 from metarewarding import judging, pairs, sampling
-from metarewarding.records import Judgment, Prompt, Response, read_jsonl, unique_by, write_json, write_jsonl
+from metarewarding.records import Judgment, Prompt, Response, Reward, read_jsonl, unique_by, write_json, write_jsonl
 
 
 def first_responses(responses, k):
@@ -22,11 +25,18 @@ def first_judgments(judgments, n):
     return [row for row in judgments if n is None or int(row["judgment_id"].rsplit("/j", 1)[1]) < n]
 
 
-def actor_pairs(prompts, responses, judgments, rho, max_chosen_chars, truncated_may_be_chosen, k, n, system_prompt):
-    """(score rows, pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair."""
+def actor_pairs(
+    prompts, responses, judgments, rho, max_chosen_chars, truncated_may_be_chosen, k, n, system_prompt, rewards=None
+):
+    """(score rows, pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair.
+
+    With ``rewards`` (rows of a reward model) no judgment is used.
+    """
     judgments = first_judgments(judgments, n)
     scores_of = judging.valid_scores(judgments)
     means = judging.mean_scores(judgments)
+    if rewards is not None:
+        scores_of, means = {}, {row["response_id"]: row["reward"] for row in rewards}
     by_prompt = first_responses(responses, k)
     score_rows, pair_rows, outcome = [], [], Counter()
     for prompt in prompts:
@@ -39,7 +49,7 @@ def actor_pairs(prompts, responses, judgments, rho, max_chosen_chars, truncated_
                     "prompt_id": row["prompt_id"],
                     "response_id": row["response_id"],
                     "score": score,
-                    "judgments": len(scores_of[row["response_id"]]),
+                    "judgments": len(scores_of.get(row["response_id"], [])),
                     "length": length,
                     "finish_reason": row["finish_reason"],
                 }
@@ -97,9 +107,11 @@ def main(job):
     p = job.params
     prompts = read_jsonl(job.input.prompts, Prompt)
     responses = [row for path in job.input.responses for row in read_jsonl(path, Response)]
-    judgments = [row for path in job.input.judgments for row in read_jsonl(path, Judgment)]
+    judgments = [row for path in job.input.get("judgments", []) for row in read_jsonl(path, Judgment)]
+    rewards = [row for path in job.input.get("rewards", []) for row in read_jsonl(path, Reward)]
     unique_by(responses, "response_id", "responses")
     unique_by(judgments, "judgment_id", "judgments")
+    unique_by(rewards, "response_id", "rewards")
     score_rows, pair_rows, facts = actor_pairs(
         prompts,
         responses,
@@ -110,6 +122,7 @@ def main(job):
         p.k,
         p.n,
         p.system_prompt,
+        rewards if job.input.get("rewards") else None,
     )
     print(facts)
     write_jsonl(job.output.scores, score_rows)

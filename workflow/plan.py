@@ -98,6 +98,19 @@ class Plan:
                 f"{len(files)} engine starts of {ENGINE_START} s."
             )
 
+    def score(self, stage, files, texts, each, why):
+        """A stage in which a reward model reads ``texts`` of ``each`` tokens and writes none."""
+        gpus, parameters = self.settings["resources"]["engine"]["gpu"], self.assumed["reward_parameters"]
+        seconds = 2 * parameters * texts * each / (READING * self.card["flops"]) + len(files) * ENGINE_START
+        hours = gpus * seconds / 3600 if gpus else None  # it computes on one GPU and holds those of an engine's job
+        tokens, disk = texts * each, texts * ROW_BYTES / 1e9
+        self.add(stage, files, texts, texts, tokens, tokens, 0, hours, disk, why)
+        if gpus:
+            self.arithmetic.append(
+                f"{stage}: reading 2 x {parameters:.3g} FLOP x {tokens:.3g} tokens at {READING:.0%} of "
+                f"{self.card['flops']:.3g} FLOP/s; {len(files)} starts of {ENGINE_START} s."
+            )
+
     def train(self, stage, models, tokens, reference, pairs, section, why):
         """A training stage; ``tokens`` are those of all its epochs together."""
         recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
@@ -186,6 +199,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
     verdict = made.tokens(assumed["meta_judgment_chars"], sampling["meta_judgments"]["max_tokens"])
     rubric, meta_rubric = made.template("judge"), made.template("meta_judge")
     parents = list(dict.fromkeys(made.parents.values()))
+    judges = list(dict.fromkeys(made.parents[m] for m in made.trained if config_settings.uses_judgments(settings, m)))
     meta_judges = list(
         dict.fromkeys(made.parents[m] for m in made.trained if config_settings.trains_judge(settings, m))
     )
@@ -202,6 +216,16 @@ def plan(settings: dict, card: str | None = None) -> dict:
         2 * assumed["parameters"] / 1e9,
         "the seed's weights, 2 bytes a parameter",
     )
+
+    scored = [m for m in made.trained if config_settings.scored_by(settings, m)]
+    places = {config_settings.scored_by(settings, m) for m in scored}
+    fetched = sorted(filter(None, map(config_settings.reward_model_name, places)))  # the others are folders
+    if fetched:
+        files = [f"data/reward_models/{name}/manifest.json" for name in fetched]
+        disk = len(files) * 2 * assumed["reward_parameters"] / 1e9
+        made.add(
+            "fetch_reward_model", files, 0, 0, 0, 0, 0, None, disk, "a reward model's weights, 2 bytes a parameter"
+        )
 
     if settings["eft"]["annotator"] != "written":
         replies, asked = assumed["eft_replies"], settings["eft"]["judgments"]
@@ -266,17 +290,26 @@ def plan(settings: dict, card: str | None = None) -> dict:
         f"({answers:,} a model)",
     )
     # the rubric is read once, the instruction once for its k responses
-    made.sample(
-        "judge_responses",
-        of_models(parents, "judgments"),
-        len(parents) * answers,
-        n,
-        rubric + prompt + response,
-        len(parents) * (rubric + prompts * prompt + answers * response),
-        judgment,
-        f"{len(parents)} models x {answers:,} responses x {n} = {len(parents) * judged:,} judgments "
-        f"({judged:,} a model), fewer where responses repeat",
-    )
+    if judges:
+        made.sample(
+            "judge_responses",
+            of_models(judges, "judgments"),
+            len(judges) * answers,
+            n,
+            rubric + prompt + response,
+            len(judges) * (rubric + prompts * prompt + answers * response),
+            judgment,
+            f"{len(judges)} models x {answers:,} responses x {n} = {len(judges) * judged:,} judgments "
+            f"({judged:,} a model), fewer where responses repeat",
+        )
+    if scored:
+        made.score(
+            "score_responses",
+            of_models(scored, "rewards"),
+            len(scored) * answers,
+            prompt + response,
+            f"{len(scored)} models x {answers:,} responses of their parents, fewer where responses repeat",
+        )
     if meta_judges:
         shown = n * (n - 1) // (2 if sampling["meta_judgments"]["orders"] == "one" else 1)
         asked, first = prompts * shown, prompts * n

@@ -176,6 +176,29 @@ def trains_judge(settings: dict, model: str) -> bool:
     return "judge" in iterations(settings, method)[iteration - 1]["train_on"]
 
 
+def scored_by(settings: dict, model: str) -> str | None:
+    """The reward model that scores responses for the DPO round that makes ``model``; None for the parent's judge."""
+    method, iteration = split_model(model)
+    return iterations(settings, method)[iteration - 1]["scored_by"]
+
+
+def uses_judgments(settings: dict, model: str) -> bool:
+    """Whether the DPO round that makes ``model`` uses its parent's judgments: for actor pairs, or to be compared."""
+    return scored_by(settings, model) is None or trains_judge(settings, model)
+
+
+def reward_model_name(place: str) -> str | None:
+    """The folder of a reward model that is fetched from the hub, `<owner>--<name>--<revision>`; None for a path."""
+    hub = on_hub(place)
+    return hub and f"{hub['repo'].replace('/', '--')}--{hub['revision']}"
+
+
+def reward_models(settings: dict) -> dict[str, dict]:
+    """{folder: {repo, revision}} of the reward models on the hub that methods name."""
+    places = {own["scored_by"] for method in settings["methods"] for own in iterations(settings, method)} - {None}
+    return {name: on_hub(place) for place in sorted(places) if (name := reward_model_name(place))}
+
+
 def secrets(settings: dict) -> list[str]:
     """Names of the environment variables that hold tokens: the hub's, and those of the judges."""
     keys = [judge["key_env"] for judge in settings["benchmarks"]["judges"].values() if judge["key_env"]]
@@ -288,6 +311,8 @@ def _check_across(settings: dict) -> list[str]:
                     "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with its own root "
                     "(pathvars.results)."
                 )
+            if own["scored_by"] is not None:
+                faults += _check_reward_model(where, own)
             for key, sampled in (("k", "responses"), ("n", "judgments")):
                 if own[key] is not None and own[key] > settings["sampling"][sampled]["n"]:
                     most = settings["sampling"][sampled]["n"]
@@ -303,6 +328,24 @@ def _check_across(settings: dict) -> list[str]:
         f"config: {key}: the file {path} does not exist." for key, path in _files(settings) if not Path(path).is_file()
     ]
     return faults or _check_templates(settings) + _check_pool(settings)
+
+
+def _check_reward_model(where: str, own: dict) -> list[str]:
+    """Faults of an iteration with ``scored_by``: a place that is none, and settings that it leaves without effect."""
+    place, hub, faults = own["scored_by"], on_hub(own["scored_by"]), []
+    if place.startswith("hf://"):
+        if hub is None or hub["file"] or place.startswith("hf://datasets/"):
+            faults.append(f"{where}.scored_by: {place} is not of the form hf://<owner>/<name>@<revision>.")
+    elif not Path(place).is_dir():
+        faults.append(f"{where}.scored_by: '{place}' is neither a folder nor hf://<owner>/<name>@<revision>.")
+    if "actor" not in own["train_on"]:
+        faults.append(
+            f"{where}.scored_by: a reward model scores responses for actor pairs, and this iteration trains on judge "
+            "pairs alone. Set scored_by in the iterations that train the actor."
+        )
+    if own["n"] is not None:
+        faults.append(f"{where}.n: with scored_by no judgment decides an actor pair. Remove one of the two.")
+    return faults
 
 
 def _check_templates(settings: dict) -> list[str]:

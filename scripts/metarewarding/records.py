@@ -52,6 +52,14 @@ class Judgment(TypedDict):
     finish_reason: str
 
 
+class Reward(TypedDict):
+    """A reward model's score of a response, on a scale of its own."""
+
+    prompt_id: str
+    response_id: str
+    reward: float
+
+
 class MetaJudgment(TypedDict):
     """One presentation of two judgments of one response, in the order shown."""
 
@@ -66,8 +74,8 @@ class MetaJudgment(TypedDict):
 class Score(TypedDict):
     prompt_id: str
     response_id: str
-    score: float  # mean over the valid judgments
-    judgments: int  # how many those were
+    score: float  # mean over the valid judgments, or a reward model's
+    judgments: int  # how many those were; 0 for a reward model's score
     length: int  # characters of the response
     finish_reason: str
 

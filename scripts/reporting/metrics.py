@@ -72,7 +72,8 @@ def stage_of(path: str, root: str) -> str:
         return names[parts[-1].split(".")[0]]
     if parts[0] == "data":
         return "annotate_eft" if parts[1] == "eft" else "generate_prompts"
-    return {"responses": "sample_responses", "judgments": "judge_responses", "meta_judgments": "meta_judge"}[parts[-2]]
+    names = {"responses": "sample_responses", "judgments": "judge_responses", "meta_judgments": "meta_judge"}
+    return (names | {"rewards": "score_responses"})[parts[-2]]
 
 
 def add_job(stage: dict, facts: dict) -> None:

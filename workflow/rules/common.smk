@@ -34,6 +34,7 @@ wildcard_constraints:
     pool=r"[1-9][0-9]*",
     round=r"[1-9][0-9]*",
     role="annotator|generator",
+    reward_model=r"[A-Za-z0-9._-]+",
     benchmark="alpaca_eval|arena_hard|mt_bench",
     source="[a-z0-9_]+",
 
@@ -51,6 +52,8 @@ ANNOTATED = expand("<results>/data/eft/judgments/{shard}.jsonl", shard=SHARDS)
 GENERATES = SETTINGS["prompts"]["source"] == "generate"
 GENERATION = SETTINGS["prompts"]["generation"]
 OTHER_MODELS = config_settings.other_models(SETTINGS)
+
+REWARD_MODELS = config_settings.reward_models(SETTINGS)
 
 # benchmarks
 ARENA_RUNS = "arena_laptop" in SETTINGS["benchmarks"]["run"]
@@ -76,6 +79,8 @@ TRAINED = REPORTED[2:]
 PARENTS = {model: config_settings.parent(SETTINGS, *config_settings.split_model(model)) for model in TRAINED}
 JUDGE_TRAINED = [model for model in TRAINED if config_settings.trains_judge(SETTINGS, model)]
 META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
+JUDGES = list(dict.fromkeys(PARENTS[m] for m in TRAINED if config_settings.uses_judgments(SETTINGS, m)))
+REWARD_SCORED = [model for model in TRAINED if config_settings.scored_by(SETTINGS, model)]
 
 
 def fingerprint(script):
@@ -155,6 +160,28 @@ def training_pairs(wildcards):
     """The pair files that an iteration trains on."""
     folder = f"<results>/{wildcards.method}/m{wildcards.iteration}/pairs"
     return [f"{folder}/{kind}.jsonl" for kind in of_iteration("train_on")(wildcards)]
+
+
+def reward_model(wildcards):
+    """The weights of the reward model that scores for an iteration: fetched from the hub, or a local folder."""
+    place = of_iteration("scored_by")(wildcards)
+    if place is None:
+        raise WorkflowError(f"config: methods.{wildcards.method}.scored_by: there is no reward model.")
+    name = config_settings.reward_model_name(place)
+    return f"<results>/data/reward_models/{name}/weights" if name else place
+
+
+def response_scores(wildcards):
+    """What an iteration's actor pairs are chosen by: the parent's judgments, or a reward model's scores."""
+    if of_iteration("scored_by")(wildcards) is None:
+        return {"judgments": from_parent("judgments/{shard}.jsonl")(wildcards)}
+    folder = f"<results>/{wildcards.method}/m{wildcards.iteration}"
+    return {"rewards": expand(f"{folder}/rewards/{{shard}}.jsonl", shard=SHARDS)}
+
+
+def uses_judgments(wildcards):
+    """Whether an iteration's pairs come from its parent's judgments."""
+    return config_settings.uses_judgments(SETTINGS, f"{wildcards.method}/m{wildcards.iteration}")
 
 
 # -- prompt pools
@@ -319,7 +346,8 @@ def iteration_stats(wildcards):
     """The counts behind an iteration's pairs: those of the pairs, of the judgments, of the meta-judgments."""
     folder, kinds = f"<results>/{wildcards.method}/m{wildcards.iteration}/pairs", of_iteration("train_on")(wildcards)
     stats = {f"{kind}_pairs": f"{folder}/{kind}.stats.json" for kind in kinds}
-    stats["judgments"] = from_parent("judgments/{shard}.stats.json")(wildcards)
+    if uses_judgments(wildcards):
+        stats["judgments"] = from_parent("judgments/{shard}.stats.json")(wildcards)
     if "judge" in kinds:
         stats["meta_judgments"] = from_parent("meta_judgments/{shard}.stats.json")(wildcards)
     return stats
@@ -332,14 +360,16 @@ def iteration_rows(wildcards):
     rows |= {f"{kind}_pairs": f"{folder}/pairs/{kind}.jsonl" for kind in kinds}
     rows |= {"scores": f"{folder}/scores.jsonl"} if "actor" in kinds else {}
     rows |= {"elo": f"{folder}/elo.jsonl"} if "judge" in kinds else {}
-    sampled = ["responses", "judgments", *(["meta_judgments"] if "judge" in kinds else [])]
+    sampled = ["responses", *["judgments"] * uses_judgments(wildcards), *["meta_judgments"] * ("judge" in kinds)]
     return rows | {name: from_parent(f"{name}/{{shard}}.jsonl")(wildcards) for name in sampled}
 
 
 def sampled_folders():
-    """`<model>/<stage>` of everything that is sampled to train the reported models."""
-    stages = [(model, stage) for model in dict.fromkeys(PARENTS.values()) for stage in ("responses", "judgments")]
+    """`<model>/<stage>` of everything that is sampled, or scored, to train the reported models."""
+    stages = [(model, "responses") for model in dict.fromkeys(PARENTS.values())]
+    stages += [(model, "judgments") for model in JUDGES]
     stages += [(model, "meta_judgments") for model in META_JUDGES]
+    stages += [(model, "rewards") for model in REWARD_SCORED]
     return [f"{model}/{stage}" for model, stage in stages]
 
 

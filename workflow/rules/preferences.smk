@@ -23,11 +23,11 @@ rule fit_elo:
 
 
 rule build_actor_pairs:
-    """Mean scores, and at most one pair of responses a prompt."""
+    """Scores of the parent's responses, by its judge or a reward model, and at most one pair of responses a prompt."""
     input:
+        unpack(response_scores),
         prompts=prompts_of_parent,
         responses=from_parent("responses/{shard}.jsonl"),
-        judgments=from_parent("judgments/{shard}.jsonl"),
     output:
         scores="<results>/{method}/m{iteration}/scores.jsonl",
         pairs="<results>/{method}/m{iteration}/pairs/actor.jsonl",

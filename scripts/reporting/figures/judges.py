@@ -90,18 +90,17 @@ def scores_given(metrics):
     counts = {
         f"{row['parent']} → {row['model']}": row["summary"]["scores_given"]
         for row in metrics["models"]
-        if row["summary"]
+        if row["summary"] and row["summary"]["scores_given"]  # none where a reward model scored
     }
     # a model that two methods start from gave one set of judgments
     seen: dict[str, dict] = {}
     for names, found in counts.items():
         seen.setdefault(names.split(" → ")[0], found)
-    counts = {model: found for model, found in seen.items() if found}
     caption = (
         "Each judge's readable judgments of its own responses to the training prompts: what pairs are made from. A "
         "single peak leaves little to prefer."
     )
-    return distribution("scores_given", "judge", "Scores given in training", caption, counts)
+    return distribution("scores_given", "judge", "Scores given in training", caption, seen)
 
 
 def judges(metrics, paper, chain):
