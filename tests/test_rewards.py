@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from statistics import fmean
 
 import build_actor_pairs
 import fetch_seed_model
@@ -207,13 +208,12 @@ def test_judgments_are_used_where_the_judge_is_trained_or_scores(monkeypatch):
 
 
 def test_rules_and_plan_agree_on_what_a_reward_model_takes(project, monkeypatch):
-    """Two iterations of actor pairs by a reward model from the hub: no judgment of a response is asked for."""
+    """Two iterations of actor pairs by a reward model from the hub."""
     (project / "change.yaml").write_text(
         yaml.safe_dump({"methods": {"scored": {"scored_by": HUB, "iterations": rounds(["actor"], ["actor"])}}})
     )
     jobs = planned(project, *SMOKE, "change.yaml", "--config", "run=[scored]")
-    assert (jobs["fetch_reward_model"], jobs["score_responses"], jobs["sample_responses"]) == (1, 4, 4)
-    assert "judge_responses" not in jobs
+    assert (jobs["fetch_reward_model"], jobs["score_responses"], jobs["sample_and_judge"]) == (1, 2, 2)
     monkeypatch.chdir(ROOT)
     config = settings(scored_by=HUB, iterations=rounds(["actor"], ["actor"]))
     config["plan"]["reward_parameters"] = 7e9
@@ -221,11 +221,12 @@ def test_rules_and_plan_agree_on_what_a_reward_model_takes(project, monkeypatch)
     assert {name: found[name]["jobs"] for name in jobs if name in found} == {n: jobs[n] for n in jobs if n in found}
     row = found["score_responses"]
     assert row["completions"] == 2 * 6 * 4
-    assert "judge_responses" not in found
+    with open(ROOT / "config/smoke/prompts.jsonl", encoding="utf-8") as file:
+        prompt = fmean(len(json.loads(line)["text"]) for line in file)
     tokens = row["prompt_tokens"] / row["requests"]
-    assert tokens == pytest.approx(found["sample_responses"]["prompt_tokens"] / 48 + 24, abs=0.1)
+    assert tokens == pytest.approx(prompt + 24, abs=0.1)
     flop = 2 * 7e9 * row["prompt_tokens"]
-    assert row["gpu_hours"] == pytest.approx((flop / (0.5 * 989e12) + 4 * 120) / 3600, abs=1e-3)
+    assert row["gpu_hours"] == pytest.approx((flop / (0.5 * 989e12) + 2 * 120) / 3600, abs=1e-3)
     assert found["fetch_reward_model"]["disk_gb"] == 14
 
 
@@ -237,14 +238,14 @@ def test_a_method_scored_by_a_reward_model_from_end_to_end(finished_smoke, tmp_p
     )
     words = (*SMOKE, "change.yaml", "--config", "run=[scored]")
     jobs = planned(project, *words)
-    assert (jobs["score_responses"], jobs["build_actor_pairs"], jobs["train_dpo"]) == (2, 1, 1)
-    assert not {"sample_responses", "judge_responses", "meta_judge", "fetch_reward_model"} & set(jobs)
+    assert (jobs["score_responses"], jobs["build_actor_pairs"], jobs["train_dpo"]) == (1, 1, 1)
+    assert not {"sample_and_judge", "meta_judge", "fetch_reward_model"} & set(jobs)
     run = snakemake(project, *words)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
     folder = project / "results/smoke/scored/m1"
     prompts = {row["prompt_id"]: row["text"] for row in read(project / "results/smoke/data/prompts/1.jsonl")}
-    texts = {row["response_id"]: row for s in (0, 1) for row in read(folder.parents[1] / f"m0/responses/{s}.jsonl")}
-    found = {row["response_id"]: row["reward"] for s in (0, 1) for row in read(folder / f"rewards/{s}.jsonl")}
+    texts = {row["response_id"]: row for row in read(folder.parents[1] / "m0/responses/0.jsonl")}
+    found = {row["response_id"]: row["reward"] for row in read(folder / "rewards/0.jsonl")}
     for identity in sorted(found)[:3]:
         row = texts[identity]
         assert found[identity] == pytest.approx(by_hand(weights, prompts[row["prompt_id"]], row["text"]), abs=1e-3)

@@ -112,14 +112,18 @@ class Engine:
                 self.store.add(keys[i, first + k], completion)
 
         if missing:
-            if self.backend is None:
-                self.backend = self.start()
             asked = [
                 Request(requests[i].id, requests[i].messages, size, requests[i].seed + k, requests[i].decoding)
                 for i, k, size in missing
             ]
-            self.backend.complete([prompts[i] for i, _, _ in missing], asked, done)
+            self.started().complete([prompts[i] for i, _, _ in missing], asked, done)
         return results
+
+    def started(self):
+        """Return the backend, which is started if it was not."""
+        if self.backend is None:
+            self.backend = self.start()
+        return self.backend
 
     def usage(self) -> tuple[int, int]:
         """Return (prompt tokens, cached prompt tokens) since the start; each sample counts its prompt."""
@@ -173,6 +177,7 @@ class VllmBackend:
                 "enforce_eager": True,
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(max_model_len, 4096),
+                "block_size": 32,  # tokens that prefixes share block by block; its default, 128, is a whole prompt
             }
             start = OneCopy if copies == 1 else partial(Copies, copies)
             self.llm = start(

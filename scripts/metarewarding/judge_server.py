@@ -64,7 +64,7 @@ def arguments(weights, name: str, engine: dict, port: int) -> list[str]:
         "tensor-parallel-size": engine.get("tensor_parallel", 1),
     }
     if on_cpu():  # as in engines.VllmEngine
-        given["max-num-batched-tokens"] = max(length, 4096)
+        given |= {"max-num-batched-tokens": max(length, 4096), "block-size": 32}
     flags = ["--enforce-eager", "--no-enable-chunked-prefill"] if on_cpu() else []
     return [word for key, value in given.items() for word in (f"--{key}", str(value))] + flags
 

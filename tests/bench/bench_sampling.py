@@ -67,6 +67,11 @@ def decoding(stage: str, tokens: int) -> sampling.Decoding:
     return sampling.Decoding(PAPER["sampling"][stage]["temperature"], PAPER["sampling"][stage]["top_p"], tokens)
 
 
+def llm_of(engine):
+    """vLLM's own LLM behind an engine."""
+    return engine.started().llm.llm
+
+
 def naive_loop(llm, requests) -> tuple[int, int, int]:
     """(prompt tokens, cached prompt tokens, output tokens) of n copies of each request, shuffled, no prefix cache."""
     import vllm
@@ -100,12 +105,12 @@ def compare(engine, stage, rounds: int = 2) -> dict:
     stage(recorder)
 
     def ours():
-        engine.llm.reset_prefix_cache()
+        llm_of(engine).reset_prefix_cache()
         return stage(engine)
 
     with quiet():
-        naive_loop(engine.llm, recorder.requests[:2])  # the first requests compile kernels
-        a, b, facts, naive = alternate(ours, lambda: naive_loop(engine.llm, recorder.requests), rounds)
+        naive_loop(llm_of(engine), recorder.requests[:2])  # the first requests compile kernels
+        a, b, facts, naive = alternate(ours, lambda: naive_loop(llm_of(engine), recorder.requests), rounds)
     if naive[0][1]:
         raise RuntimeError(f"the naive loop read {naive[0][1]} tokens from the prefix cache")
     return {
@@ -191,7 +196,7 @@ def meta_judgments(quick: bool, model: Path) -> list[dict]:
     # what prefix caching can save: the prompts alone
     prompts = compare(engine, meta_stage(scale, judged, 1), rounds=1)
     name = f"meta-judgments ({judged * (judged - 1) // 2} pairs, both orders)"
-    block = engine.llm.llm_engine.vllm_config.cache_config.block_size
+    block = llm_of(engine).llm_engine.vllm_config.cache_config.block_size
     return [
         *report(
             name, found, 2, ">= 2x", f"one response, all lengths {scale} of the paper's, cache blocks of {block} tokens"
@@ -272,7 +277,7 @@ def overhead(quick: bool, model: Path) -> list[dict]:
         with quiet():
             fetch_seed_model.from_random(0, folder / "weights")
             engine = open_engine(folder / "weights", **ENGINE | {"max_model_len": 1024})
-        busy = Busy(engine.llm, "generate")
+        busy = Busy(engine.started().llm, "run")
         asked, _, _ = rows(prompts, 0, 0, 0.1)
         write_jsonl(folder / "prompts.jsonl", asked)
         drawn = sampling.Decoding(0.8, 0.95, smoke["responses"]["max_tokens"])
@@ -300,7 +305,7 @@ def overhead(quick: bool, model: Path) -> list[dict]:
             walls, engines = [], []
             with quiet():
                 for _ in range(2):
-                    engine.llm.reset_prefix_cache()
+                    llm_of(engine).reset_prefix_cache()
                     before, start = busy.seconds, time.perf_counter()
                     count = write_jsonl(folder / "out.jsonl", stage())
                     walls.append(time.perf_counter() - start)
@@ -336,6 +341,7 @@ if name == "vllm":
     import vllm
 laps["imports"] = lap()
 engine = open_engine(sys.argv[1], name, 2048, dtype="float32")
+engine.started()
 laps["engine"] = lap()
 sample(engine, [Request("a", chat("Why?"), 1, 0, Decoding(0.8, 0.95, 2))])
 laps["first request"] = lap()
