@@ -1,12 +1,16 @@
 """The prompt writer: one candidate for each id of one shard of a round of a pool of prompts."""
 
 from itertools import chain
+from types import SimpleNamespace
 
 from job import engine_facts, logged
 from metarewarding import prompt_generation, sampling, templates
 from metarewarding.engines import open_engine
 from metarewarding.errors import UserError
 from metarewarding.records import Prompt, RankedReply, read_jsonl, write_json, write_jsonl
+
+# Stands where an engine would when there is nothing to ask: hashing the weights takes seconds.
+NO_ENGINE = SimpleNamespace(facts={}, usage=lambda: (0, 0))
 
 
 @logged
@@ -26,7 +30,9 @@ def main(job):
     if in_pool >= p.size:
         print(f"the pool has its {p.size} prompts: nothing is asked", flush=True)
         ids = []
-    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
+    engine = NO_ENGINE
+    if ids:
+        engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
     decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
     rows, facts = prompt_generation.generate(
         engine,

@@ -28,7 +28,8 @@ def job(folder, inputs, outputs, params, **wildcards):
         params=SimpleNamespace(**params),
         wildcards=SimpleNamespace(**wildcards),
         resources={},
-        log=[],
+        rule="tested",
+        log=[str(folder / "job.log")],
     )
 
 
@@ -56,7 +57,7 @@ def pool(tmp_path, monkeypatch):
     engines = []
 
     def start(weights, **settings):
-        assert settings == {"name": "scripted", "gpus": 1}
+        assert settings == {"name": "scripted", "gpus": 1, "store": None}
         engines.append(Writer())
         return engines[-1]
 
@@ -79,6 +80,7 @@ def pool(tmp_path, monkeypatch):
                     {
                         "seed": 0,
                         "engine": {"name": "scripted"},
+                        "store": None,
                         "size": size,
                         "per_round": per_round,
                         "shards": shards,
