@@ -199,6 +199,7 @@ def killed_half_way(folder, name: str, weights, store) -> int:
     return store.read_bytes().count(b"\n")
 
 
+@pytest.mark.slow
 def test_a_killed_job_draws_only_the_rest(weights, tmp_path):
     store = tmp_path / "store.jsonl"
     kept = killed_half_way(tmp_path, "transformers", weights, store)

@@ -147,6 +147,7 @@ def test_trees_that_are_not_the_pinned_ones_get_one_message_and_leave_nothing(hu
     assert not [path for path in tmp_path.iterdir() if "trees" in path.name or path.name == "t.jsonl"]
 
 
+@pytest.mark.slow
 def test_trees_from_a_hub_out_of_reach_get_one_message(tmp_path):
     run = fetch_trees("http://127.0.0.1:9", tmp_path)
     assert run.returncode == 1

@@ -296,6 +296,7 @@ judge_alpaca_eval.main(judging(Path(sys.argv[1]), json.loads(sys.argv[2]), 60))
 """
 
 
+@pytest.mark.slow
 def test_killed_half_way_and_resumed_asks_for_no_verdict_twice(tmp_path):
     def script(body, before):
         time.sleep(0.05)

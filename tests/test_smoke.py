@@ -140,6 +140,7 @@ def test_a_row_that_was_cut_off_is_named(run, results, tmp_path):
     assert "Traceback" not in text
 
 
+@pytest.mark.slow
 def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
     """The trained M0 as annotator and as the writer of new prompts, each in a study of its own."""
     project, weights = run[0], "results/smoke/m0/weights"
@@ -153,7 +154,7 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
                     "per_iteration": 2,
                     "generation": {
                         "model": weights,
-                        "size": 4,
+                        "size": 8,
                         "rounds": 2,
                         "per_round": 4,
                         "min_words": 1,
@@ -256,6 +257,7 @@ def verdict_of(body, before):
     return "[[A>B]]" if body["messages"][0]["content"] == "Compare." else "Rating: [[7]]"
 
 
+@pytest.mark.slow
 def test_the_benchmarks_with_a_judge_behind_an_api(run, results, tmp_path):
     """AlpacaEval, Arena-Hard, MT-Bench and table 3 for the seed and M0, by a server on the loopback address."""
     project = run[0]
