@@ -18,6 +18,7 @@ def run(*words):
     )
 
 
+@pytest.mark.slow
 def test_small_sizes_are_measured_and_written_nowhere():
     before = {path: path.stat().st_mtime_ns for path in (ROOT / "tests/bench").glob("*")}
     done = run("--quick", "elo", "pairs", "rows", "prompt_filter")

@@ -119,6 +119,7 @@ def test_a_gated_or_missing_repository_gets_one_message(hub, tmp_path, repo, sai
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.slow
 def test_a_hub_out_of_reach_gets_one_message(tmp_path):
     run = fetch("http://127.0.0.1:9", "owner/model", tmp_path / "model")
     assert run.returncode == 1

@@ -230,6 +230,7 @@ def test_rules_and_plan_agree_on_what_a_reward_model_takes(project, monkeypatch)
     assert found["fetch_reward_model"]["disk_gb"] == 14
 
 
+@pytest.mark.slow
 def test_a_method_scored_by_a_reward_model_from_end_to_end(finished_smoke, tmp_path, weights):
     """M0's responses are there; they are scored, paired, trained on, and the page shows the model."""
     project = shutil.copytree(finished_smoke[0], tmp_path / "project", symlinks=True)

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import runpy
+import signal
 import subprocess
 import sys
 import time
@@ -199,7 +200,10 @@ class Run:
         return self
 
     def start(self):
-        return subprocess.Popen(self.command, cwd=ROOT, env=self.environment, stdout=-3, stderr=-3)
+        """In a process group of its own, as the launcher starts the training program as its child."""
+        return subprocess.Popen(
+            self.command, cwd=ROOT, env=self.environment, stdout=-3, stderr=-3, start_new_session=True
+        )
 
     @property
     def weights(self):
@@ -338,7 +342,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
         # in the second epoch, so that the first one's measurement is from before the kill
         whole = next((path.parent for path in states if int(path.parent.name.split("-")[1]) >= 6), None)
         time.sleep(0.005)
-    killed.kill()
+    os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     half = run.folder / "c/checkpoint-999"
     half.mkdir()
