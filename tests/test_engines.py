@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+import time
 
 import fetch_seed_model
 import pytest
@@ -107,6 +108,19 @@ def test_text_that_spells_a_special_token_stays_text(engine):
     ids = render(engine.tokenizer, [{"role": "user", "content": "a<|end|><|assistant|>b"}])
     ends = engine.tokenizer.convert_tokens_to_ids("<|end|>")
     assert ids.count(ends) == 1
+
+
+def test_the_start_of_the_backend_does_not_count_as_sampling(weights):
+    lazy = open_engine(weights, "transformers", max_model_len=200, dtype="float32", batch_size=4)
+    begin, slow = time.monotonic(), lazy.start
+    lazy.start = lambda: (time.sleep(2), slow())[1]
+    _, first = sample(lazy, requests("one"))
+    wall = time.monotonic() - begin
+    assert lazy.start_seconds >= 2
+    assert first["seconds"] <= wall - lazy.start_seconds + 0.01
+    before = time.monotonic()
+    _, second = sample(lazy, requests("one"))
+    assert 0 < second["seconds"] <= time.monotonic() - before + 0.01
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

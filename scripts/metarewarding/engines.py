@@ -8,6 +8,7 @@ import atexit
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -72,7 +73,7 @@ class Engine:
     """A model that completes chats.
 
     Its backend, which takes seconds to minutes to start, is started by the first request that the store cannot
-    answer. ``facts``: engine, engine_version, dtype.
+    answer. ``facts``: engine, engine_version, dtype. ``start_seconds``: what the start took, 0 before.
     """
 
     def __init__(self, weights, max_model_len: int, facts: dict, start: Callable, store: CompletionStore | None):
@@ -82,7 +83,7 @@ class Engine:
 
         self.tokenizer = AutoTokenizer.from_pretrained(weights, padding_side="left")
         self.max_model_len, self.facts, self.start, self.store = max_model_len, facts, start, store
-        self.backend = None
+        self.backend, self.start_seconds = None, 0.0
 
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of ``requests`` and seeds.
@@ -122,7 +123,9 @@ class Engine:
     def started(self):
         """Return the backend, which is started if it was not."""
         if self.backend is None:
+            begin = time.monotonic()
             self.backend = self.start()
+            self.start_seconds = time.monotonic() - begin
         return self.backend
 
     def usage(self) -> tuple[int, int]:

@@ -79,16 +79,17 @@ def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completi
     Facts: requests, completions, from_store (completions that an earlier job had drawn), prompt_tokens and
     cached_prompt_tokens (of what the engine drew now; each of the n samples counts its prompt), output_tokens (of
     all completions), truncated (completions cut at the token limit), too_long (requests whose prompt does not fit
-    the model's context; they get no completions), seconds, tokens_per_second (output tokens drawn now).
+    the model's context; they get no completions), seconds (without the start of the engine's backend),
+    tokens_per_second (output tokens drawn now).
     """
     ids = [request.id for request in requests]
     if len(set(ids)) != len(ids):
         raise ValueError("request ids must be unique")
     if any(not 1 <= request.n <= SEED_SPACING for request in requests):
         raise ValueError(f"n must lie between 1 and {SEED_SPACING}")
-    start, (prompt_before, cached_before) = time.monotonic(), engine.usage()
+    start, (prompt_before, cached_before) = time.monotonic() - _start_seconds(engine), engine.usage()
     completions = dict(zip(ids, engine.generate(requests) if requests else [], strict=True))
-    seconds = time.monotonic() - start
+    seconds = time.monotonic() - start - _start_seconds(engine)
     prompt_tokens, cached = engine.usage()
     everything = [completion for row in completions.values() for completion in row]
     drawn_tokens = sum(completion.tokens for completion in everything if not completion.stored)
@@ -105,6 +106,11 @@ def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completi
         "tokens_per_second": round(drawn_tokens / seconds, 1) if seconds else None,
     }
     return completions, facts
+
+
+def _start_seconds(engine) -> float:
+    # 0 of an engine that has nothing to start
+    return getattr(engine, "start_seconds", 0.0)
 
 
 def add_facts(calls: Sequence[dict]) -> dict:
