@@ -35,7 +35,7 @@ class Recorder:
 
 def shrunk(name: str, scale: float) -> str:
     """The template ``name`` of the paper's config with each stretch of its own words cut to ``scale`` of its length."""
-    template = templates.load(ROOT / PAPER["templates"][name], name)
+    template = templates.load([ROOT / PAPER["templates"][role] for role in (name, "rubric")], name)
     parts = re.split(r"(\{[a-z_]+\})", template)
     return "".join(part if part.startswith("{") else part[: max(2, int(len(part) * scale))] for part in parts)
 
@@ -282,7 +282,8 @@ def overhead(quick: bool, model: Path) -> list[dict]:
         write_jsonl(folder / "prompts.jsonl", asked)
         drawn = sampling.Decoding(0.8, 0.95, smoke["responses"]["max_tokens"])
         judge, meta_judge = (
-            templates.load(ROOT / f"config/smoke/{name}.txt", name) for name in ("judge", "meta_judge")
+            templates.load([ROOT / f"config/smoke/{file}.txt" for file in (name, "rubric")], name)
+            for name in ("judge", "meta_judge")
         )
         _, answers, made = rows(prompts, 1, 3, 0.02)
         write_jsonl(folder / "responses.jsonl", answers)
