@@ -268,7 +268,7 @@ def test_either_decoder_refuses_a_bad_line(path, decoder, line):
 
 def test_either_decoder_refuses_nan_where_a_number_belongs(path, decoder):
     line = json.dumps(JUDGMENT).replace("4.0", "NaN")
-    refused(lines(path, JUDGMENT, line), Judgment, "line 2", "NaN is no number")
+    refused(lines(path, JUDGMENT, line), Judgment, "line 2", "NaN must be a finite number")
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\u2028 and \x7f", "雪"])

@@ -40,7 +40,8 @@ class CompletionStore:
     def __init__(self, path: str | Path, identity: dict):
         self.path, self.identity = Path(path), json.dumps(identity, sort_keys=True)
         self.rows: dict[str, Completion] = {}
-        for line in self.path.read_bytes().splitlines() if self.path.is_file() else []:
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        for line in content.splitlines():
             try:
                 row = json.loads(line)
                 self.rows[row["key"]] = Completion(row["text"], row["tokens"], row["finish_reason"], stored=True)
@@ -48,7 +49,7 @@ class CompletionStore:
                 continue
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.file = open(self.path, "a", encoding="utf-8")
-        if self.path.stat().st_size and not self.path.read_bytes().endswith(b"\n"):
+        if content and not content.endswith(b"\n"):
             self.file.write("\n")
 
     def key(self, prompt: Sequence[int], decoding: Decoding, max_tokens: int, seed: int) -> str:

@@ -16,7 +16,7 @@ from metarewarding.errors import UserError
 
 
 def _reject_constant(name: str):
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} must be a finite number")
 
 
 _decode_json = partial(json.loads, parse_constant=_reject_constant)
@@ -249,7 +249,7 @@ def _decode_or_refuse(line: bytes, path: str | Path, number: int):
     except ValueError as error:
         raise UserError(
             f"{path}, line {number}: not a complete JSON object ({error}). The file was cut off or "
-            "edited: delete it, and the workflow makes it again (or mend the line, if it is yours)."
+            "edited: delete it, and the workflow makes it again (or fix the line, if it is yours)."
         ) from None
 
 

@@ -32,7 +32,7 @@ def check(template: str, role: str, source: str | Path) -> str:
 def load(files: str | Path | Sequence[str | Path], role: str) -> str:
     """Read and check a template; a trailing newline is not part of it.
 
-    ``files``: the template, or the template and the rubric that stands in it for {rubric}.
+    ``files``: the template, or the template and the rubric that replaces {rubric} in it.
     """
     path, *rubric = [files] if isinstance(files, str | Path) else files
     text = _read(path)
