@@ -17,6 +17,10 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent.parent
+os.environ["PYTHONPATH"] = f"{ROOT}/scripts"  # as envs/run and the rules set it
+
+from jobs import prompts, refused, weights  # noqa: E402, F401
+
 PROJECT = ("Snakefile", "workflow", "scripts", "config", "envs", "profiles")
 
 
@@ -53,7 +57,7 @@ def snakemake(folder: Path, *words: str, timeout: int = 900) -> subprocess.Compl
 
 @cache
 def dry_run_server() -> subprocess.Popen:
-    words = [sys.executable, Path(__file__).with_name("dry_runs.py")]
+    words = [sys.executable, ROOT / "tests/support/dry_runs.py"]
     # it ends when pytest does, and its standard input with it
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True)
 

@@ -15,7 +15,7 @@ _RATE = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import torch
-from metarewarding.precision import resolve_dtype
+from metarewarding.engines.precision import resolve_dtype
 dtype = resolve_dtype("auto", gpu=False)
 a, b = (torch.randn(shape, dtype=getattr(torch, dtype)) for shape in ((512, 576), (576, 1536)))
 best = 0.0

@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path
 
 
-def fingerprint(script: str | Path) -> str:
-    """Sixteen hex digits over ``script`` and all modules beside it that it imports, directly or not."""
-    folder = Path(script).parent
+def fingerprint(script: str | Path, folder: str | Path) -> str:
+    """Sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not."""
+    folder = Path(folder)
     local = {path.stem for path in folder.iterdir()}  # most imports are not; each would be looked for in several files
     found: dict[str, str] = {}
     waiting = [Path(script)]

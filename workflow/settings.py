@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from metarewarding import templates
 from metarewarding.errors import UserError
-from metarewarding.sources import SOURCES
+from metarewarding.jobs.sources import SOURCES
 
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from metarewarding import templates
-from metarewarding.alpaca import alpaca_eval_scores
 from metarewarding.errors import UserError
+from metarewarding.evaluation.alpaca import alpaca_eval_scores
 from metarewarding.records import ArenaVerdict, Question, Rating, Turn
 
 __all__ = ["alpaca_eval_scores", "arena_hard_score", "mt_bench_score"]  # the public ones; the scripts use the rest too

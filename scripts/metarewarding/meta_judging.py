@@ -5,7 +5,8 @@ from itertools import permutations
 
 import numpy as np
 
-from metarewarding import judging, pairs, sampling, templates
+from metarewarding import judging, pairs, templates
+from metarewarding.engines.engine import sampling
 from metarewarding.records import Judgment, MetaJudgment, Response
 from metarewarding.winner_syntax import parse_winner
 

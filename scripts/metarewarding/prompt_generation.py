@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
-from metarewarding import sampling, templates
+from metarewarding import templates
+from metarewarding.engines.engine import sampling
 from metarewarding.records import Candidate, Prompt, RankedReply
 
 # -- asking

@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from build_actor_pairs import actor_pairs
-from fit_elo import read_without_texts
 from measure import alternate, peak_memory_mb, row, text
 
 from metarewarding import elo, meta_judging
 from metarewarding.records import MetaJudgment
+from preferences.build_actor_pairs import actor_pairs
+from preferences.fit_elo import read_without_texts
 
 L2 = 1e-3
 

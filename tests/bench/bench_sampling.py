@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 import yaml
 from measure import ROOT, alternate, quiet, row, text
 
-from metarewarding import judging, meta_judging, sampling, templates
-from metarewarding.engines import open_engine
+from metarewarding import judging, meta_judging, templates
+from metarewarding.engines.engine import open_engine, sampling
 from metarewarding.records import Prompt, Response, read_jsonl, write_jsonl
 
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
@@ -267,7 +267,7 @@ class Busy:
 
 def overhead(quick: bool, model: Path) -> list[dict]:
     """A stage from reading its files to writing its rows, over the seconds inside the engine; smoke model, vLLM."""
-    import fetch_seed_model
+    from data import fetch_seed_model
 
     prompts = 10 if quick else 500
     smoke = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())["sampling"]
@@ -334,8 +334,8 @@ def lap():
     now = time.perf_counter(); start, seconds = now, now - start
     return round(seconds, 2)
 sys.path.insert(0, sys.argv[2])
-from metarewarding.engines import open_engine
-from metarewarding.sampling import Decoding, Request, chat, sample
+from metarewarding.engines.engine import open_engine
+from metarewarding.engines.sampling import Decoding, Request, chat, sample
 name, laps = sys.argv[3], {}
 import torch, transformers
 if name == "vllm":

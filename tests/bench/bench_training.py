@@ -73,13 +73,12 @@ def compare(stage: str, rows: list[dict], model: Path, columns: tuple[str, ...])
 
     Both in the same precision: float32 where the CPU does not compute bfloat16 in hardware.
     """
-    import train_dpo
-    import train_sft
     from datasets import Dataset
     from transformers import AutoTokenizer
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer, TrlParser
 
-    import training
+    from metarewarding.training import common as training
+    from train import train_dpo, train_sft
 
     bf16 = hardware_bfloat16()
     script, arguments, config, trainer = {

@@ -29,9 +29,9 @@ rule evaluate_model:
         judgments_of_replies=AGREEMENT["judgments"],
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
-        code=fingerprint("evaluate_model.py"),
+        code=fingerprint("benchmarks/evaluate_model.py"),
     script:
-        "../../scripts/evaluate_model.py"
+        "../../scripts/benchmarks/evaluate_model.py"
 
 
 rule judge_answers:
@@ -56,9 +56,9 @@ rule judge_answers:
         store=completion_store,
         judgments=SAMPLING["judgments"] | {"n": ARENA["judgments"]},
         seed=SEED,
-        code=fingerprint("judge_answers.py"),
+        code=fingerprint("benchmarks/judge_answers.py"),
     script:
-        "../../scripts/judge_answers.py"
+        "../../scripts/benchmarks/judge_answers.py"
 
 
 rule score_arena:
@@ -77,9 +77,9 @@ rule score_arena:
     params:
         rounds=ARENA["bootstrap_rounds"],
         seed=SEED,
-        code=fingerprint("score_arena.py"),
+        code=fingerprint("benchmarks/score_arena.py"),
     script:
-        "../../scripts/score_arena.py"
+        "../../scripts/benchmarks/score_arena.py"
 
 
 rule judge_agreement:
@@ -95,9 +95,9 @@ rule judge_agreement:
     conda:
         environment("sample")
     params:
-        code=fingerprint("judge_agreement.py"),
+        code=fingerprint("benchmarks/judge_agreement.py"),
     script:
-        "../../scripts/judge_agreement.py"
+        "../../scripts/benchmarks/judge_agreement.py"
 
 
 rule measure_meta_judge:
@@ -113,6 +113,6 @@ rule measure_meta_judge:
     conda:
         environment("sample")
     params:
-        code=fingerprint("measure_meta_judge.py"),
+        code=fingerprint("benchmarks/measure_meta_judge.py"),
     script:
-        "../../scripts/measure_meta_judge.py"
+        "../../scripts/benchmarks/measure_meta_judge.py"

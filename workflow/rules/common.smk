@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -11,13 +12,17 @@ from snakemake.exceptions import WorkflowError
 # from this file's place, not from workflow.basedir: workflow/Snakefile includes the one at the root
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
 sys.path[:0] = [f"{BASE}/workflow", f"{BASE}/scripts"]
+# the programs in scripts/<stage>/ import the package beside these folders, in every conda environment
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(f'{BASE}/scripts')}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+)
 import estimate
 import fingerprint as fingerprints
 import plan as plans
 import provenance
 import settings as config_settings
 from differences import differences
-from reporting import scoreboard
+from metarewarding.reporting import scoreboard
 
 try:
     SETTINGS = config_settings.resolve(config)
@@ -88,7 +93,7 @@ REWARD_SCORED = [model for model in TRAINED if config_settings.scored_by(SETTING
 
 def fingerprint(script):
     """What a script and the local modules that it imports do; a rule carries it as a param."""
-    return fingerprints.fingerprint(BASE / "scripts" / script)
+    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts")
 
 
 # -- what a job needs; the site's partitions, account and spelling of GPUs stand in the profile. A rule without a GPU
@@ -142,7 +147,7 @@ def engine_params():
 
 
 def completion_store(wildcards, output):
-    """The file beside a job's first output that keeps what its engine has drawn; see metarewarding/completions.py.
+    """The file beside a job's first output that keeps what its engine has drawn; see metarewarding/engines/completions.py.
 
     No output: Snakemake would delete it before a rerun.
     """

@@ -16,9 +16,9 @@ rule fetch_seed_model:
         environment("sample")
     params:
         model=SETTINGS["model"],
-        code=fingerprint("fetch_seed_model.py"),
+        code=fingerprint("data/fetch_seed_model.py"),
     script:
-        "../../scripts/fetch_seed_model.py"
+        "../../scripts/data/fetch_seed_model.py"
 
 
 use rule fetch_seed_model as fetch_other_model with:
@@ -33,7 +33,7 @@ use rule fetch_seed_model as fetch_other_model with:
     localrule: True
     params:
         model=lambda wildcards: OTHER_MODELS[wildcards.role],
-        code=fingerprint("fetch_seed_model.py"),
+        code=fingerprint("data/fetch_seed_model.py"),
 
 
 rule fetch_trees:
@@ -48,9 +48,9 @@ rule fetch_trees:
     params:
         **(TREES_ON_HUB or {"repo": None, "revision": None, "file": None}),
         sha256=EFT["trees_sha256"],
-        code=fingerprint("fetch_trees.py"),
+        code=fingerprint("data/fetch_trees.py"),
     script:
-        "../../scripts/fetch_trees.py"
+        "../../scripts/data/fetch_trees.py"
 
 
 rule split_rankings:
@@ -75,9 +75,9 @@ rule split_rankings:
         eval_prompts=EFT["eval_prompts"],
         comparison_prompts=SETTINGS["benchmarks"]["judge_vs_gpt4"]["prompts"],
         seed=SEED,
-        code=fingerprint("split_rankings.py"),
+        code=fingerprint("data/split_rankings.py"),
     script:
-        "../../scripts/split_rankings.py"
+        "../../scripts/data/split_rankings.py"
 
 
 rule annotate_eft:
@@ -102,9 +102,9 @@ rule annotate_eft:
         store=completion_store,
         seed=SEED,
         shards=len(SHARDS),
-        code=fingerprint("annotate_eft.py"),
+        code=fingerprint("data/annotate_eft.py"),
     script:
-        "../../scripts/annotate_eft.py"
+        "../../scripts/data/annotate_eft.py"
 
 
 rule build_eft:
@@ -130,6 +130,6 @@ rule build_eft:
         train_examples=EFT["train_examples"],
         max_score=SAMPLING["judgments"]["max_score"],
         seed=SEED,
-        code=fingerprint("build_eft.py"),
+        code=fingerprint("data/build_eft.py"),
     script:
-        "../../scripts/build_eft.py"
+        "../../scripts/data/build_eft.py"

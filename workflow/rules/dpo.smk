@@ -34,10 +34,10 @@ rule train_dpo:
         held_out=of_iteration("held_out"),
         measured_pairs=of_iteration("measured_pairs"),
         seed=SEED,
-        code=fingerprint("train_dpo.py"),
+        code=fingerprint("train/train_dpo.py"),
     shell:
         "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
-        " scripts/train_dpo.py --config {input.recipe:q}"
+        " scripts/train/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"

@@ -17,9 +17,9 @@ rule fetch_benchmark:
         key="benchmarks.files.{source}",
         path=lambda wildcards: BENCHMARK_FILES.get(wildcards.source),
         sha256=None,
-        code=fingerprint("fetch_benchmark.py"),
+        code=fingerprint("benchmarks/fetch_benchmark.py"),
     script:
-        "../../scripts/fetch_benchmark.py"
+        "../../scripts/benchmarks/fetch_benchmark.py"
 
 
 rule judge_alpaca_eval:
@@ -49,9 +49,9 @@ rule judge_alpaca_eval:
         annotator=SETTINGS["benchmarks"]["alpaca_eval"]["annotator"],
         subset=SETTINGS["benchmarks"]["alpaca_eval"]["subset"],
         max_missing=SETTINGS["benchmarks"]["alpaca_eval"]["max_missing"],
-        code=fingerprint("judge_alpaca_eval.py"),
+        code=fingerprint("benchmarks/judge_alpaca_eval.py"),
     script:
-        "../../scripts/judge_alpaca_eval.py"
+        "../../scripts/benchmarks/judge_alpaca_eval.py"
 
 
 rule label_alpaca_eval:
@@ -76,9 +76,9 @@ rule label_alpaca_eval:
         store=lambda wildcards, output: str(Path(output.categories).with_name("alpaca_eval_categories.paid.jsonl")),
         subset=SETTINGS["benchmarks"]["alpaca_eval"]["subset"],
         max_missing=SETTINGS["benchmarks"]["alpaca_eval"]["max_missing"],
-        code=fingerprint("label_alpaca_eval.py"),
+        code=fingerprint("benchmarks/label_alpaca_eval.py"),
     script:
-        "../../scripts/label_alpaca_eval.py"
+        "../../scripts/benchmarks/label_alpaca_eval.py"
 
 
 rule score_alpaca_eval:
@@ -100,9 +100,9 @@ rule score_alpaca_eval:
     conda:
         environment("evaluate")
     params:
-        code=fingerprint("score_alpaca_eval.py"),
+        code=fingerprint("benchmarks/score_alpaca_eval.py"),
     script:
-        "../../scripts/score_alpaca_eval.py"
+        "../../scripts/benchmarks/score_alpaca_eval.py"
 
 
 rule judge_arena_hard:
@@ -132,9 +132,9 @@ rule judge_arena_hard:
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
         subset=SETTINGS["benchmarks"]["arena_hard"]["subset"],
         max_tokens=SETTINGS["benchmarks"]["arena_hard"]["judge_max_tokens"],
-        code=fingerprint("judge_arena_hard.py"),
+        code=fingerprint("benchmarks/judge_arena_hard.py"),
     script:
-        "../../scripts/judge_arena_hard.py"
+        "../../scripts/benchmarks/judge_arena_hard.py"
 
 
 rule score_arena_hard:
@@ -156,9 +156,9 @@ rule score_arena_hard:
         rounds=SETTINGS["benchmarks"]["arena_hard"]["bootstrap_rounds"],
         tokenizer=SETTINGS["benchmarks"]["arena_hard"]["tokenizer"],
         seed=SEED,
-        code=fingerprint("score_arena_hard.py"),
+        code=fingerprint("benchmarks/score_arena_hard.py"),
     script:
-        "../../scripts/score_arena_hard.py"
+        "../../scripts/benchmarks/score_arena_hard.py"
 
 
 rule judge_mt_bench:
@@ -185,9 +185,9 @@ rule judge_mt_bench:
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
         subset=SETTINGS["benchmarks"]["mt_bench"]["subset"],
         max_tokens=SETTINGS["benchmarks"]["mt_bench"]["judge_max_tokens"],
-        code=fingerprint("judge_mt_bench.py"),
+        code=fingerprint("benchmarks/judge_mt_bench.py"),
     script:
-        "../../scripts/judge_mt_bench.py"
+        "../../scripts/benchmarks/judge_mt_bench.py"
 
 
 rule score_mt_bench:
@@ -204,9 +204,9 @@ rule score_mt_bench:
     conda:
         environment("evaluate")
     params:
-        code=fingerprint("score_mt_bench.py"),
+        code=fingerprint("benchmarks/score_mt_bench.py"),
     script:
-        "../../scripts/score_mt_bench.py"
+        "../../scripts/benchmarks/score_mt_bench.py"
 
 
 rule answer_held_out:
@@ -230,9 +230,9 @@ rule answer_held_out:
         responses=SAMPLING["responses"],
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
-        code=fingerprint("answer_held_out.py"),
+        code=fingerprint("benchmarks/answer_held_out.py"),
     script:
-        "../../scripts/answer_held_out.py"
+        "../../scripts/benchmarks/answer_held_out.py"
 
 
 rule compare_fixed_responses:
@@ -255,9 +255,9 @@ rule compare_fixed_responses:
     params:
         **judge_params("judge_vs_gpt4"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("gpt4_chosen.paid.jsonl")),
-        code=fingerprint("compare_responses.py"),
+        code=fingerprint("benchmarks/compare_responses.py"),
     script:
-        "../../scripts/compare_responses.py"
+        "../../scripts/benchmarks/compare_responses.py"
 
 
 rule compare_best_and_worst:
@@ -281,9 +281,9 @@ rule compare_best_and_worst:
     params:
         **judge_params("judge_vs_gpt4"),
         store=lambda wildcards, output: str(Path(output.verdicts).with_name("self_chosen.paid.jsonl")),
-        code=fingerprint("compare_responses.py"),
+        code=fingerprint("benchmarks/compare_responses.py"),
     script:
-        "../../scripts/compare_responses.py"
+        "../../scripts/benchmarks/compare_responses.py"
 
 
 rule score_judge_vs_gpt4:
@@ -303,9 +303,9 @@ rule score_judge_vs_gpt4:
         environment("evaluate")
     params:
         judge=judge_named("judge_vs_gpt4"),
-        code=fingerprint("score_judge_vs_gpt4.py"),
+        code=fingerprint("benchmarks/score_judge_vs_gpt4.py"),
     script:
-        "../../scripts/score_judge_vs_gpt4.py"
+        "../../scripts/benchmarks/score_judge_vs_gpt4.py"
 
 
 rule import_answers:
@@ -323,9 +323,9 @@ rule import_answers:
     params:
         benchmark="{benchmark}",
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
-        code=fingerprint("import_answers.py"),
+        code=fingerprint("benchmarks/import_answers.py"),
     script:
-        "../../scripts/import_answers.py"
+        "../../scripts/benchmarks/import_answers.py"
 
 
 rule calibrate_judge:
@@ -349,6 +349,6 @@ rule calibrate_judge:
         subsets={benchmark: SETTINGS["benchmarks"][benchmark]["subset"] for benchmark in CALIBRATED},
         rounds=SETTINGS["benchmarks"]["arena_hard"]["bootstrap_rounds"],
         seed=SEED,
-        code=fingerprint("calibrate_judge.py"),
+        code=fingerprint("benchmarks/calibrate_judge.py"),
     script:
-        "../../scripts/calibrate_judge.py"
+        "../../scripts/benchmarks/calibrate_judge.py"

@@ -17,9 +17,9 @@ rule fit_elo:
     params:
         position_weights=of_iteration("position_weights"),
         elo_l2=of_iteration("elo_l2"),
-        code=fingerprint("fit_elo.py"),
+        code=fingerprint("preferences/fit_elo.py"),
     script:
-        "../../scripts/fit_elo.py"
+        "../../scripts/preferences/fit_elo.py"
 
 
 rule build_actor_pairs:
@@ -44,9 +44,9 @@ rule build_actor_pairs:
         k=of_iteration("k"),
         n=of_iteration("n"),
         system_prompt=SAMPLING["system_prompt"],
-        code=fingerprint("build_actor_pairs.py"),
+        code=fingerprint("preferences/build_actor_pairs.py"),
     script:
-        "../../scripts/build_actor_pairs.py"
+        "../../scripts/preferences/build_actor_pairs.py"
 
 
 rule build_judge_pairs:
@@ -68,9 +68,9 @@ rule build_judge_pairs:
     params:
         max_judgment_chars=of_iteration("max_judgment_chars"),
         seed=SEED,
-        code=fingerprint("build_judge_pairs.py"),
+        code=fingerprint("preferences/build_judge_pairs.py"),
     script:
-        "../../scripts/build_judge_pairs.py"
+        "../../scripts/preferences/build_judge_pairs.py"
 
 
 rule check_pairs:
@@ -87,6 +87,6 @@ rule check_pairs:
     params:
         # what passed stays when a gate changes: it would train the same model again
         gates=untracked(SETTINGS["gates"]),
-        code=fingerprint("check_pairs.py"),
+        code=fingerprint("preferences/check_pairs.py"),
     script:
-        "../../scripts/check_pairs.py"
+        "../../scripts/preferences/check_pairs.py"

@@ -31,9 +31,9 @@ rule generate_prompts:
         top_p=GENERATION["top_p"],
         max_tokens=GENERATION["max_tokens"],
         seed=SEED,
-        code=fingerprint("generate_prompts.py"),
+        code=fingerprint("prompts/generate_prompts.py"),
     script:
-        "../../scripts/generate_prompts.py"
+        "../../scripts/prompts/generate_prompts.py"
 
 
 rule filter_prompts:
@@ -60,9 +60,9 @@ rule filter_prompts:
         min_words=GENERATION["min_words"],
         max_words=GENERATION["max_words"],
         excluded_words=GENERATION["excluded_words"],
-        code=fingerprint("filter_prompts.py"),
+        code=fingerprint("prompts/filter_prompts.py"),
     script:
-        "../../scripts/filter_prompts.py"
+        "../../scripts/prompts/filter_prompts.py"
 
 
 rule build_prompts:
@@ -78,9 +78,9 @@ rule build_prompts:
         environment("sample")
     params:
         size=GENERATION["size"] if GENERATES else None,
-        code=fingerprint("build_prompts.py"),
+        code=fingerprint("prompts/build_prompts.py"),
     script:
-        "../../scripts/build_prompts.py"
+        "../../scripts/prompts/build_prompts.py"
 
 
 rule slice_prompts:
@@ -98,6 +98,6 @@ rule slice_prompts:
         slice=slice_of_iteration,
         per_iteration=SETTINGS["prompts"]["per_iteration"],
         seed=SEED,
-        code=fingerprint("slice_prompts.py"),
+        code=fingerprint("prompts/slice_prompts.py"),
     script:
-        "../../scripts/slice_prompts.py"
+        "../../scripts/prompts/slice_prompts.py"

@@ -15,9 +15,9 @@ rule write_plan:
     params:
         root=lambda wildcards, output: str(Path(output[0]).parent.parent),
         plan=PLAN,
-        code=fingerprint("write_plan.py"),
+        code=fingerprint("report/write_plan.py"),
     script:
-        "../../scripts/write_plan.py"
+        "../../scripts/report/write_plan.py"
 
 
 rule write_manifest:
@@ -40,9 +40,9 @@ rule write_manifest:
         environment("report")
     params:
         models=REPORTED,
-        code=fingerprint("write_manifest.py"),
+        code=fingerprint("report/write_manifest.py"),
     script:
-        "../../scripts/write_manifest.py"
+        "../../scripts/report/write_manifest.py"
 
 
 provenance.name_params(workflow.rules)

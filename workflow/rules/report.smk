@@ -16,9 +16,9 @@ rule summarise_iteration:
     params:
         rho=of_iteration("rho"),
         seed=SEED,
-        code=fingerprint("summarise_iteration.py"),
+        code=fingerprint("report/summarise_iteration.py"),
     script:
-        "../../scripts/summarise_iteration.py"
+        "../../scripts/report/summarise_iteration.py"
 
 
 rule write_report:
@@ -70,6 +70,6 @@ rule write_report:
         per_iteration=SETTINGS["prompts"]["per_iteration"],
         model=SETTINGS["model"],
         differs=differences(SETTINGS, BASE / "config/paper.yaml"),
-        code=fingerprint("write_report.py"),
+        code=fingerprint("report/write_report.py"),
     script:
-        "../../scripts/write_report.py"
+        "../../scripts/report/write_report.py"

@@ -14,9 +14,9 @@ rule fetch_reward_model:
     params:
         repo=lambda wildcards: REWARD_MODELS[wildcards.reward_model]["repo"],
         revision=lambda wildcards: REWARD_MODELS[wildcards.reward_model]["revision"],
-        code=fingerprint("fetch_reward_model.py"),
+        code=fingerprint("preferences/fetch_reward_model.py"),
     script:
-        "../../scripts/fetch_reward_model.py"
+        "../../scripts/preferences/fetch_reward_model.py"
 
 
 rule score_responses:
@@ -39,6 +39,6 @@ rule score_responses:
         max_model_len=SETTINGS["engine"]["max_model_len"],
         dtype=SETTINGS["engine"]["dtype"],
         batch_size=SETTINGS["engine"]["batch_size"],
-        code=fingerprint("score_responses.py"),
+        code=fingerprint("preferences/score_responses.py"),
     script:
-        "../../scripts/score_responses.py"
+        "../../scripts/preferences/score_responses.py"

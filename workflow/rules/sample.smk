@@ -27,9 +27,9 @@ rule sample_and_judge:
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
         shards=len(SHARDS),
-        code=fingerprint("sample_and_judge.py"),
+        code=fingerprint("sample/sample_and_judge.py"),
     script:
-        "../../scripts/sample_and_judge.py"
+        "../../scripts/sample/sample_and_judge.py"
 
 
 rule meta_judge:
@@ -55,6 +55,6 @@ rule meta_judge:
         **engine_params(),
         store=completion_store,
         seed=SEED,
-        code=fingerprint("meta_judge.py"),
+        code=fingerprint("sample/meta_judge.py"),
     script:
-        "../../scripts/meta_judge.py"
+        "../../scripts/sample/meta_judge.py"

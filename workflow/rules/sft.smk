@@ -29,10 +29,10 @@ rule train_sft:
         stop_epoch=SETTINGS["sft"]["stop_epoch"],
         max_length=SETTINGS["sft"]["max_length"],
         seed=SEED,
-        code=fingerprint("train_sft.py"),
+        code=fingerprint("train/train_sft.py"),
     shell:
         "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
-        " scripts/train_sft.py --config {input.recipe:q}"
+        " scripts/train/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"

@@ -1,0 +1,37 @@
+"""A judge sorts AlpacaEval's instructions into the categories of figure 4, once for all models."""
+
+from collections import Counter
+
+from metarewarding import templates
+from metarewarding.errors import UserError
+from metarewarding.evaluation import categories
+from metarewarding.evaluation.benchmark_files import questions
+from metarewarding.jobs.job import logged
+from metarewarding.judges.client import ask, reached
+from metarewarding.records import write_json
+
+
+@logged
+def main(job):
+    p = job.params
+    rows = questions("alpaca_eval", job.input.reference, p.subset)
+    requests = categories.requests(rows, templates.load(job.input.template, "category"))
+    with reached(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
+        replies, facts = ask(requests, judge, p.store)
+    read = {row["turns"][0]: categories.read_category(replies[row["prompt_id"]]["text"]) for row in rows}
+    labels = {instruction: category for instruction, category in read.items() if category is not None}
+    facts |= {"questions": len(rows), "unread": len(rows) - len(labels), "labels": Counter(labels.values())}
+    print(facts, flush=True)
+    if facts["unread"] > p.max_missing * len(rows):
+        raise UserError(
+            f"judge '{judge['name']}' named no category of the list for {facts['unread']} of {len(rows)} instructions, "
+            f"and benchmarks.alpaca_eval.max_missing is {p.max_missing}. Its answers are kept in {p.store}. Choose "
+            "another judge, change benchmarks.alpaca_eval.category_template, or set benchmarks.alpaca_eval.categories "
+            "to a file or null."
+        )
+    write_json(job.output.categories, labels)
+    write_json(job.output.stats, facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,19 @@
+"""How the meta-judge's verdicts lean: to higher scores, to a place, to length (table 5)."""
+
+from metarewarding import bias
+from metarewarding.jobs.job import logged
+from metarewarding.records import Judgment, MetaJudgment, read_jsonl, unique_by, write_json
+
+
+@logged
+def main(job):
+    judgments = [row for path in job.input.judgments for row in read_jsonl(path, Judgment)]
+    unique_by(judgments, "judgment_id", "the judgments")
+    verdicts = [row for path in job.input.meta_judgments for row in read_jsonl(path, MetaJudgment)]
+    result = bias.meta_judge_bias(verdicts, judgments) | {"benchmark": "meta_judge", "model": job.wildcards.model}
+    print(result, flush=True)
+    write_json(job.output[0], result)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

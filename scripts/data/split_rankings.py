@@ -1,0 +1,59 @@
+"""Human rankings -> IFT demonstrations, replies to judge, held-out replies, and the prompts of table 3."""
+
+from pathlib import Path
+
+from metarewarding import eft
+from metarewarding.engines.sampling import rng
+from metarewarding.errors import UserError
+from metarewarding.jobs.job import logged
+from metarewarding.records import Prompt, write_json, write_jsonl
+
+
+def build(trees, seed, **wanted):
+    """({part: its prompts}, facts) from the trees at the path ``trees``; ``wanted`` as ``eft.split`` takes it."""
+    replies, with_synthetic, seen = [], [], set()
+    for tree in eft.read_trees(trees):
+        if tree["message_tree_id"] in seen:
+            raise UserError(f"{trees}: the tree '{tree['message_tree_id']}' stands there twice; sets must be disjoint.")
+        seen.add(tree["message_tree_id"])
+        replies.append(eft.ranked_replies(tree))
+        with_synthetic.append(eft.ranked_replies(tree, synthetic=True))
+    parts = eft.split(replies, rng(seed, "EFT split"), **wanted)
+    facts = {
+        "trees": len(replies),
+        "ranked": eft.count(with_synthetic),
+        "ranked_and_not_synthetic": eft.count(replies),
+        "ift_prompts": len(parts["ift"]),
+        "comparison_prompts": len(parts["comparison"]),
+        "train_prompts": len(parts["train"]),
+        "train_replies": sum(map(len, parts["train"])),
+        "eval_prompts": len(parts["eval"]),
+        "eval_replies": sum(map(len, parts["eval"])),
+    }
+    return parts, facts
+
+
+@logged
+def main(job):
+    p = job.params
+    ids = job.input.get("eval_ids")
+    parts, facts = build(
+        job.input.trees,
+        p.seed,
+        ift_prompts=p.ift_prompts,
+        eval_prompts=p.eval_prompts,
+        comparison_prompts=p.comparison_prompts,
+        exclude_ift_prompts=p.exclude_ift_prompts,
+        eval_ids=Path(ids).read_text(encoding="utf-8").split() if ids else None,
+    )
+    print(facts, flush=True)
+    write_jsonl(job.output.ift, [of_prompt[0] for of_prompt in parts["ift"]])
+    write_jsonl(job.output.candidates, [row for of_prompt in parts["train"] for row in of_prompt])
+    write_jsonl(job.output.eval, [row for of_prompt in parts["eval"] for row in of_prompt])
+    first = [of_prompt[0] for of_prompt in parts["comparison"]]
+    write_jsonl(job.output.comparison, [Prompt(prompt_id=row["prompt_id"], text=row["prompt"]) for row in first])
+    write_json(job.output.stats, facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,1 @@
+"""How a benchmark judge is asked: behind an API, or served on this machine."""

@@ -1,0 +1,151 @@
+"""A local judge: vLLM's OpenAI server, started for as long as it is asked and stopped after."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from metarewarding.engines.precision import resolve_dtype
+from metarewarding.errors import UserError
+from metarewarding.jobs.progress import Progress
+
+START, STOP = 1800.0, 30.0  # seconds that a server may take to come up, and to end when it is asked to
+
+
+@contextmanager
+def judge_server(
+    weights: str | Path,
+    name: str,
+    engine: dict,
+    log: str | Path,
+    program: tuple[str, ...] = (sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
+):
+    """The base URL of a server of the model folder ``weights`` under ``name``, on a free port of the loopback.
+
+    ``engine`` holds the settings of ``metarewarding.engines.open_engine``. What the server says goes to
+    ``log``. It and its children end with the block, also by Ctrl-C or SIGTERM.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w") as said, ended_by_sigterm():
+        process = subprocess.Popen(
+            [*program, *arguments(weights, name, engine, port)],
+            env=environment(engine),
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # one group with its children, so that all of them can be stopped
+        )
+        try:
+            wait_until_healthy(process, port, log)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            stop(process)
+
+
+def arguments(weights, name: str, engine: dict, port: int) -> list[str]:
+    length = engine["max_model_len"]
+    given = {
+        "model": weights,
+        "served-model-name": name,
+        "host": "127.0.0.1",
+        "port": port,
+        "max-model-len": length,
+        "dtype": resolve_dtype(engine.get("dtype", "auto")),
+        "gpu-memory-utilization": engine.get("gpu_memory_utilization", 0.9),
+        "tensor-parallel-size": engine.get("tensor_parallel", 1),
+    }
+    if on_cpu():  # as in engines.VllmEngine
+        given |= {"max-num-batched-tokens": max(length, 4096), "block-size": 32}
+    flags = ["--enforce-eager", "--no-enable-chunked-prefill"] if on_cpu() else []
+    return [word for key, value in given.items() for word in (f"--{key}", str(value))] + flags
+
+
+def on_cpu() -> bool:
+    import torch
+
+    return not torch.cuda.is_available()
+
+
+def environment(engine: dict) -> dict:
+    """The environment of engines.VllmEngine; what the user has set stays."""
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    return {
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CPU_KVCACHE_SPACE": str(engine.get("cpu_cache_gb", 4)),
+        "VLLM_CPU_OMP_THREADS_BIND": cores,
+    } | os.environ
+
+
+def wait_until_healthy(process: subprocess.Popen, port: int, log) -> None:
+    # no proxy: the address is this machine's own
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    started = time.monotonic()
+    with Progress(desc="Judge server starts", bar_format="{desc}: {elapsed}") as progress:
+        while time.monotonic() - started < START:
+            if process.poll() is not None:
+                raise UserError(
+                    f"the local judge's server ended with status {process.returncode} before it was ready. Its own "
+                    f"words are in {log}; the last lines are:\n{tail(log)}"
+                )
+            try:
+                opener.open(f"http://127.0.0.1:{port}/health", timeout=5).close()
+            except (OSError, urllib.error.URLError):
+                progress.update()
+                time.sleep(0.5)
+                continue
+            print(f"judge server ready after {time.monotonic() - started:.0f} s; its log is {log}", flush=True)
+            return
+    raise UserError(f"the local judge's server was not ready after {START:.0f} s. Its own words are in {log}.")
+
+
+def tail(log, lines: int = 5) -> str:
+    return "\n".join(Path(log).read_text(errors="replace").splitlines()[-lines:])
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End the process and all of its group: asked to at first, then made to."""
+    for kind, wait in ((signal.SIGTERM, STOP), (signal.SIGKILL, STOP)):
+        try:
+            os.killpg(process.pid, kind)
+        except ProcessLookupError:
+            break
+        deadline = time.monotonic() + wait
+        while time.monotonic() < deadline and group_lives(process):
+            time.sleep(0.1)
+    process.wait()
+
+
+def group_lives(process: subprocess.Popen) -> bool:
+    process.poll()  # else the ended process would stay in its group
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def ended_by_sigterm():
+    """While open, SIGTERM ends the program as Ctrl-C does: by an exception, so that the server is stopped."""
+
+    def end(number, frame):
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # only there may a handler be set
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

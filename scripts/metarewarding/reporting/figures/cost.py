@@ -1,0 +1,91 @@
+"""Where tokens and hours went, measured and planned."""
+
+import altair as alt
+
+from metarewarding.reporting.figures.charts import OUTCOMES, WIDTH, figure, legend, methods_scale, plot, told
+
+
+def cost_rows(metrics: dict, fields: dict[str, tuple[str, str]]) -> list[dict]:
+    """{stage, what, when, value} of measured and planned numbers; ``fields``: {name: (measured key, planned key)}."""
+    planned = {row["stage"]: row for row in (metrics["plan"] or {}).get("rows", [])}
+    stages = list(dict.fromkeys([*metrics["stages"], *planned]))
+    rows = []
+    for stage in stages:
+        for what, (measured, plan) in fields.items():
+            for when, value in (
+                ("measured", metrics["stages"].get(stage, {}).get(measured)),
+                ("planned", planned.get(stage, {}).get(plan)),
+            ):
+                if value:
+                    rows.append({"stage": stage, "what": what, "when": when, "value": value})
+    return rows
+
+
+def bars(id, title, caption, rows, axis, what):
+    order = [name for name, _ in sorted(((r["stage"], r["value"]) for r in rows), key=lambda item: -item[1])]
+    names = list(dict.fromkeys(row["what"] for row in rows))
+    whens = [when for when in ("measured", "planned") if any(row["when"] == when for row in rows)]
+    chart = (
+        plot(rows, width=WIDTH - 80, height=alt.Step(20 if len(whens) == 1 else 11))
+        .mark_bar(stroke="#333", strokeWidth=0.5)
+        .encode(
+            x=alt.X("value:Q", title=axis, axis=alt.Axis(format="~s")),
+            y=alt.Y("stage:N", title="Stage", sort=list(dict.fromkeys(order)), axis=alt.Axis(labelLimit=130)),
+            yOffset=alt.YOffset("when:N", sort=whens),
+            color=alt.Color(
+                "what:N", title=what, scale=methods_scale(names, OUTCOMES), legend=legend() if len(names) > 1 else None
+            ),
+            fillOpacity=alt.FillOpacity(
+                "when:O",
+                title="Planned is paler",
+                sort=whens,
+                scale=alt.Scale(domain=whens, range=[1, 0.35][: len(whens)]),
+                legend=legend() if len(whens) > 1 else None,
+            ),
+            tooltip=["stage:N", "what:N", "when:N", alt.Tooltip("value:Q", title=axis, format=",.1f")],
+        )
+    )
+    for row in rows:
+        row["series"] = f"{row['what']}, {row['when']}"
+    return figure(id, "cost", title, caption, rows, chart, told(rows, "series", "stage", "value"))
+
+
+def tokens(metrics):
+    rows = cost_rows(
+        metrics,
+        {
+            "out": ("output_tokens", "output_tokens"),
+            "in, cached": ("cached_prompt_tokens", ""),
+            "in, computed": ("computed_prompt_tokens", "distinct_prompt_tokens"),
+        },
+    )
+    for name, stage in metrics["stages"].items():
+        computed = stage.get("prompt_tokens", 0) - stage.get("cached_prompt_tokens", 0)
+        if computed > 0:
+            rows.append({"stage": name, "what": "in, computed", "when": "measured", "value": computed})
+    if not rows:
+        return None
+    caption = (
+        "Tokens read and written by stage. Cached ones are prompt tokens that the engine had kept from an earlier "
+        "request."
+    )
+    return bars("tokens", "Where the tokens went", caption, rows, "Tokens", "Tokens")
+
+
+def hours(metrics):
+    on_gpus = any(stage.get("gpu_hours") for stage in metrics["stages"].values())
+    if on_gpus:
+        rows = cost_rows(metrics, {"GPU-hours": ("gpu_hours", "gpu_hours")})
+        return bars(
+            "hours",
+            "Where the GPU-hours went",
+            "Hours of the jobs' processes times their GPUs, engine start included.",
+            rows,
+            "GPU-hours",
+            "Hours",
+        )
+    rows = cost_rows(metrics, {"minutes": ("seconds", "")})
+    for row in rows:
+        row["value"] /= 60
+    caption = "Minutes of the jobs' processes, engine start included; no GPU was used."
+    return bars("hours", "Where the time went", caption, rows, "Minutes", "Minutes") if rows else None

@@ -1,0 +1,147 @@
+"""How good the models are: the benchmarks by iteration and by category (figures 3 and 4)."""
+
+import altair as alt
+
+from metarewarding.reporting.figures.charts import (
+    BARS,
+    SOURCES,
+    WIDTH,
+    by_iteration,
+    figure,
+    legend,
+    models_scale,
+    plot,
+    toggle,
+    told,
+)
+from metarewarding.reporting.paper import ours, paper_interval, scores_by_model
+
+
+def of_benchmark(metrics, paper, place, benchmark, metric):
+    """(value_of, paper_of) of one benchmark's metric."""
+    scores = scores_by_model(metrics)
+    printed = {
+        row["model"]: (row["value"], *paper_interval(row))
+        for row in paper
+        if (row["place"], row["metric"]) == (place, metric)
+    }
+    return (lambda model: ours(scores.get(model, {}).get(benchmark), benchmark, metric)), printed.get
+
+
+def judge_of(metrics: dict, benchmark: str) -> str:
+    judges = {
+        f"{row['judged'][benchmark]['judge']} ({row['judged'][benchmark]['judge_model']})"
+        for row in metrics["models"]
+        if benchmark in row["judged"]
+    }
+    return "Judge: " + ", ".join(sorted(judges)) + "."
+
+
+def outcomes(metrics, paper, chain):
+    if any("alpaca_eval" in row["judged"] for row in metrics["models"]):
+        caption = f"Figure 3 of the paper: AlpacaEval 2 by iteration. {BARS} {judge_of(metrics, 'alpaca_eval')}"
+        reference = [(row["model"], row["value"]) for row in paper if row["place"] == "Figure 3"]
+        values = of_benchmark(metrics, paper, "Table 1", "alpaca_eval", "lc_win_rate")
+        title = "Length-controlled win rate"
+        whole = by_iteration(
+            "figure_3", "outcome", title, caption, values[0], chain, values[1], f"{title}, %", references=reference
+        )
+        # a subset has no length control, and compares with nothing
+        subset = {
+            row["model"]: row["judged"]["alpaca_eval"] for row in metrics["models"] if "alpaca_eval" in row["judged"]
+        }
+        yield whole or by_iteration(
+            "figure_3",
+            "outcome",
+            "Win rate on a subset of AlpacaEval 2",
+            "A subset of the questions: it has no length control and compares with nothing else. "
+            f"{judge_of(metrics, 'alpaca_eval')}",
+            lambda model: (
+                (model in subset and subset[model]["win_rate"] is not None and (subset[model]["win_rate"], None, None))
+                or None
+            ),
+            chain,
+            lambda model: None,
+            "Win rate, %",
+        )
+    for id, place, benchmark, metric, title, axis in (
+        ("arena_hard", "Table 2", "arena_hard", "score", "Arena-Hard", "Score, %"),
+        ("mt_bench", "Table 6", "mt_bench", "average", "MT-Bench", "Rating, 1 to 10"),
+    ):
+        if any(benchmark in row["judged"] for row in metrics["models"]):
+            values = of_benchmark(metrics, paper, place, benchmark, metric)
+            caption = f"{place} by iteration. {BARS} {judge_of(metrics, benchmark)}"
+            yield by_iteration(id, "outcome", title, caption, values[0], chain, values[1], axis)
+    arena = {row["model"]: row["arena"] for row in metrics["models"]}
+
+    def win_rate(model):
+        return arena.get(model) and tuple(arena[model][key] for key in ("win_rate", "ci_low", "ci_high"))
+
+    yield by_iteration(
+        "arena",
+        "outcome",
+        "Win rate against the seed",
+        "Answers to the arena's prompts, scored by M0; a tie is half. The dotted line is a draw with the seed; "
+        "bars are 95 % bootstrap intervals over prompts.",
+        win_rate,
+        chain,
+        lambda model: None,
+        "Win rate, %",
+        references=[("", 50)],
+    )
+
+
+def categories(metrics, paper):
+    scores = {row["model"]: row["judged"].get("alpaca_eval", {}).get("categories") for row in metrics["models"]}
+    rows = [
+        {"category": name, "model": model, "source": SOURCES[0], "value": of["win_rate"], "questions": of["n"]}
+        for model, found in scores.items()
+        if found
+        for name, of in found.items()
+    ]
+    if not rows:
+        return None
+    # the paper's figure leaves small categories out
+    for target in (row for row in paper if row["place"] == "Figure 4"):
+        if scores.get(target["model"]):
+            name = target["metric"].removeprefix("categories.").removesuffix(".win_rate")
+            rows.append({"category": name, "model": target["model"], "source": SOURCES[1], "value": target["value"]})
+    models = [model for model, found in scores.items() if found]
+    chosen, opacity = toggle("model", "models")
+    chart = (
+        plot(rows, width=WIDTH - 70, height=alt.Step(22))
+        .mark_point(size=60, strokeWidth=2)
+        .encode(
+            x=alt.X("value:Q", title="Win rate, % (a tie is half)"),
+            y=alt.Y("category:N", title="Category of the question", axis=alt.Axis(grid=True, labelLimit=130)),
+            color=alt.Color("model:N", title="Model", scale=models_scale(models), legend=legend()),
+            shape=alt.Shape(
+                "source:N",
+                title="Source",
+                scale=alt.Scale(domain=list(SOURCES), range=["circle", "cross"]),
+                legend=legend(),
+            ),
+            opacity=opacity,
+            tooltip=[
+                "category:N",
+                "model:N",
+                "source:N",
+                alt.Tooltip("value:Q", title="Win rate, %", format=".1f"),
+                "questions:Q",
+            ],
+        )
+        .add_params(chosen)
+    )
+    caption = (
+        "Figure 4 of the paper: raw win rates by category, with its values where a model has both. "
+        f"{judge_of(metrics, 'alpaca_eval')}"
+    )
+    return figure(
+        "figure_4",
+        "outcome",
+        "Win rate by category",
+        caption,
+        rows,
+        chart,
+        told(rows, "model", "category", "value", " %"),
+    )

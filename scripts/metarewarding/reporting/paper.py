@@ -1,0 +1,253 @@
+"""The paper's values beside this run's: value, difference, interval, and whether the difference is noise.
+
+A 95 % interval of ours is the benchmark's own where it has one, else the binomial one of a share of so many pairs;
+the paper's is the printed one, else the binomial one of as many pairs or questions as its tables imply, else as wide
+as ours. A difference is within noise when it is no larger than both half widths together (root of their squares).
+"""
+
+import csv
+from math import sqrt
+from pathlib import Path
+
+from metarewarding.reporting.metrics import value_at
+
+TITLES = {
+    "Table 1": "AlpacaEval 2",
+    "Table 2": "Arena-Hard",
+    "Table 3": "Judge against GPT-4",
+    "Table 4": "Length control",
+    "Table 5": "What sways the meta-judge",
+    "Table 6": "MT-Bench",
+    "Table 7": "Judge against people",
+}
+LABELS = {
+    "lc_win_rate": "Length-controlled win rate",
+    "win_rate": "Win rate",
+    "avg_length": "Mean length",
+    "mean_length": "Mean length",
+    "score": "Score",
+    "gpt4_chosen.agreement": "Pairs that GPT-4 chose: agreement",
+    "gpt4_chosen.agreement_without_ties": "the same without ties",
+    "self_chosen.agreement": "Pairs that the model chose: agreement",
+    "self_chosen.agreement_without_ties": "the same without ties",
+    "higher_score_wins": "Higher score wins",
+    "lower_score_wins": "Lower score wins",
+    "position_bias_same_score": "Position bias, same score",
+    "position_bias_different_score": "Position bias, different scores",
+    "position_bias": "Position bias, all",
+    "average": "Average",
+    "turn1": "Turn 1",
+    "turn2": "Turn 2",
+    "agreement": "Agreement",
+    "agreement_without_ties": "Agreement without ties",
+    "spearman": "Spearman",
+}
+SHARES = ("judge_agreement", "meta_judge", "judge_vs_gpt4")  # benchmarks whose scores are in [0, 1], the paper's in %
+# pairs that the paper's percentages imply (self chosen: 358 to 374, so about 366), and AlpacaEval's questions
+PAPER_N = {
+    "judge_agreement": 640,
+    "judge_vs_gpt4.gpt4_chosen": 168,
+    "judge_vs_gpt4.self_chosen": 366,
+    "alpaca_eval": 805,
+}
+
+# (claim, benchmark, metric, of this model, over that one)
+CLAIMS = [
+    ("AlpacaEval 2: Meta-Rewarding gains over the seed", "alpaca_eval", "lc_win_rate", "meta-rewarding/m4", "seed"),
+    ("and over Self-Rewarding", "alpaca_eval", "lc_win_rate", "meta-rewarding/m4", "self-rewarding/m4"),
+    ("while answers stay as long", "alpaca_eval", "avg_length", "meta-rewarding/m4", "m0"),
+    ("Arena-Hard: Meta-Rewarding gains over the seed", "arena_hard", "score", "meta-rewarding/m4", "seed"),
+    ("and over Self-Rewarding", "arena_hard", "score", "meta-rewarding/m4", "self-rewarding/m4"),
+    ("The judge agrees more with people by M2", "judge_agreement", "agreement", "meta-rewarding/m2", "m0"),
+    ("and less again by M4", "judge_agreement", "agreement", "meta-rewarding/m4", "meta-rewarding/m2"),
+    (
+        "The meta-judge comes to prefer the higher score",
+        "meta_judge",
+        "higher_score_wins",
+        "meta-rewarding/m1",
+        "m0",
+    ),
+]
+
+
+def targets(path: str | Path) -> list[dict]:
+    """The paper's values: rows of {place, benchmark, metric, unit, model, value, ci_low, ci_high, source, n}.
+
+    ``n``: how many pairs or questions a percentage is of, as the paper's tables imply; None where nothing says it.
+    """
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = [
+            row | {key: float(row[key]) if row[key] else None for key in ("value", "ci_low", "ci_high")}
+            for row in csv.DictReader(file)
+        ]
+    printed = {(row["benchmark"], row["model"], row["metric"]): row["value"] for row in rows}
+    return [row | {"n": implied_n(row, printed)} for row in rows]
+
+
+def implied_n(row: dict, printed: dict) -> int | None:
+    """``n`` of a row of ``targets``; ``printed``: {(benchmark, model, metric): value} of all of them."""
+    column, _, metric = row["metric"].rpartition(".")
+    n = PAPER_N.get(f"{row['benchmark']}.{column}" if column else row["benchmark"])
+    if row["unit"] != "%" or n is None or metric != "agreement_without_ties":
+        return n if row["unit"] == "%" else None
+    # ties count as half in the agreement a, and not at all in w: a n = w (n - ties) + ties / 2
+    agreement = printed[row["benchmark"], row["model"], row["metric"].removesuffix("_without_ties")]
+    return round(n - n * (row["value"] - agreement) / (row["value"] - 50))
+
+
+def scores_by_model(metrics: dict) -> dict[str, dict[str, dict]]:
+    """{model: {benchmark: score}} with what is always measured among the benchmarks."""
+    return {
+        row["model"]: row["judged"] | {"judge_agreement": row["agreement"], "meta_judge": row["bias"]}
+        for row in metrics["models"]
+    }
+
+
+def ours(score: dict | None, benchmark: str, metric: str) -> tuple[float, float | None, float | None] | None:
+    """(value, 95 % from, to) in the paper's unit; None where it was not measured, or on a subset of the questions."""
+    value = value_at(score, metric)
+    if value is None or score.get("complete") is False:  # a subset's score compares with no other
+        return None
+    if benchmark in SHARES and metric != "spearman":
+        return 100 * value, *share_interval(value, counted(score, metric))
+    if f"{metric}_se" in score:
+        return value, *bounds(value, score[f"{metric}_se"] and 1.96 * score[f"{metric}_se"])
+    if benchmark == "arena_hard" and metric == "score":
+        return value, score["ci_low"], score["ci_high"]
+    return value, None, None
+
+
+def counted(score: dict, metric: str) -> int | None:
+    """How many pairs a share is of, as far as the score says it."""
+    if metric.startswith("position_bias"):
+        pairs, same = score["pairs"], score["pairs_of_same_score"]
+        return {"position_bias": pairs, "position_bias_same_score": same}.get(metric, pairs - same)
+    if metric in ("higher_score_wins", "lower_score_wins"):
+        return score["agreeing_pairs"]
+    place = metric.rpartition(".")[0]
+    counts = score[place] if place else score
+    if counts.get("pairs") is None:
+        return None
+    return counts["pairs"] - (counts.get("ties", 0) if metric.endswith("without_ties") else 0)
+
+
+def share_interval(share: float, n: int | None) -> tuple[float | None, float | None]:
+    """The 95 % interval, in percent, of a share in [0, 1] of ``n``: Wilson's, which holds for small n too."""
+    if not n:
+        return None, None
+    z = 1.96
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    width = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return 100 * max(0.0, middle - width), 100 * min(1.0, middle + width)
+
+
+def bounds(value: float, width: float | None) -> tuple[float | None, float | None]:
+    return (None, None) if width is None else (value - width, value + width)
+
+
+def half(low: float | None, high: float | None) -> float | None:
+    return None if low is None else (high - low) / 2
+
+
+def paper_interval(target: dict) -> tuple[float | None, float | None]:
+    """The 95 % interval of a value of the paper; None twice where nothing says how wide it is."""
+    if target["ci_low"] is not None:
+        return target["ci_low"], target["ci_high"]
+    return share_interval(target["value"] / 100, target["n"])
+
+
+def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:
+    """Each value of the paper, with ours (None where this run has none): {place, benchmark, metric, unit, model,
+    source, paper, paper_low, paper_high, ours, ours_low, ours_high, difference, noise, judge, judge_model}.
+
+    ``noise``: half width within which a difference says nothing; None where no interval is known.
+    """
+    scores, rows = scores_by_model(metrics), []
+    for target in paper:
+        score = scores.get(target["model"], {}).get(target["benchmark"])
+        found = ours(score, target["benchmark"], target["metric"])
+        value, low, high = found or (None, None, None)
+        paper_low, paper_high = paper_interval(target)
+        rows.append(
+            {key: target[key] for key in ("place", "benchmark", "metric", "unit", "model", "source")}
+            | {"paper": target["value"], "paper_low": paper_low, "paper_high": paper_high}
+            | {"ours": value, "ours_low": low, "ours_high": high}
+            | {"difference": None if value is None else value - target["value"]}
+            | {"noise": noise(half(low, high), half(paper_low, paper_high)), "judge": None, "judge_model": None}
+            | ({key: score.get(key) for key in ("judge", "judge_model")} if found else {})
+        )
+    return rows
+
+
+def noise(ours: float | None, paper: float | None) -> float | None:
+    """What two 95 % half widths allow a difference to be by chance; the paper's is as ours where it is not known."""
+    return None if ours is None else sqrt(ours**2 + (ours if paper is None else paper) ** 2)
+
+
+def verdict(row: dict) -> str:
+    """In words, what a difference is worth."""
+    if row["difference"] is None or row["noise"] is None:
+        return ""
+    return "within noise" if abs(row["difference"]) <= row["noise"] else "beyond noise"
+
+
+def tables(rows: list[dict]) -> list[dict]:
+    """The paper's tables: {place, title, metrics: [(metric, label, unit)], models: [(model, {metric: row})], measured,
+    judges, sentence}."""
+    found = []
+    for place, title in TITLES.items():
+        of_table = [row for row in rows if row["place"] == place]
+        cells: dict[str, dict[str, dict]] = {}
+        for row in of_table:
+            cells.setdefault(row["model"], {})[row["metric"]] = row
+        units = {row["metric"]: row["unit"] for row in of_table}
+        measured = [row for row in of_table if row["ours"] is not None]
+        judges = sorted({f"{row['judge']} ({row['judge_model']})" for row in measured if row["judge"]})
+        found.append(
+            {"place": place, "title": title, "metrics": [(name, LABELS[name], unit) for name, unit in units.items()]}
+            | {"models": list(cells.items()), "measured": len(measured), "judges": judges}
+            | {"benchmark": of_table[0]["benchmark"], "sentence": sentence(measured)}
+        )
+    return found
+
+
+def sentence(measured: list[dict]) -> str:
+    """How many differences lie within noise, and which lies farthest beyond it."""
+    told = [row for row in measured if row["noise"] is not None]
+    if not told:
+        return "No interval is known for these values." if measured else ""
+    beyond = [row for row in told if verdict(row) == "beyond noise"]
+    said = f"{len(told) - len(beyond)} of {len(told)} differences lie within noise."
+    if beyond:
+        far = max(beyond, key=lambda row: abs(row["difference"]) / (row["noise"] or 1e-9))
+        label, side = LABELS[far["metric"]].lower(), "above" if far["difference"] > 0 else "below"
+        said += (
+            f" Farthest beyond it: {label} of {far['model']}, {abs(far['difference']):.2f} {side} the paper, where "
+            f"chance explains {far['noise']:.2f}."
+        )
+    return said
+
+
+def claims(metrics: dict, paper: list[dict]) -> list[dict]:
+    """The paper's main differences beside ours: {claim, unit, paper, ours, noise, said}, where we measured both."""
+    scores, found = scores_by_model(metrics), []
+    printed = {(row["benchmark"], row["metric"], row["model"]): row for row in paper}
+    for claim, benchmark, metric, model, over in CLAIMS:
+        pair = [ours(scores.get(name, {}).get(benchmark), benchmark, metric) for name in (model, over)]
+        if None in pair:
+            continue
+        theirs = [printed[benchmark, metric, name] for name in (model, over)]
+        gain, gain_there = pair[0][0] - pair[1][0], theirs[0]["value"] - theirs[1]["value"]
+        widths = [half(low, high) for _, low, high in pair]
+        allowed = None if None in widths else noise(*widths)
+        if allowed is not None and abs(gain) <= allowed:
+            said = "ours lies within noise: it neither shows the claim nor denies it"
+        elif gain * gain_there > 0:
+            said = "the same direction as the paper's"
+        else:
+            said = "not the paper's direction"
+        found.append(
+            {"claim": claim, "of": f"{model} − {over}", "unit": theirs[0]["unit"], "paper": gain_there, "ours": gain}
+            | {"noise": allowed, "said": said}
+        )
+    return found

@@ -1,0 +1,101 @@
+"""The short version for the terminal: models by metric, in any width."""
+
+from metarewarding.reporting.metrics import value_at
+
+# (column, place in a model's row, format, factor); a column that no model has is left out
+COLUMNS = [
+    ("LC win rate", "judged.alpaca_eval.lc_win_rate", "{:.2f}", 1),
+    ("win rate", "judged.alpaca_eval.win_rate", "{:.2f}", 1),
+    ("Arena-Hard", "judged.arena_hard.score", "{:.1f}", 1),
+    ("MT-Bench", "judged.mt_bench.average", "{:.2f}", 1),
+    ("win rate vs seed", "arena.win_rate", "{:.1f}", 1),
+    ("95 % interval", "arena.interval", "{}", None),
+    ("length", "length", "{:.0f}", 1),
+    ("judge parse", "agreement.parse_rate", "{:.0f} %", 100),
+    ("agreement", "agreement.agreement", "{:.1f} %", 100),
+    ("spearman", "agreement.spearman", "{:.2f}", 1),
+    ("pairs a/j", "trained", "{}", None),
+]
+GAP = "  "
+BOLD, DIM, PLAIN = "\033[1m", "\033[2m", "\033[0m"
+
+
+def board(metrics: dict) -> tuple[list[str], list[list[str]]]:
+    """(column names, a row of texts for each model); the first column is the model's name."""
+    columns = [
+        (head, [cell(value_at(facts(row), place), form, factor) for row in metrics["models"]])
+        for head, place, form, factor in COLUMNS
+    ]
+    columns = [(head, cells) for head, cells in columns if set(cells) != {"-"}]
+    models = [row["model"] for row in metrics["models"]]
+    return ["model", *(head for head, _ in columns)], [
+        [model, *cells] for model, *cells in zip(models, *(cells for _, cells in columns), strict=True)
+    ]
+
+
+def facts(row: dict) -> dict:
+    """A model's row with what the board puts together."""
+    arena, pairs = row["arena"], row["pairs"] or {}
+    counts = "/".join(str(pairs[kind]["pairs"]) if kind in pairs else "-" for kind in ("actor", "judge"))
+    interval = f"{arena['ci_low']:.1f} to {arena['ci_high']:.1f}" if arena and row["model"] != "seed" else None
+    alpaca_length = value_at(row, "judged.alpaca_eval.avg_length")
+    return row | {
+        "arena": arena and arena | {"interval": interval},
+        "length": value_at(arena, "mean_length") if alpaca_length is None else alpaca_length,
+        "trained": counts if pairs else None,
+    }
+
+
+def cell(value, form: str, factor: float | None) -> str:
+    return "-" if value is None else form.format(value if factor is None else value * factor)
+
+
+def times(metrics: dict) -> tuple[list[str], list[list[str]]]:
+    """The same for the stages, the longest first."""
+    stages = sorted(metrics["stages"].items(), key=lambda item: -item[1]["seconds"])
+    total = sum(stage["seconds"] for _, stage in stages)
+    rows = [
+        [name, str(stage["jobs"]), f"{stage['seconds']:.0f}", f"{100 * stage['seconds'] / (total or 1):.0f} %"]
+        for name, stage in stages
+    ]
+    return ["where the time went", "jobs", "seconds", "share"], [*rows, ["together", "", f"{total:.0f}", ""]]
+
+
+def render(metrics: dict, note: str | None = None, width: int = 120, colour: bool = False) -> str:
+    """The whole text; no line is longer than ``width`` but those of a single word that is."""
+    warnings = [f"! {alert['title']}: {'; '.join(alert['cases'])}" for alert in metrics["alerts"]]
+    parts = [table(*board(metrics), width, colour), table(*times(metrics), width, colour)]
+    parts += [line for text in [*warnings, *([note] if note else [])] for line in (["", *wrapped(text, width)])]
+    return "\n".join([*parts[0], "", *parts[1], *parts[2:]]) + "\n"
+
+
+def table(head: list[str], rows: list[list[str]], width: int, colour: bool) -> list[str]:
+    """Lines of at most ``width``: one table, or, where that is too wide, a block for each row."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    paint = (lambda text, code: f"{code}{text}{PLAIN}") if colour else (lambda text, code: text)
+    if sum(widths) + len(GAP) * (len(widths) - 1) > width:
+        return stacked(head, rows, width, paint)
+
+    def line(row: list[str]) -> str:
+        padded = [
+            text.ljust(size) if i == 0 else text.rjust(size)
+            for i, (text, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        return GAP.join(padded)
+
+    return [paint(line(head), BOLD), paint(line(["-" * size for size in widths]), DIM), *map(line, rows)]
+
+
+def stacked(head: list[str], rows: list[list[str]], width: int, paint) -> list[str]:
+    lines = []
+    for name, *values in rows:
+        told = [f"{column} {value}" for column, value in zip(head[1:], values, strict=True) if value not in ("-", "")]
+        lines += [paint(line, BOLD) for line in wrapped(name, width)]
+        lines += [f"  {line}" for line in wrapped(", ".join(told), max(width - 2, 1))]
+    return lines
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, max(width, 10), break_long_words=False, break_on_hyphens=False)

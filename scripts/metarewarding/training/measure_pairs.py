@@ -1,0 +1,135 @@
+"""Which pairs DPO trains on, which it keeps out, and how both kinds fare after each epoch.
+
+TRL logs a batch before it is trained on, so its log of an epoch says little about what the epoch did.
+"""
+
+import math
+from pathlib import Path
+from statistics import fmean
+
+from metarewarding.engines.sampling import rng
+from metarewarding.records import read_json, write_json
+
+KINDS, SETS = ("actor", "judge"), ("trained", "held_out")
+
+
+def draw(pairs: list[dict], count: int, seed: int, stage: str) -> list[dict]:
+    """``count`` of the ``pairs`` (all, where there are fewer), drawn by seed and ids; the order of rows is kept."""
+
+    def place(pair: dict) -> float:
+        return rng(
+            seed, stage, " ".join(pair[key] for key in ("kind", "prompt_id", "chosen_id", "rejected_id"))
+        ).random()
+
+    drawn = {id(pair) for pair in sorted(pairs, key=place)[:count]}
+    return [pair for pair in pairs if id(pair) in drawn]
+
+
+def held_out_prompts(prompt_ids: set[str], share: float, seed: int) -> set[str]:
+    """``share`` of the prompts, by a hash of seed and id: with a share above 0 at least one, and never all."""
+    count = min(max(1, round(share * len(prompt_ids))), len(prompt_ids) - 1) if share else 0
+    return set(sorted(prompt_ids, key=lambda prompt_id: rng(seed, "held out", prompt_id).random())[:count])
+
+
+def split(
+    pairs: list[dict], seed: int, judge_pair_cap: int = 0, held_out: float = 0.0, measured_pairs: int = 0
+) -> tuple[list[dict], list[dict]]:
+    """(the pairs to train on, the pairs to measure, each of these with its ``set``: trained or held_out).
+
+    Pairs of one prompt are on one side, whatever their kind. ``held_out`` is a share of the prompts;
+    ``judge_pair_cap`` counts judge pairs that are trained on (0: all), ``measured_pairs`` those of each
+    kind that are trained on and measured too.
+    """
+    kept_out = held_out_prompts({pair["prompt_id"] for pair in pairs}, held_out, seed)
+    left = [pair for pair in pairs if pair["prompt_id"] not in kept_out]
+    judge = [pair for pair in left if pair["kind"] == "judge"]
+    dropped = {id(pair) for pair in judge}
+    dropped -= {id(pair) for pair in draw(judge, judge_pair_cap or len(judge), seed, "judge pair cap")}
+    trained = [pair for pair in left if id(pair) not in dropped]
+    measured = [
+        pair | {"set": "trained"}
+        for kind in KINDS
+        for pair in draw([pair for pair in trained if pair["kind"] == kind], measured_pairs, seed, "measured pair")
+    ]
+    return trained, measured + [pair | {"set": "held_out"} for pair in pairs if pair["prompt_id"] in kept_out]
+
+
+def summarise(epoch: int, pairs: list[dict], logps: list, reference: list, beta: float) -> list[dict]:
+    """One row for each set and kind among ``pairs``: means over its pairs.
+
+    ``logps`` and ``reference`` hold (chosen, rejected) log-probabilities in nats, summed over the
+    completion's tokens, in the order of ``pairs``; rewards are ``beta`` times their difference, the
+    loss is -log sigmoid(margin), and a margin of 0 is half right.
+    """
+    rows = []
+    for which, kind in ((which, kind) for which in SETS for kind in KINDS):
+        of = [i for i, pair in enumerate(pairs) if (pair["set"], pair["kind"]) == (which, kind)]
+        if not of:
+            continue
+        rewards = [[beta * (now - then) for now, then in zip(logps[i], reference[i], strict=True)] for i in of]
+        margins = [chosen - rejected for chosen, rejected in rewards]
+        row = {
+            "epoch": epoch,
+            "set": which,
+            "kind": kind,
+            "pairs": len(of),
+            "loss": fmean(max(-margin, 0.0) + math.log1p(math.exp(-abs(margin))) for margin in margins),
+            "accuracy": fmean((margin > 0) + 0.5 * (margin == 0) for margin in margins),
+            "margin": fmean(margins),
+        }
+        for i, side in enumerate(("chosen", "rejected")):
+            row |= {
+                f"{side}_logp": fmean(logps[j][i] for j in of),
+                f"{side}_reward": fmean(reward[i] for reward in rewards),
+                f"{side}_characters": fmean(len(pairs[j][side][-1]["content"]) for j in of),
+                f"{side}_tokens": fmean(pairs[j]["tokens"][i] for j in of),
+            }
+        rows.append(row)
+    return rows
+
+
+def measuring(trainer, pairs: list[dict]):
+    """A callback that measures ``pairs``, which are the trainer's eval_dataset, before training and after each epoch.
+
+    The model before training is the reference, so a measurement is one pass over the pairs. What was
+    measured lies beside the checkpoints, one file an epoch, and outlives a kill; ``callback.rows()``
+    summarises it when training is over.
+    """
+    import torch
+    from transformers import TrainerCallback
+
+    args, folder = trainer.args, Path(trainer.args.output_dir) / "measured"
+    for pair, row in zip(pairs, trainer.eval_dataset or [], strict=True):
+        pair["tokens"] = [len(row["chosen_ids"]), len(row["rejected_ids"])]
+
+    class MeasurePairs(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            if state.global_step == 0:
+                self.measure(0)
+
+        def on_epoch_end(self, args, state, control, **kwargs):
+            self.measure(round(state.epoch))
+
+        def measure(self, epoch: int) -> None:
+            if not pairs:
+                return
+            # before training both models are the same, and what the reference says is needed again
+            model = trainer.ref_model if epoch == 0 and trainer.ref_model is not None else trainer.model_wrapped
+            found, was_training = [], model.training
+            model.eval()
+            with torch.random.fork_rng(devices=[]):  # a loader draws a seed when it starts: leave training's alone
+                for batch in trainer.get_eval_dataloader():
+                    logps = trainer.compute_ref_log_probs(model, batch)  # of whichever model it is given
+                    found.append(trainer.accelerator.gather_for_metrics(torch.stack(logps, dim=1)))
+            model.train(was_training)
+            if args.process_index == 0:
+                write_json(folder / f"{epoch}.json", {"logps": torch.cat(found).tolist()})
+
+        def rows(self) -> list[dict]:
+            """The measurements of all epochs, in order."""
+            logps = {int(path.stem): read_json(path)["logps"] for path in folder.glob("*.json")}
+            return [
+                row for epoch in sorted(logps) for row in summarise(epoch, pairs, logps[epoch], logps[0], args.beta)
+            ]
+
+    return MeasurePairs()

@@ -1,0 +1,135 @@
+"""Scores of the responses, and at most one (chosen, rejected) pair of responses a prompt (section 2.1).
+
+A response's score is the mean of its valid judgments, or a reward model's (section 3.5).
+"""
+
+from collections import Counter
+
+from metarewarding import judging, pairs
+from metarewarding.engines.engine import sampling
+from metarewarding.jobs.job import logged
+from metarewarding.records import Judgment, Prompt, Response, Reward, read_jsonl, unique_by, write_json, write_jsonl
+
+
+def first_responses(responses, k):
+    """The first ``k`` distinct responses to each prompt (all for None), {prompt_id: rows}."""
+    by_prompt: dict[str, list[dict]] = {}
+    for row in sampling.distinct(responses):
+        of_prompt = by_prompt.setdefault(row["prompt_id"], [])
+        if k is None or len(of_prompt) < k:
+            of_prompt.append(row)
+    return by_prompt
+
+
+def first_judgments(judgments, n):
+    """The first ``n`` judgments of each response (all for None), by the order in which they were drawn."""
+    return [row for row in judgments if n is None or int(row["judgment_id"].rsplit("/j", 1)[1]) < n]
+
+
+def actor_pairs(
+    prompts, responses, judgments, rho, max_chosen_chars, truncated_may_be_chosen, k, n, system_prompt, rewards=None
+):
+    """(score rows, pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair.
+
+    With ``rewards`` (rows of a reward model) no judgment is used.
+    """
+    judgments = first_judgments(judgments, n)
+    scores_of = judging.valid_scores(judgments)
+    means = judging.mean_scores(judgments)
+    if rewards is not None:
+        scores_of, means = {}, {row["response_id"]: row["reward"] for row in rewards}
+    by_prompt = first_responses(responses, k)
+    score_rows, pair_rows, outcome = [], [], Counter()
+    for prompt in prompts:
+        scored = [row for row in by_prompt.get(prompt["prompt_id"], []) if row["response_id"] in means]
+        scores = [means[row["response_id"]] for row in scored]
+        lengths = [len(row["text"]) for row in scored]
+        for row, score, length in zip(scored, scores, lengths, strict=True):
+            score_rows.append(
+                {
+                    "prompt_id": row["prompt_id"],
+                    "response_id": row["response_id"],
+                    "score": score,
+                    "judgments": len(scores_of.get(row["response_id"], [])),
+                    "length": length,
+                    "finish_reason": row["finish_reason"],
+                }
+            )
+        may = [truncated_may_be_chosen or row["finish_reason"] != "length" for row in scored]
+        picked = pairs.select_actor_pair(scores, lengths, rho, may)
+        if picked is None:
+            outcome[why_none(scores, may, rho)] += 1
+        elif max_chosen_chars is not None and lengths[picked[0]] > max_chosen_chars:
+            outcome["chosen too long"] += 1
+        else:
+            outcome["pair"] += 1
+            chosen, rejected = picked
+            pair_rows.append(
+                {
+                    "prompt_id": prompt["prompt_id"],
+                    "kind": "actor",
+                    "prompt": sampling.chat(prompt["text"], system_prompt),
+                    "chosen": [{"role": "assistant", "content": scored[chosen]["text"]}],
+                    "rejected": [{"role": "assistant", "content": scored[rejected]["text"]}],
+                    "chosen_id": scored[chosen]["response_id"],
+                    "rejected_id": scored[rejected]["response_id"],
+                    "chosen_by": scores[chosen],
+                    "rejected_by": scores[rejected],
+                }
+            )
+    used = [row for rows in by_prompt.values() for row in rows]
+    facts = {
+        "prompts": len(prompts),
+        "pairs": len(pair_rows),
+        "outcome": dict(outcome.most_common()),
+        "responses": len(responses),
+        "distinct_responses": len(used),
+        "scored_responses": len(score_rows),
+        "truncated_responses": sum(row["finish_reason"] == "length" for row in used),
+        "mean_length": sum(row["length"] for row in score_rows) / len(score_rows) if score_rows else None,
+        "mean_score": sum(row["score"] for row in score_rows) / len(score_rows) if score_rows else None,
+    }
+    return score_rows, pair_rows, facts
+
+
+def why_none(scores, may_be_chosen, rho) -> str:
+    """The reason, in words, for which select_actor_pair gave no pair."""
+    if len(scores) < 2:
+        return "fewer than two scored responses"
+    if pairs.select_actor_pair(scores, [0] * len(scores), 0) is None:
+        return "all scores equal"
+    if any(may_be_chosen[i] for i in pairs.tiers(scores, rho)[0]):
+        return "shortest of the best is longest of the worst"
+    return "no response of the top tier may be chosen (cut at the token limit)"
+
+
+@logged
+def main(job):
+    p = job.params
+    prompts = read_jsonl(job.input.prompts, Prompt)
+    responses = [row for path in job.input.responses for row in read_jsonl(path, Response)]
+    judgments = [row for path in job.input.get("judgments", []) for row in read_jsonl(path, Judgment)]
+    rewards = [row for path in job.input.get("rewards", []) for row in read_jsonl(path, Reward)]
+    unique_by(responses, "response_id", "responses")
+    unique_by(judgments, "judgment_id", "judgments")
+    unique_by(rewards, "response_id", "rewards")
+    score_rows, pair_rows, facts = actor_pairs(
+        prompts,
+        responses,
+        judgments,
+        p.rho,
+        p.max_chosen_chars,
+        p.truncated_may_be_chosen,
+        p.k,
+        p.n,
+        p.system_prompt,
+        rewards if job.input.get("rewards") else None,
+    )
+    print(facts)
+    write_jsonl(job.output.scores, score_rows)
+    write_jsonl(job.output.pairs, pair_rows)
+    write_json(job.output.stats, facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

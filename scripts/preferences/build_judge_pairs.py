@@ -1,0 +1,79 @@
+"""At most one (chosen, rejected) pair of judgments a prompt, by Elo (section 2.2)."""
+
+from collections import Counter
+
+from metarewarding import pairs, templates, ties
+from metarewarding.engines.engine import sampling
+from metarewarding.jobs.job import logged
+from metarewarding.records import Elo, Judgment, Prompt, Response, read_jsonl, unique_by, write_json, write_jsonl
+
+
+def judge_pairs(prompts, responses, judgments, elo, template, max_judgment_chars, seed):
+    """(pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair."""
+    response_of = unique_by(responses, "response_id", "responses")
+    judgment_of = unique_by(judgments, "judgment_id", "judgments")
+    by_prompt: dict[str, list[dict]] = {}
+    for row in elo:
+        by_prompt.setdefault(row["prompt_id"], []).append(row)
+    rows, outcome = [], Counter()
+    for prompt in prompts:
+        rated = by_prompt.get(prompt["prompt_id"], [])
+        if not rated:
+            outcome["no response with two differing scores and texts"] += 1
+            continue
+        elos = [row["elo"] for row in rated]
+        whole = [judgment_of[row["judgment_id"]]["finish_reason"] != "length" for row in rated]
+        rng = sampling.rng(seed, "Elo ties", prompt["prompt_id"])
+        picked = pairs.select_judge_pair(elos, rng, may_be_chosen=whole)
+        if picked is None:
+            equal = ties.compare(max(elos), min(elos)) == 0
+            outcome[
+                "all Elo scores equal (no verdict, or a draw)"
+                if equal
+                else "the judgment of highest Elo may not be chosen (cut at the token limit)"
+            ] += 1
+            continue
+        best, worst = (rated[i] for i in picked)
+        chosen, rejected = judgment_of[best["judgment_id"]], judgment_of[worst["judgment_id"]]
+        if chosen["text"] == rejected["text"]:
+            outcome["same text on both sides"] += 1
+        elif max_judgment_chars is not None and len(chosen["text"]) > max_judgment_chars:
+            outcome["chosen too long"] += 1
+        else:
+            outcome["pair"] += 1
+            response = response_of[chosen["response_id"]]
+            rows.append(
+                {
+                    "prompt_id": prompt["prompt_id"],
+                    "kind": "judge",
+                    "prompt": templates.fill(template, prompt=prompt["text"], response=response["text"]),
+                    "chosen": [{"role": "assistant", "content": chosen["text"]}],
+                    "rejected": [{"role": "assistant", "content": rejected["text"]}],
+                    "chosen_id": chosen["judgment_id"],
+                    "rejected_id": rejected["judgment_id"],
+                    "chosen_by": best["elo"],
+                    "rejected_by": worst["elo"],
+                }
+            )
+    return rows, {"prompts": len(prompts), "pairs": len(rows), "outcome": dict(outcome.most_common())}
+
+
+@logged
+def main(job):
+    p = job.params
+    rows, facts = judge_pairs(
+        read_jsonl(job.input.prompts, Prompt),
+        [row for path in job.input.responses for row in read_jsonl(path, Response)],
+        [row for path in job.input.judgments for row in read_jsonl(path, Judgment)],
+        read_jsonl(job.input.elo, Elo),
+        templates.load(job.input.template, "judge"),
+        p.max_judgment_chars,
+        p.seed,
+    )
+    print(facts)
+    write_jsonl(job.output.pairs, rows)
+    write_json(job.output.stats, facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

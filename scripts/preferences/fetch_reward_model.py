@@ -1,0 +1,33 @@
+"""A reward model from the hub at a pinned revision."""
+
+from pathlib import Path
+
+from data.fetch_seed_model import from_hub
+from metarewarding.errors import UserError
+from metarewarding.jobs.job import elapsed, logged, provenance, versions, weights_sha256
+from metarewarding.records import write_json
+
+
+@logged
+def main(job):
+    repo, folder = job.params.repo, Path(job.output.weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"fetching {repo} at {job.params.revision}", flush=True)
+    origin = from_hub(repo, job.params.revision, folder)
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(f"scored_by: {repo} holds no safetensors weights. Convert it, and name its folder instead.")
+    write_json(
+        job.output.manifest,
+        {
+            "target": job.output.weights,
+            "origin": origin,
+            "weights_sha256": weights_sha256(folder),
+            "versions": versions("transformers", "huggingface-hub"),
+            "seconds": round(elapsed(), 1),
+            **provenance(),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,78 @@
+"""Elo scores of the judgments of each meta-judged response, from all verdicts of the iteration together."""
+
+import numpy as np
+
+from metarewarding import elo, meta_judging
+from metarewarding.jobs.job import logged
+from metarewarding.records import Judgment, MetaJudgment, iter_jsonl, unique_by, write_json, write_jsonl
+
+
+def elo_rows(judgments, meta_judgments, position_weights, l2):
+    """(Elo rows, facts) from the rows of all shards.
+
+    ``position_weights``: "iteration" (omega from the totals of all rows), "response" (from those of each
+    response) or "none" (0.5 each).
+    """
+    by_id = unique_by(judgments, "judgment_id", "judgments")
+    by_response: dict[str, list[dict]] = {}
+    for row in meta_judgments:
+        by_response.setdefault(row["response_id"], []).append(row)
+    omegas = meta_judging.position_weights(meta_judgments)
+    rows, everything = [], {}
+    for response_id, verdicts in by_response.items():
+        ids = list(dict.fromkeys(identity for row in verdicts for identity in (row["first"], row["second"])))
+        if position_weights == "response":
+            weights = meta_judging.position_weights(verdicts)
+        else:
+            weights = {"iteration": omegas, "none": (0.5, 0.5)}[position_weights]
+        everything[response_id] = (ids, meta_judging.battle_matrix(ids, verdicts, *weights))
+    # responses with the same number of judgments are fitted in one batch
+    for size in sorted({len(ids) for ids, _ in everything.values()}):
+        batch = [(response_id, *of) for response_id, of in everything.items() if len(of[0]) == size]
+        scores = elo.fit(np.stack([battles for _, _, battles in batch]), l2)
+        for (response_id, ids, _), of_response in zip(batch, scores, strict=True):
+            rows += [
+                {
+                    "prompt_id": by_id[judgment_id]["prompt_id"],
+                    "response_id": response_id,
+                    "judgment_id": judgment_id,
+                    "elo": float(score),
+                }
+                for judgment_id, score in zip(ids, of_response, strict=True)
+            ]
+    winners = [row["winner"] for row in meta_judgments]
+    facts = {
+        "responses": len(by_response),
+        "presentations": len(winners),
+        "first_wins": winners.count("first"),
+        "second_wins": winners.count("second"),
+        "unparsed": winners.count(None),
+        "omega1": omegas[0],
+        "omega2": omegas[1],
+    }
+    return sorted(rows, key=lambda row: row["judgment_id"]), facts
+
+
+def read_without_texts(paths, kind):
+    """The rows of all ``paths`` without their texts, which are most of their memory and not needed here."""
+    rows = []
+    for path in paths:
+        for row in iter_jsonl(path, kind):
+            del row["text"]
+            rows.append(row)
+    return rows
+
+
+@logged
+def main(job):
+    p = job.params
+    judgments = read_without_texts(job.input.judgments, Judgment)
+    meta_judgments = read_without_texts(job.input.meta_judgments, MetaJudgment)
+    rows, facts = elo_rows(judgments, meta_judgments, p.position_weights, p.elo_l2)
+    print(facts)
+    write_jsonl(job.output.elo, rows)
+    write_json(job.output.stats, facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,24 @@
+"""A reward model's score of each distinct response of one shard (section 3.5)."""
+
+from metarewarding.engines.engine import rewards, sampling
+from metarewarding.jobs.job import elapsed, host, logged
+from metarewarding.records import Prompt, Response, read_jsonl, write_json, write_jsonl
+
+
+@logged
+def main(job):
+    p = job.params
+    texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
+    responses = sampling.distinct(read_jsonl(job.input.responses, Response))
+    model = rewards.RewardModel(job.input.weights, p.max_model_len, p.dtype, p.batch_size)
+    rows, facts = rewards.score(model, texts, responses)
+    print(facts, flush=True)
+    if facts["too_long"]:
+        print(f"warning: {facts['too_long']} responses do not fit engine.max_model_len and have no score", flush=True)
+    write_jsonl(job.output.rewards, rows)
+    job_facts = {"rule": job.rule, "log": str(job.log[0]), "process_seconds": round(elapsed(), 1), "host": host()}
+    write_json(job.output.stats, facts | model.facts | job_facts)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

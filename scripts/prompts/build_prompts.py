@@ -1,0 +1,54 @@
+"""A pool of prompts: from a file, checked and without repeats, or from the rounds that wrote it."""
+
+from metarewarding.errors import UserError
+from metarewarding.jobs.job import logged
+from metarewarding.records import Prompt, read_jsonl, unique_by, write_jsonl
+
+
+def pool(path, earlier=()) -> list[dict]:
+    """The prompts of ``path``; a prompt whose text stood before, there or in ``earlier``, is left out.
+
+    An id that stood in the file before is an error.
+    """
+    rows = list(unique_by(read_jsonl(path, Prompt), "prompt_id", str(path)).values())
+    for row in rows:
+        if not row["text"].strip():
+            raise UserError(f"{path}: the prompt '{row['prompt_id']}' has no text.")
+        if "/" in row["prompt_id"] or " " in row["prompt_id"]:
+            raise UserError(
+                f"{path}: the prompt_id '{row['prompt_id']}' holds a slash or a space; ids of rows are built on it."
+            )
+    seen, kept = {row["text"].strip() for row in earlier}, []
+    for row in rows:
+        if row["text"].strip() not in seen:
+            seen.add(row["text"].strip())
+            kept.append(row)
+    return kept
+
+
+def generated(files, size) -> list[dict]:
+    """The first ``size`` of the prompts that the rounds accepted."""
+    rows = [row for file in files for row in read_jsonl(file, Prompt)]
+    if len(rows) < size:
+        raise UserError(
+            f"prompts.generation: {len(files)} rounds gave {len(rows)} prompts, and the pool needs {size} (size). "
+            "Raise prompts.generation.rounds, and the next run goes on from the rounds that are there, or lower "
+            "prompts.generation.size."
+        )
+    return rows[:size]
+
+
+@logged
+def main(job):
+    # prompts.source: generate has the rounds of a pool as its input, prompts.source: file the file
+    if "accepted" in job.input.keys():
+        rows = generated(job.input.accepted, job.params.size)
+    else:
+        earlier = [row for file in job.input.get("earlier", []) for row in read_jsonl(file, Prompt)]
+        rows = pool(job.input.prompts, earlier)
+    print(f"{len(rows)} distinct prompts", flush=True)
+    write_jsonl(job.output[0], [{"prompt_id": row["prompt_id"], "text": row["text"]} for row in rows])
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,26 @@
+"""The meta-judge: both orders of every pair of judgments of each prompt's most disputed response, for one shard."""
+
+from metarewarding import meta_judging, templates
+from metarewarding.engines.engine import open_engine, sampling
+from metarewarding.jobs.job import engine_facts, logged
+from metarewarding.records import Judgment, Prompt, Response, read_jsonl, write_json, write_jsonl
+
+
+@logged
+def main(job):
+    p = job.params
+    texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
+    responses = sampling.distinct(read_jsonl(job.input.responses, Response))
+    judgments = read_jsonl(job.input.judgments, Judgment)
+    template = templates.load(job.input.template, "meta_judge")
+    engine = open_engine(job.input.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
+    decoding = sampling.Decoding(p.temperature, p.top_p, p.max_tokens)
+    rows, facts = meta_judging.meta_judge(
+        engine, texts, responses, judgments, template, decoding, p.seed, p.strip_scores, p.orders
+    )
+    write_jsonl(job.output.meta_judgments, rows)
+    write_json(job.output.stats, engine_facts(engine, facts, job))
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

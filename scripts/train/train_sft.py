@@ -1,0 +1,47 @@
+"""Seed -> M0: supervised fine-tuning on EFT, loss on the judgments only (section 3.1, appendix A.3).
+
+By hand:
+    accelerate launch --config_file config/accelerate/cpu.yaml scripts/train/train_sft.py \\
+        --config config/trl/sft_laptop.yaml --model results/seed/weights --data results/data/eft/train.jsonl \\
+        --weights /tmp/m0 --stats /tmp/m0.json --manifest /tmp/m0.manifest.json --output_dir /tmp/m0.checkpoints \\
+        --batch_size 8 --stop_epoch 1 --token_limit 512 --learning_rate 1e-4 --num_train_epochs 1
+"""
+
+from metarewarding.errors import UserError
+from metarewarding.jobs.job import spoken_errors
+from metarewarding.records import SftExample, read_jsonl
+from metarewarding.training import common as training
+
+
+def main(run: training.RunArguments, args) -> None:
+    import trl.trainer.sft_trainer
+    from datasets import Dataset
+    from transformers import AutoTokenizer
+    from trl import SFTTrainer
+
+    training.configure(args, run)
+    training.pack_on_cpu(trl.trainer.sft_trainer, args)
+    args.completion_only_loss = True
+    tokenizer = AutoTokenizer.from_pretrained(run.model)
+    rows = [row for path in run.data for row in read_jsonl(path, SftExample)]
+    examples = training.inert_rows(rows, tokenizer, ("prompt", "completion"))
+    kept = training.within(examples, tokenizer, run.token_limit, "prompt", ("completion",))
+    facts = {"examples": len(rows), "too_long": len(rows) - len(kept), "trained_on": len(kept)}
+    print(facts, flush=True)
+    if not kept:
+        raise UserError(f"{', '.join(run.data)}: no example has at most {run.token_limit} tokens (sft.max_length).")
+    trainer = SFTTrainer(
+        model=run.model,
+        args=args,
+        train_dataset=Dataset.from_list(kept),
+        processing_class=tokenizer,
+        callbacks=[training.stop_after(run.stop_epoch)],
+    )
+    training.train(trainer, run, facts, lambda: training.loss_by_epoch(trainer.state.log_history))
+
+
+if __name__ == "__main__":
+    from trl import SFTConfig, TrlParser
+
+    with spoken_errors():
+        main(*TrlParser((training.RunArguments, training.auto_precision(SFTConfig))).parse_args_and_config())

@@ -1,0 +1,358 @@
+"""What the page says beside its figures: noise, warnings, settings that differ, the terminal's table; the summaries."""
+
+import copy
+import json
+
+import pytest
+import settings as config_settings
+import yaml
+from conftest import ROOT
+from differences import differences
+from jobs import job
+
+from metarewarding.reporting import alerts, metrics, page, paper, scoreboard, tables
+from report import summarise_iteration
+
+PAPER = ROOT / "config/paper.yaml"
+
+
+def resolved(name):
+    return config_settings.resolve(yaml.safe_load((ROOT / "config" / name).read_text()))
+
+
+def row(model, parent=None, **facts):
+    empty = dict.fromkeys(("training", "pairs", "elo", "bias", "summary", "arena", "manifest"))
+    agreement = {"parse_rate": 0.97, "agreement": 0.6, "spearman": 0.3, "pairs": 640, "ties": 0}
+    return {"model": model, "parent": parent, "agreement": agreement, "judged": {}} | empty | facts
+
+
+# -- the paper beside ours
+
+
+@pytest.mark.parametrize(
+    ("share", "n", "low", "high"), [(0.5, 100, 40.38, 59.62), (1.0, 3, 43.85, 100.0), (0.0, 10, 0.0, 27.75)]
+)
+def test_the_interval_of_a_share_is_wilsons(share, n, low, high):
+    assert paper.share_interval(share, n) == pytest.approx((low, high), abs=0.01)
+
+
+def test_a_difference_is_noise_when_both_intervals_explain_it():
+    printed = {"place": "Table 7", "benchmark": "judge_agreement", "metric": "agreement", "unit": "%", "model": "m0"}
+    printed |= {"value": 63.2, "ci_low": None, "ci_high": None, "source": "printed", "n": 640}
+    found = {"models": [row("m0")]}
+    near = paper.beside_the_paper(found, [printed])[0]
+    assert near["ours"] == 60
+    assert near["difference"] == pytest.approx(-3.2)
+    assert near["noise"] == pytest.approx(5.3, abs=0.1)  # 640 pairs on both sides, +-3.7 each
+    assert paper.verdict(near) == "within noise"
+    far = paper.beside_the_paper(found, [printed | {"value": 80.0}])[0]
+    assert paper.verdict(far) == "beyond noise"
+    assert "0 of 1 differences lie within noise. Farthest beyond it: agreement of m0, 20.00 below" in paper.sentence(
+        [far]
+    )
+    nothing = paper.beside_the_paper({"models": [row("seed")]}, [printed])[0]
+    assert nothing["ours"] is nothing["difference"] is None
+    assert paper.verdict(nothing) == ""
+
+
+def test_the_papers_intervals_are_of_as_many_pairs_as_its_percentages_imply():
+    printed = {
+        (row["model"], row["metric"]): row
+        for row in paper.targets(ROOT / "workflow/report/paper.csv")
+        if row["benchmark"] == "judge_vs_gpt4"
+    }
+    n = {key: row["n"] for key, row in printed.items()}
+    assert n["seed", "gpt4_chosen.agreement"] == 168
+    # 55.95 % and 56.49 % of 168: 87 right, 67 wrong and 14 ties; Meta-Rewarding 4: 78 right, 53 wrong, 37 ties
+    assert n["seed", "gpt4_chosen.agreement_without_ties"] == 87 + 67
+    assert n["meta-rewarding/m4", "gpt4_chosen.agreement_without_ties"] == 78 + 53
+    assert n["seed", "self_chosen.agreement"] == 366
+    assert n["meta-rewarding/m4", "self_chosen.agreement_without_ties"] == 181  # half of the pairs are ties
+    low, high = paper.paper_interval(printed["seed", "self_chosen.agreement"])
+    assert (high - low) / 2 == pytest.approx(5.06, abs=0.02)  # 1.96 sqrt(0.558 x 0.442 / 366)
+    of = {(row["benchmark"], row["metric"]): row["n"] for row in paper.targets(ROOT / "workflow/report/paper.csv")}
+    assert of["alpaca_eval", "lc_win_rate"] == 805
+    assert of["alpaca_eval", "avg_length"] is of["alpaca_eval", "categories.Science.win_rate"] is None
+
+
+def test_a_subset_stands_beside_nothing():
+    score = {"judge": "j", "judge_model": "J", "score": 50.0, "ci_low": 40, "ci_high": 60, "complete": False}
+    assert paper.ours(score, "arena_hard", "score") is None
+    assert paper.ours(score | {"complete": True}, "arena_hard", "score") == (50, 40, 60)
+
+
+def test_a_claim_says_when_ours_is_noise():
+    def agreement(share):
+        return {"agreement": share, "parse_rate": 1, "spearman": 0, "pairs": 640, "ties": 0}
+
+    def said(share):
+        found = {"models": [row("m0"), row("meta-rewarding/m2", agreement=agreement(share))]}
+        return paper.claims(found, paper.targets(ROOT / "workflow/report/paper.csv"))[0]["said"]
+
+    assert "noise" in said(0.62)
+    assert said(0.75) == "the same direction as the paper's"
+    assert said(0.40) == "not the paper's direction"
+
+
+# -- settings that differ
+
+
+def test_the_paper_differs_in_nothing_from_itself_and_the_laptop_in_much():
+    assert differences(resolved("paper.yaml"), PAPER) == []
+    differing = {key: (theirs, ours) for key, theirs, ours in differences(resolved("config.yaml"), PAPER)}
+    assert differing["prompts.per_iteration"][0] == "5000"
+    assert differing["model.package"][0] == "—"
+    assert differing["methods.meta-rewarding.iterations[0].held_out"] == ("0.0", "0.1")
+    assert not [key for key in differing if key.startswith(("gates", "engine.batch", "pathvars", "benchmarks.judges"))]
+
+
+def test_a_changed_iteration_is_named_and_another_method_is_not():
+    config = yaml.safe_load(PAPER.read_text())
+    config["methods"]["meta-rewarding"]["iterations"][2]["rho"] = 0.5
+    config["methods"]["other"] = copy.deepcopy(config["methods"]["self-rewarding"])
+    config["run"] = ["meta-rewarding", "other"]
+    found = differences(config_settings.resolve(config), PAPER)
+    assert found == [["methods.meta-rewarding.iterations[2].rho", "0.32", "0.5"]]
+
+
+# -- warnings
+
+
+def pairs(**changes):
+    actor = {"prompts": 5000, "pairs": 4000, "outcome": {"pair": 4000}, "distinct_responses": 1000}
+    actor |= {"truncated_responses": 10, "mean_length": 1900} | changes
+    return {"actor": actor, "judgments": {"parse_rate": changes.get("parse_rate", 0.97)}}
+
+
+def measured(which, n, accuracy):
+    entry = {"set": which, "kind": "actor", "pairs": n, "accuracy": accuracy, "epoch": 2}
+    entry |= {"chosen_logp": -100, "chosen_tokens": 500}
+    return {"epochs": [entry | {"epoch": 1, "accuracy": 0.9}, entry]}
+
+
+def degenerate(**changes):
+    return {"degeneration": {"responses": 35000, "repeated_8grams": 0.1, "empty": 0.0, "distinct_2": 0.4} | changes}
+
+
+def chosen_sides(*logps):
+    """Of texts of 500 tokens, before training and after each epoch."""
+    entry = {"set": "trained", "kind": "actor", "pairs": 100, "accuracy": 0.8, "chosen_tokens": 500}
+    return {"epochs": [entry | {"epoch": epoch, "chosen_logp": logp} for epoch, logp in enumerate(logps)]}
+
+
+@pytest.mark.parametrize(
+    ("facts", "title"),
+    [
+        ({"pairs": pairs(parse_rate=0.5)}, "Parse rate below"),
+        ({"summary": {"scores_given": {"4.0": 90, "3.0": 10}}}, "Scores have collapsed"),
+        ({"pairs": pairs(mean_length=2200)}, "Length grows"),
+        ({"bias": {"position_bias": 0.71, "pairs": 100}}, "Position bias"),
+        ({"pairs": pairs(pairs=900)}, "Few pairs"),
+        ({"pairs": pairs(truncated_responses=60)}, "More than 5 %"),
+        ({"training": measured("held_out", 100, 0.55)}, "Reward accuracy is not above chance on held-out"),
+        ({"training": measured("held_out", 10, 0.9)}, "Too few held-out pairs"),
+        ({"training": measured("trained", 100, 0.55)}, "Reward accuracy is not above chance on pairs that were tr"),
+        ({"summary": degenerate(repeated_8grams=0.21)}, "More than 20 % of the responses repeat"),
+        ({"summary": degenerate(empty=0.011)}, "More than 1 % of the responses are empty"),
+        ({"summary": degenerate(distinct_2=0.31)}, "Distinct-2 fell"),
+        ({"training": chosen_sides(-100, -140, -151)}, "The chosen side's log-probability falls"),
+    ],
+)
+def test_each_warning_comes_when_it_should(facts, title):
+    before = row("m/m1", "m0", pairs=pairs(), summary=degenerate())
+    found = alerts.alerts({"models": [row("m0"), before, row("m/m2", "m/m1", **facts)]})
+    assert [alert["title"].startswith(title) for alert in found] == [True]
+    assert "m/m2" in found[0]["cases"][0]
+
+
+def test_a_good_run_has_no_warning():
+    good = {"pairs": pairs(mean_length=2000), "summary": {"scores_given": {"4.0": 79, "3.0": 21}}}
+    good["summary"] |= degenerate(repeated_8grams=0.2, empty=0.01, distinct_2=0.33)
+    good |= {"bias": {"position_bias": 0.69, "pairs": 100}}
+    before = row("m/m1", "m0", pairs=pairs(), summary=degenerate())
+    for training in (measured("held_out", 100, 0.7), measured("trained", 200, 0.9)):  # or with none held out
+        epochs = training["epochs"] + chosen_sides(-100, -180, -149)["epochs"]
+        models = [row("m0"), before, row("m/m2", "m/m1", **good | {"training": {"epochs": epochs}})]
+        assert alerts.alerts({"models": models}) == []
+
+
+def test_a_slow_fall_of_distinct_2_is_told_against_the_first_iteration():
+    values = {"m/m1": ("m0", 0.40), "m/m2": ("m/m1", 0.36), "m/m3": ("m/m2", 0.31), "other/m1": ("m0", 0.40)}
+    rows = [row(model, parent, summary=degenerate(distinct_2=value)) for model, (parent, value) in values.items()]
+    (found,) = alerts.alerts({"models": [row("m0"), *rows]})
+    assert found["cases"] == ["m/m2: 0.310 in the responses for m/m3, 0.400 in the first"]
+
+
+# -- the terminal
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 120, 300])
+def test_the_scoreboard_fits_any_width(width):
+    arena = {"win_rate": 48.2, "ci_low": 40.0, "ci_high": 56.5, "mean_length": 210.0}
+    found = {"models": [row("seed", arena=arena), row("meta-rewarding/m1", "m0", arena=arena, pairs=pairs())]}
+    found["stages"] = {"train_dpo": {"jobs": 1, "seconds": 300}, "meta_judge": {"jobs": 2, "seconds": 100}}
+    found["alerts"] = [{"title": "Few pairs", "cases": ["meta-rewarding/m1: 8 actor pairs from 8 prompts"] * 4}]
+    text = scoreboard.render(found, "A note of several words. " * 5, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "\033" not in text
+    for needed in ("meta-rewarding/m1", "48.2", "4000/-", "75 %", "Few pairs", "A note"):
+        assert needed in text
+    assert "\033[1m" in scoreboard.render(found, None, width, colour=True)
+
+
+# -- small things of the page
+
+
+def test_what_is_said_is_text():
+    assert page.said("<b>&\r\0") == "&lt;b&gt;&amp;&#13;␀"
+    assert "</script" not in page.in_script("'</script>'")
+    assert page.json_in_script({"a": "</script><!--"}) == '{"a":"\\u003c/script>\\u003c!--"}'
+
+
+def test_methods_that_start_from_another_carry_its_chain():
+    models = [("seed", None), ("m0", None), ("a/m1", "m0"), ("a/m2", "a/m1"), ("b/m1", "a/m1")]
+    found = metrics.chains({"models": [{"model": model, "parent": parent} for model, parent in models]})
+    assert found == {"a": ["seed", "m0", "a/m1", "a/m2"], "b": ["seed", "m0", "a/m1", "b/m1"]}
+    assert metrics.chains({"models": [{"model": m, "parent": None} for m in ("seed", "m0")]}) == {"m0": ["seed", "m0"]}
+
+
+def test_prompts_to_look_into_are_cut_by_budget_and_never_inside():
+    prompts = [
+        {"prompt_id": str(i), "responses": [], "ranking": [], "verdicts": [], "text": "x" * 1000} for i in range(5)
+    ]
+    shown = page.to_look_into({"a/m1": prompts, "a/m2": prompts}, budget=5000)
+    assert [(len(of["prompts"]), of["left_out"]) for of in shown] == [(2, 3), (2, 3)]
+    assert len(page.to_look_into({"a/m1": prompts}, budget=1)[0]["prompts"]) == 1
+
+
+def test_both_orders_of_a_pair_stand_together():
+    def verdict(first, second, winner):
+        return {"first": first, "second": second, "winner": winner, "text": ""}
+
+    rows = [
+        verdict("b", "a", "second"),
+        verdict("a", "b", "first"),
+        verdict("a", "c", "first"),
+        verdict("c", "a", "first"),
+    ]
+    found = page.presentations({"ranking": ["a", "b", "c"], "verdicts": [*rows, verdict("b", "c", None)]})
+    assert [(pair["a"], pair["b"], pair["said"]) for pair in found] == [
+        ("a", "b", "a wins"),
+        ("a", "c", "flips with the order"),
+        ("b", "c", "no readable verdict"),
+    ]
+    assert [of and of["first"] for of in found[0]["orders"]] == ["a", "b"]
+
+
+def test_stages_join_what_was_planned():
+    found = {"stages": {"meta_judge": {"jobs": 1}}, "plan": {"rows": [{"stage": "meta_judge"}, {"stage": "train_dpo"}]}}
+    assert [(name, bool(is_), bool(plan)) for name, is_, plan in tables.stages(found)] == [
+        ("meta_judge", True, True),
+        ("train_dpo", False, True),
+    ]
+
+
+def test_a_stage_that_the_plan_alone_measured_is_among_the_stages(tmp_path):
+    def put(name, value):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps(value))
+        return [str(tmp_path / name)]
+
+    measured = {"jobs": 2, "seconds": 60.0, "gpu_hours": None, "requests": 9, "prompt_tokens": 50, "output_tokens": 5}
+    measured |= {"distinct_prompt_tokens": 30, "cost_usd": 1.5}
+    plan = {
+        "card": "H100",
+        "rows": [{"stage": "judge_mt_bench", "measured": measured}, {"stage": "x", "measured": None}],
+    }
+    manifest = {"model": "seed", "seconds": 7200, "host": {"gpus": ["H100", "H100"]}}
+    inputs = {"plan": put("plan.json", plan), "eft": put("eft.json", {}), "sampling": [], "judged": []}
+    inputs |= {"manifests": put("seed/manifest.json", manifest), "agreement": put("seed/benchmarks/a/score.json", {})}
+    found = metrics.collect(inputs, str(tmp_path), ["seed"], {})["stages"]
+    assert found["judge_mt_bench"]["cached_prompt_tokens"] == 20
+    assert found["fetch_seed_model"]["gpu_hours"] == 4
+    assert "x" not in found
+
+
+# -- the summary of an iteration
+
+
+def test_signs_of_degeneration_are_counted_by_response():
+    eight = "one two three four five six seven eight"
+    texts = {"p/r0": f"{eight} and {eight}", "p/r1": eight, "p/r2": " \n", "q/r0": "word " * 9, "q/r1": "a b a b"}
+    rows = [{"prompt_id": key[0], "response_id": key, "text": text} for key, text in texts.items()]
+    found = summarise_iteration.degenerate(iter(rows), {"q"})
+    assert found["responses"] == 5
+    assert found["repeated_8grams"] == 2 / 5  # p/r0, and the nine words of q/r0, which hold a run twice
+    assert found["empty"] == 1 / 5
+    # q: "word word" 8 times, "a b" twice, "b a" once
+    assert found["distinct_2"] == pytest.approx(3 / 11)
+    assert summarise_iteration.degenerate(iter(rows[2:3]), {"p"})["distinct_2"] is None
+    assert summarise_iteration.degenerate(iter([]), set()) is None
+
+
+def test_tiers_and_places_are_those_of_the_pairs():
+    scores = [{"response_id": str(i), "score": score} for i, score in enumerate([5.0, 4.0, 3.0, 1.0])]
+    assert [(of["place"], of["tier"]) for of in summarise_iteration.in_tiers(scores, 0.25)] == [
+        (1.0, "top"),
+        (0.75, "top"),
+        (0.5, "none"),
+        (0.0, "bottom"),
+    ]
+    assert summarise_iteration.in_tiers([{"response_id": "0", "score": 4.0}] * 3, 0.3) == []
+
+
+def test_a_summary_joins_by_id(tmp_path):
+    """Rows in any order, over two shards; the judge's and the actor's pairs among the prompt's texts."""
+
+    def put(name, *rows):
+        file = tmp_path / name
+        file.write_text("".join(json.dumps(of) + "\n" for of in rows))
+        return file
+
+    r0, r1 = ({"prompt_id": "p", "response_id": f"p/r{k}"} for k in (0, 1))
+    judgments = [
+        of
+        | {"judgment_id": f"{of['response_id']}/j{n}", "text": f"said {score}", "score": score, "finish_reason": "stop"}
+        for of, n, score in ((r1, 1, 4.0), (r0, 0, 2.0), (r1, 0, 5.0), (r0, 1, None))
+    ]
+    pair = {"prompt_id": "p", "prompt": [], "chosen": [], "rejected": [], "chosen_by": 1.0, "rejected_by": 0.0}
+    inputs = {
+        "prompts": put("prompts.jsonl", {"prompt_id": "p", "text": "Why?"}),
+        "responses": [
+            put("r1.jsonl", r1 | {"text": "long answer", "tokens": 2, "finish_reason": "stop"}),
+            put("r0.jsonl", r0 | {"text": "short", "tokens": 1, "finish_reason": "length"}),
+        ],
+        "judgments": [put("j0.jsonl", *judgments[:2]), put("j1.jsonl", *judgments[2:])],
+        "scores": put(
+            "scores.jsonl",
+            *(
+                of | {"score": score, "judgments": 1, "length": length, "finish_reason": "stop"}
+                for of, score, length in ((r0, 2.0, 5), (r1, 4.5, 11))
+            ),
+        ),
+        "elo": put("elo.jsonl", *(r1 | {"judgment_id": f"p/r1/j{n}", "elo": elo} for n, elo in ((1, -0.5), (0, 0.5)))),
+        "meta_judgments": [
+            put("m.jsonl", r1 | {"first": "p/r1/j1", "second": "p/r1/j0", "text": "B", "winner": "second"})
+        ],
+        "actor_pairs": put("a.jsonl", pair | {"kind": "actor", "chosen_id": "p/r1", "rejected_id": "p/r0"}),
+        "judge_pairs": put("b.jsonl", pair | {"kind": "judge", "chosen_id": "p/r1/j0", "rejected_id": "p/r1/j1"}),
+    }
+    outputs = {"summary": "summary.json", "look_inside": "look.json"}
+    summarise_iteration.main(job(tmp_path, inputs, outputs, {"rho": 0.1, "seed": 0}))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["scores_given"] == {"2.0": 1, "4.0": 1, "5.0": 1}
+    assert summary["lengths"]["n"] == 2
+    assert {(of["response_id"], of["role"], of["tier"], of["length"]) for of in summary["points"]} == {
+        ("p/r1", "chosen", "top", 11),
+        ("p/r0", "rejected", "bottom", 5),
+    }
+    assert summary["degeneration"] == {"responses": 2, "repeated_8grams": 0, "empty": 0, "distinct_2": 1}
+    assert sum(summary["elo"]["counts"]) == 2
+    assert summary["elo"]["range"]["p50"] == 1
+    looked = json.loads((tmp_path / "look.json").read_text())["prompts"][0]
+    best, worst = looked["responses"]
+    assert (best["text"], best["role"], best["score"]) == ("long answer", "chosen", 4.5)
+    assert {of["judgment_id"]: of["role"] for of in best["judgments"]} == {"p/r1/j1": "rejected", "p/r1/j0": "chosen"}
+    assert [of["score"] for of in worst["judgments"]] == [2.0, None]
+    assert (looked["meta_judged"], looked["ranking"]) == ("p/r1", ["p/r1/j0", "p/r1/j1"])
+    assert looked["verdicts"][0]["winner"] == "second"

@@ -1,0 +1,404 @@
+"""The config: every file of the project is accepted, and faults are named by their key."""
+
+import copy
+from pathlib import Path
+
+import document_config
+import pytest
+import settings
+import yaml
+from snakemake.utils import update_config
+
+ROOT = Path(__file__).parents[2]
+COMPLETE = ("paper.yaml", "smoke.yaml")  # laid over config.yaml
+
+
+def load(name="config.yaml"):
+    return yaml.safe_load((ROOT / "config" / name).read_text())
+
+
+@pytest.fixture(autouse=True)
+def in_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def laid_over(*names):
+    """The config that Snakemake makes of config.yaml with these files over it."""
+    config = load()
+    for name in names:
+        update_config(config, load(name))
+    return config
+
+
+OVERLAYS = ["ablations.yaml", *(f"studies/{path.name}" for path in (ROOT / "config/studies").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(), ("smoke.yaml",), ("paper.yaml",), *(("paper.yaml", name) for name in sorted(OVERLAYS))],
+    ids=lambda names: "+".join(names) or "config.yaml",
+)
+def test_config_files_of_the_project_are_accepted(names):
+    settings.resolve(laid_over(*names))
+
+
+def test_every_study_has_a_root_of_its_own():
+    roots = [load(name)["pathvars"]["results"] for name in OVERLAYS if name.startswith("studies/")]
+    assert len(roots) >= 4
+    assert len({"results", "results/smoke", *roots}) == len(roots) + 2
+
+
+def test_the_laptops_keys_do_not_reach_the_paper():
+    laid = settings.resolve(laid_over("paper.yaml"))
+    del laid["benchmarks"]["judges"]["local"]  # a name that the paper's benchmarks do not use
+    assert laid == settings.resolve(load("paper.yaml"))
+
+
+def test_the_papers_values_are_the_schemas_defaults():
+    """Where the schema has a default, it is the paper's value, and paper.yaml writes the same."""
+    paper, different = load("paper.yaml"), []
+    for path in key_paths(settings.schema()):
+        rule, value = settings.schema(), paper
+        for key in path:
+            rule, value = rule["properties"][key], value.get(key) if path != ("pathvars",) else {}
+            if "$ref" in rule:
+                rule = settings.schema()["$defs"][rule["$ref"].rsplit("/", 1)[1]]
+        if "default" in rule and rule["default"] != value and path[0] != "gates" and path[-1] != "judges":
+            different.append((".".join(path), rule["default"], value))
+    assert different == [
+        (
+            "eft.trees_sha256",
+            None,
+            "2a9a8fd343e9b28e04a895a669d3253f82d93e9c174d440199ae19d5fafbdff7",
+        ),
+        ("benchmarks.run", [], ["alpaca_eval", "arena_hard", "mt_bench", "judge_vs_gpt4"]),
+        ("benchmarks.arena_laptop.judgments", 3, 11),
+    ]
+
+
+def test_the_paper_is_the_protocol():
+    """Sections 1 to 6 of the protocol, number by number."""
+    paper = settings.resolve(laid_over("paper.yaml"))
+    assert paper["model"]["repo"] == "meta-llama/Meta-Llama-3-8B-Instruct"
+    sft = {"learning_rate": 5e-8, "batch_size": 32, "schedule_epochs": 10, "stop_epoch": 5, "max_length": 4096}
+    assert paper["sft"].items() >= sft.items()
+    eft = {"ift_prompts": 3200, "exclude_ift_prompts": False, "eval_prompts": 190, "eval_ids": None}
+    eft |= {"acceptance": "strict", "train_examples": 1630, "judgments": 11}
+    assert paper["eft"].items() >= eft.items()
+    assert paper["benchmarks"]["judge_vs_gpt4"]["prompts"] == 375
+    assert paper["eft"]["annotator"] == "seed"
+    prompts, generation = paper["prompts"], paper["prompts"]["generation"]
+    assert (prompts["source"], prompts["per_iteration"], generation["size"]) == ("generate", 5000, 20000)
+    assert (generation["demonstrations"], generation["generated_demonstrations"]) == (6, 2)
+    assert (generation["temperature"], generation["top_p"], generation["max_rouge_l"]) == (0.6, 0.9, 0.7)
+    sampling = paper["sampling"]
+    for stage, n, tokens in (("responses", 7, 2048), ("judgments", 11, 768), ("meta_judgments", None, 1024)):
+        asked = sampling[stage]
+        assert (asked.get("n"), asked["temperature"], asked["top_p"], asked["max_tokens"]) == (n, 0.8, 0.95, tokens)
+    assert sampling["meta_judgments"] | {"strip_scores": False, "orders": "both"} == sampling["meta_judgments"]
+    assert sampling["judgments"]["max_score"] == 5
+    assert sampling["system_prompt"] is None
+    keys = ("train_on", "rho", "stop_epoch", "max_chosen_chars", "max_judgment_chars")
+    rows = {
+        "meta-rewarding": [
+            (["actor", "judge"], 0, 6, 2500, 1100),
+            (["actor", "judge"], 0.32, 4, None, 1000),
+            (["actor"], 0.32, 2, None, None),
+            (["actor"], 0.4, 2, None, None),
+        ],
+        "self-rewarding": [
+            (["actor"], 0, 5, 2500, None),
+            (["actor"], 0, 1, None, None),
+            (["actor"], 0, 2, None, None),
+            (["actor"], 0.1, 2, None, None),
+        ],
+    }
+    dpo = {"learning_rate": 5e-6, "beta": 0.1, "batch_size": 32, "schedule_epochs": 10, "max_length": 4096}
+    dpo |= {"held_out": 0}
+    ours = {"position_weights": "iteration", "elo_l2": 1e-3, "truncated_may_be_chosen": False, "judge_pair_cap": None}
+    assert paper["run"] == list(rows) == list(paper["methods"])
+    for method, expected in rows.items():
+        rounds = settings.iterations(paper, method)
+        assert [tuple(own[key] for key in keys) for own in rounds] == expected
+        for own in rounds:
+            assert own.items() >= (dpo | ours | {"k": None, "n": None}).items()
+        assert paper["methods"][method]["starts_from"] == "m0"
+
+
+def test_the_ablations_hold_table_4_and_the_sweeps():
+    ablations = settings.resolve(laid_over("paper.yaml", "ablations.yaml"))
+    assert set(ablations["run"]) == set(ablations["methods"])
+
+    def fourth(start):
+        """{(rho, filter)} of the methods that are one actor-only round from ``start``."""
+        return {
+            (own["rho"], own["max_chosen_chars"])
+            for name, method in ablations["methods"].items()
+            if method["starts_from"] == start
+            for own in settings.iterations(ablations, name)[:1]
+            if own["train_on"] == ["actor"] and own["stop_epoch"] == 2
+        }
+
+    meta = fourth("meta-rewarding/m3") | {(settings.iterations(ablations, "meta-rewarding")[3]["rho"], None)}
+    own = fourth("self-rewarding/m3") | {(settings.iterations(ablations, "self-rewarding")[3]["rho"], None)}
+    grid = {(rho, None) for rho in (0, 0.1, 0.3, 0.35, 0.4)}
+    assert meta == grid
+    assert own == grid | {(0, 2500)}
+    assert settings.depth(ablations, "six-iterations/m2") == 6
+    assert [settings.slice_place(ablations, t) for t in (1, 4, 5, 6)] == [(1, 1), (1, 4), (2, 1), (2, 2)]
+    for name in ("self-k2", "self-k4", "self-n1", "self-n3", "self-n5"):
+        assert settings.models(ablations, [name]) == ["seed", "m0", f"{name}/m1"]  # only M0's samples
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("hf://owner/name@abc", {"repo": "owner/name", "revision": "abc", "file": None}),
+        ("hf://datasets/owner/name@abc/in/it.gz", {"repo": "owner/name", "revision": "abc", "file": "in/it.gz"}),
+        ("hf://owner/name", None),
+        ("config/trees.jsonl", None),
+    ],
+)
+def test_places_on_the_hub(place, found):
+    assert settings.on_hub(place) == found
+
+
+def test_other_models_are_those_that_are_not_the_seed():
+    config = laid_over("paper.yaml")
+    assert settings.other_models(settings.resolve(config)) == {}
+    config["eft"]["annotator"] = "hf://owner/name@abc"
+    config["prompts"]["generation"]["model"] = "config"
+    assert settings.other_models(settings.resolve(config)) == {
+        "annotator": {"source": "hub", "repo": "owner/name", "revision": "abc"},
+        "generator": {"source": "path", "path": "config"},
+    }
+
+
+def test_a_second_file_of_prompts_leaves_the_slices_of_the_first(tmp_path):
+    for name, lines in (("a", 7), ("b", 9)):
+        (tmp_path / name).write_text("{}\n" * lines)
+    config = load("smoke.yaml")
+    config["prompts"] |= {"path": [str(tmp_path / "a"), str(tmp_path / "b")], "per_iteration": 3}
+    resolved = settings.resolve(config)
+    assert settings.pool_sizes(resolved) == [7, 9]
+    assert [settings.slice_place(resolved, t) for t in range(1, 7)] == [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (2, 4)]
+
+
+def key_paths(rule, path=()):
+    """Every key that the schema knows, as a path; of `methods` only the key itself, and `model` by its source."""
+    for key, of_key in rule.get("properties", {}).items():
+        if key in ("methods", "model", "pathvars", "judges", "files"):
+            yield (*path, key)
+        elif of_key.get("type") == "object":
+            yield from key_paths(of_key, (*path, key))
+        else:
+            yield (*path, key)
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_complete_configs_set_every_key_themselves(name):
+    """Snakemake lays --configfile over config/config.yaml: a key left out would take the laptop's value."""
+    config = load(name)
+    missing = []
+    for path in key_paths(settings.schema()):
+        value = config
+        for key in path:
+            if key not in value and path != ("pathvars",):
+                missing.append(".".join(path))
+                break
+            value = value.get(key, {})
+    assert not missing
+
+
+def test_every_key_has_a_type_a_description_and_a_default_or_is_required():
+    def check(rule, path, required):
+        assert "description" in rule, path
+        assert "type" in rule or "enum" in rule or "$ref" in rule, path
+        for key, of_key in rule.get("properties", {}).items():
+            if path not in ("model",) and not path.startswith("methods"):
+                assert "default" in of_key or "$ref" in of_key or key in rule.get("required", ()), f"{path}.{key}"
+            if "$ref" not in of_key:
+                check(of_key, f"{path}.{key}".lstrip("."), rule.get("required", ()))
+
+    check(settings.schema(), "", ())
+
+
+def faults(change, name="config.yaml"):
+    config = copy.deepcopy(load(name))
+    change(config)
+    with pytest.raises(settings.ConfigError) as error:
+        settings.resolve(config)
+    return str(error.value)
+
+
+def put(path, value):
+    def change(config):
+        *folders, last = path.split(".")
+        for key in folders:
+            config = config[int(key) if key.isdigit() else key]
+        config[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("sampling.responses.temprature", 1.0, "sampling.responses.temprature: no such key"),
+        ("sampeling", {}, "sampeling: no such key"),
+        ("sampling.responses.temperature", -1, "sampling.responses.temperature: -1 is less than the minimum"),
+        ("sampling.responses.top_p", 0, "sampling.responses.top_p"),
+        ("sampling.responses.n", "four", "sampling.responses.n: 'four' is not of type 'integer'"),
+        ("dpo.learning_rate", "5e-6", "dpo.learning_rate"),
+        ("methods.meta-rewarding.iterations.1.rho", 1.2, "methods.meta-rewarding.iterations[1].rho: 1.2"),
+        ("methods.meta-rewarding.iterations.0.temperature", 1, "iterations[0].temperature: no such key"),
+        (
+            "methods.meta-rewarding.iterations.0.train_on",
+            ["critic"],
+            "methods.meta-rewarding.iterations[0].train_on[0]",
+        ),
+        ("methods.meta-rewarding.iterations.0.k", 2, "methods.meta-rewarding.iterations[0]: pairs.k and pairs.n"),
+        ("methods.self-rewarding.n", 4, "n: 4 is more than sampling.judgments.n 3"),
+        ("methods.self-rewarding.starts_from", "meta-rewarding/m9", "there is no model meta-rewarding/m9"),
+        ("methods.self-rewarding.starts_from", "self-rewarding/m1", "itself starts from self-rewarding"),
+        ("methods.self-rewarding.stop_epoch", 3, "stop_epoch: 3 lies after schedule_epochs 1"),
+        ("run", ["self-rewardign"], "'self-rewardign' is no method"),
+        ("run", [], "run"),
+        ("engine.name", "sglang", "engine.name: 'sglang' is not one of"),
+        ("eft.trees", "config/laptop/tree.jsonl", "eft.trees: the file config/laptop/tree.jsonl does not exist"),
+        ("prompts.per_iteration", 30, "need 120 prompts, and config/laptop/prompts.jsonl has 72"),
+        ("sampling.shards", 11, "sampling.shards"),
+        ("model", {"source": "hub", "repo": "a/b"}, "model.revision: missing"),
+        ("eft.eval_ids", "nowhere.txt", "eft.eval_ids: the file nowhere.txt does not exist"),
+        ("eft.acceptance", "lax", "eft.acceptance: 'lax' is not one of"),
+        ("eft.annotator", "nowhere", "eft.annotator: 'nowhere' is neither seed, a folder"),
+        ("eft.annotator", "hf://owner/name", "eft.annotator: hf://owner/name is not of the form"),
+        ("eft.trees", "hf://OpenAssistant/oasst1", "eft.trees: hf://OpenAssistant/oasst1 is not of the form"),
+        ("eft.trees", "hf://datasets/a/b@c/d.jsonl", "written needs judgments in the trees"),
+        ("prompts.generation.model", "written", "prompts.generation.model: 'written' is neither"),
+        ("templates.rubric", "nowhere.txt", "templates.rubric: the file nowhere.txt does not exist"),
+        ("templates.judge", "config/prompts/judge.txt", "includes {rubric}. Set templates.rubric"),
+        ("prompts.path", None, "prompts.path: missing"),
+        ("prompts.path", [], "prompts.path"),
+        ("benchmarks.run", ["alpaca_evil"], "benchmarks.run[0]: 'alpaca_evil' is not one of"),
+        ("benchmarks.judges.local.base_url", "http://x/v1", "judges.local: give either base_url"),
+        ("benchmarks.judges.local.weights", "nowhere", "judges.local.weights: 'nowhere' is neither seed, m0"),
+        ("benchmarks.judges.local.api_key", "sk-1", "benchmarks.judges.local.api_key: no such key"),
+        ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "benchmarks.calibration.alpaca_eval: nowhere holds no"),
+        ("dpo.learning_rate", float("nan"), "dpo.learning_rate: nan is no number"),
+        ("pairs.rho", float("inf"), "pairs.rho: inf is no number"),
+        ("methods", {1: {"iterations": []}}, "config: methods: the key 1 is no text"),
+        ("benchmarks.alpaca_eval.categories", "nowhere.json", "benchmarks.alpaca_eval.categories: the file nowhere"),
+        (
+            "benchmarks.alpaca_eval",
+            {"categories": "judge", "category_template": "x"},
+            "category_template: the file x does",
+        ),
+        ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "judges.local.base_url: not of the form"),
+        ("benchmarks.files", {"mt_bench": "x"}, "benchmarks.files.mt_bench: no such source"),
+        ("benchmarks.files", {"mt_bench_questions": "x"}, "benchmarks.files.mt_bench_questions: the file x does not"),
+    ],
+)
+def test_a_fault_is_named_by_its_key(path, value, said):
+    assert said in faults(put(path, value))
+
+
+@pytest.mark.parametrize("key", ["model", "eft", "methods", "run"])
+def test_a_missing_key_is_named(key):
+    assert f"{key}: missing" in faults(lambda config: config.pop(key))
+
+
+def test_a_number_that_yaml_reads_as_text_is_explained():
+    assert "5.0e-6" in faults(put("dpo.learning_rate", "5e-6"))
+
+
+@pytest.mark.parametrize(("key", "value"), [("key_env", "sk-secret"), ("base_url", "http://me:secret@host/v1")])
+def test_a_secret_that_stands_in_the_config_by_mistake_is_not_repeated(key, value):
+    said = faults(put(f"benchmarks.judges.local.{key}", value))
+    assert f"judges.local.{key}" in said
+    assert "secret" not in said
+
+
+def test_a_benchmark_whose_judge_is_not_there_is_named():
+    def change(config):
+        config["benchmarks"] |= {"run": ["mt_bench"], "judges": {}}
+
+    assert "benchmarks.mt_bench.judge: 'local' is not under benchmarks.judges (there: none)" in faults(change)
+
+
+@pytest.mark.parametrize(
+    ("accelerate", "gpus", "said"),
+    [
+        (
+            "fsdp_8gpu.yaml",
+            1,
+            "starts 8 processes (distributed_type FSDP), one on each GPU, and resources.train.gpu is 1",
+        ),
+        ("fsdp_8gpu.yaml", 4, "resources.train.gpu is 4: set that to 8"),
+        ("fsdp_8gpu.yaml", 0, "resources.train.gpu is 0"),
+        ("gpu.yaml", 8, "trains on one GPU (distributed_type NO), and resources.train.gpu is 8"),
+        ("cpu.yaml", 2, "trains on one GPU (distributed_type NO), and resources.train.gpu is 2"),
+        ("../trl/dpo.yaml", 1, "is no accelerate configuration"),
+        ("fsdp_8gpu.yaml", 8, None),
+        ("gpu.yaml", 1, None),
+        ("cpu.yaml", 0, None),
+        ("cpu.yaml", 1, None),
+    ],
+)
+@pytest.mark.parametrize("where", ["sft", "dpo", "methods.meta-rewarding.iterations.1"])
+def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, said, where):
+    config = load()
+    config["resources"]["train"]["gpu"] = gpus
+    fitting = "fsdp_8gpu.yaml" if gpus == 8 else "gpu.yaml" if accelerate == "cpu.yaml" else "cpu.yaml"
+    for section in ("sft", "dpo"):
+        config[section]["accelerate"] = f"config/accelerate/{fitting}"
+    put(f"{where}.accelerate", f"config/accelerate/{accelerate}")(config)
+    if said is None:
+        settings.resolve(config)
+        return
+    with pytest.raises(settings.ConfigError) as error:
+        settings.resolve(config)
+    assert said in str(error.value)
+    assert f"config: {where}.accelerate".replace(".1.", "[1].") in str(error.value)
+
+
+def test_all_faults_are_told_at_once():
+    def change(config):
+        config["engine"]["nam"] = "vllm"
+        config["sampling"]["seed"] = -1
+
+    said = faults(change)
+    assert "engine.nam" in said
+    assert "sampling.seed" in said
+
+
+def test_an_iteration_falls_back_to_its_method_then_to_pairs_and_dpo():
+    config = load()
+    config["methods"]["self-rewarding"]["beta"] = 0.5
+    rounds = settings.iterations(settings.resolve(config), "self-rewarding")
+    assert [r["beta"] for r in rounds] == [0.5] * 4
+    assert [r["rho"] for r in rounds] == [0.0, 0.0, 0.0, 0.1]
+    assert rounds[1]["max_chosen_chars"] is None
+    assert rounds[0]["learning_rate"] == 5e-6
+
+
+def test_depth_and_models_follow_starts_from():
+    config = load()
+    config["methods"]["longer"] = {"starts_from": "meta-rewarding/m3", "iterations": [{"train_on": ["actor"]}] * 2}
+    resolved = settings.resolve(config)
+    assert settings.parent(resolved, "longer", 1) == "meta-rewarding/m3"
+    assert settings.depth(resolved, "longer/m2") == 5
+    assert settings.models(resolved, ["longer"]) == [
+        "seed",
+        "m0",
+        *(f"meta-rewarding/m{t}" for t in (1, 2, 3)),
+        "longer/m1",
+        "longer/m2",
+    ]
+
+
+def test_the_list_of_all_keys_is_that_of_the_schema():
+    text = document_config.README.read_text(encoding="utf-8")
+    assert document_config.written(text) == text, "run: envs/run python workflow/document_config.py"
+    for key in ("sampling.judgments.n", "benchmarks.judges.<name>.max_cost", "methods.<name>.iterations[].train_on"):
+        assert f"`{key}`" in text

@@ -1,0 +1,48 @@
+"""How long a run is said to take."""
+
+from pathlib import Path
+
+import estimate
+import plan
+import pytest
+import settings
+from conftest import ROOT
+
+from metarewarding.engines.precision import resolve_dtype
+
+
+@pytest.fixture(scope="module")
+def laptop():
+    resolved = settings.resolve(settings.load([]))
+    return plan.plan(resolved), resolved
+
+
+def finish(root, files):
+    for name in files:
+        path = Path(root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+
+
+def test_a_faster_machine_and_a_half_finished_run_take_less(laptop, tmp_path):
+    found, resolved = laptop
+    parameters = resolved["plan"]["parameters"]
+    whole = estimate.seconds(found, tmp_path, 1e11, parameters)
+    assert 600 < whole < 2400  # two cores with AVX2 alone; README says at most 25 minutes
+    assert estimate.seconds(found, tmp_path, 6e11, parameters) < 0.7 * whole
+    finish(tmp_path, next(row["files"] for row in found["rows"] if row["stage"] == "train_dpo"))
+    assert estimate.seconds(found, tmp_path, 1e11, parameters) < whole
+    finish(tmp_path, [name for row in found["rows"] for name in row["files"]] + ["report/index.html"])
+    assert estimate.seconds(found, tmp_path, 1e11, parameters) == 0
+
+
+def test_the_rate_is_measured_in_the_type_that_this_machine_uses():
+    dtype, rate = estimate.matrix_rate(ROOT / "scripts")
+    assert dtype == resolve_dtype("auto", gpu=False)
+    assert 1e9 < rate < 1e14
+
+
+def test_a_run_on_gpus_is_told_by_its_plan():
+    resolved = settings.resolve(settings.load(["config/paper.yaml"]))
+    found = plan.plan(resolved)
+    assert f"{found['totals']['gpu_hours']:,.1f} GPU hours" in estimate.line(found, resolved, ROOT / "scripts")

@@ -1,0 +1,154 @@
+"""The plan: the protocol's volumes, its arithmetic, and planned beside measured."""
+
+import json
+import subprocess
+import sys
+from math import comb
+
+import pytest
+import yaml
+from conftest import ROOT
+from plan import CARDS, ENGINE_START, TRAINING, plan, shown
+from settings import load, resolve
+
+from metarewarding.reporting.measured import measure
+
+
+@pytest.fixture(autouse=True)
+def in_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def settings(*names, **changes):
+    config = load([f"config/{name}" for name in names])
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        (config[section] if name else config).update({name: value} if name else {key: value})
+    return resolve(config)
+
+
+def rows(found) -> dict:
+    return {row["stage"]: row for row in found["rows"]}
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return rows(plan(resolve(load([str(ROOT / "config/paper.yaml")]))))
+
+
+def test_the_protocols_volumes(paper):
+    """5,000 prompts x 7 responses x 11 judgments, and both orders of the pairs of 11: a model, of those sampled."""
+    models = 1 + 3 + 3  # M0 once for both methods
+    assert paper["sample_and_judge"]["completions"] == models * (35_000 + 385_000)
+    assert paper["meta_judge"]["completions"] == 2 * 2 * comb(11, 2) * 5_000 == 2 * 550_000
+    assert paper["train_dpo"]["examples"] == (2 * 10_000 + 2 * 5_000) + 4 * 5_000  # bounds of section 6
+
+
+def test_what_is_judged_for_eft_follows_from_the_counts(paper):
+    """Of 3,664 ranked prompts 375 are set aside; 3.3 replies each."""
+    assert paper["annotate_eft"]["requests"] == round((3664 - 375) * 3.3) == 10854
+    assert paper["annotate_eft"]["completions"] == 11 * 10854
+    assert paper["train_sft"]["examples"] == 1630
+    excluded = rows(plan(settings("paper.yaml", eft__exclude_ift_prompts=True)))
+    assert excluded["annotate_eft"]["requests"] == round((3664 - 375 - 3200) * 3.3)
+    everything = rows(plan(settings("paper.yaml", eft__train_examples=None)))
+    assert everything["train_sft"]["examples"] == 10854  # at most
+
+
+def test_the_prompts_of_table_3(paper):
+    assert paper["answer_held_out"]["requests"] == 375
+    assert paper["compare_fixed_responses"]["requests"] == 2 * 375
+    assert paper["compare_best_and_worst"]["requests"] == 10 * 2 * 375
+
+
+def test_jobs_are_those_that_snakemake_counts(paper):
+    assert [paper[name]["jobs"] for name in ("sample_and_judge", "meta_judge")] == [224, 64]
+    assert (paper["train_sft"]["jobs"], paper["train_dpo"]["jobs"], paper["generate_prompts"]["jobs"]) == (1, 8, 80)
+    assert paper["evaluate_model"]["jobs"] == paper["judge_arena_hard"]["jobs"] == 10
+
+
+def test_an_ablation_adds_what_it_does_not_share(paper):
+    one = rows(plan(settings("paper.yaml", "ablations.yaml", run=["meta-rewarding", "self-rewarding", "meta-rho-0"])))
+    assert one["sample_and_judge"]["completions"] == paper["sample_and_judge"]["completions"]
+    assert one["train_dpo"]["jobs"] == 9
+
+
+def test_shared_prefixes_are_counted_once(paper):
+    meta = paper["meta_judge"]
+    # the house measured that neighbours share 75 % of what a meta-judge reads
+    assert 0.7 < 1 - meta["distinct_prompt_tokens"] / meta["prompt_tokens"] < 0.9
+    assert paper["answer_held_out"]["prompt_tokens"] == 7 * paper["answer_held_out"]["distinct_prompt_tokens"]
+
+
+def test_hours_of_a_training_by_hand(paper):
+    row = paper["train_sft"]
+    assert row["gpu_hours"] == pytest.approx(8 * 8.03e9 * row["prompt_tokens"] / (TRAINING * 989e12) / 3600, abs=1e-3)
+    assert row["most_disk_gb"] == pytest.approx(2 * 16 * 8.03)
+
+
+@pytest.mark.parametrize("stage", ["sample_and_judge", "meta_judge", "train_dpo"])
+def test_a_better_card_takes_fewer_hours(stage):
+    hours = [rows(plan(settings("paper.yaml"), card))[stage]["gpu_hours"] for card in CARDS]
+    assert hours == sorted(hours, reverse=True)
+    assert hours[0] > hours[1] > 1
+
+
+def test_every_engine_start_counts():
+    few, many = (rows(plan(settings("paper.yaml", sampling__shards=n)))["meta_judge"]["gpu_hours"] for n in (1, 101))
+    assert many - few == pytest.approx(2 * 100 * ENGINE_START / 3600, abs=2e-3)
+
+
+def test_the_judges_fees(paper):
+    row = paper["judge_mt_bench"]
+    assert row["cost_usd"] == pytest.approx((row["prompt_tokens"] * 30 + row["output_tokens"] * 60) / 1e6, abs=0.01)
+    assert row["requests"] == 10 * 160
+    assert paper["sample_and_judge"]["cost_usd"] is None
+
+
+def test_the_labels_of_figure_4_are_paid_for_once(paper):
+    row = paper["label_alpaca_eval"]
+    assert (row["jobs"], row["requests"]) == (1, 805)
+    assert row["cost_usd"] == pytest.approx((row["prompt_tokens"] * 10 + row["output_tokens"] * 30) / 1e6, abs=0.01)
+    assert 1 < row["cost_usd"] < 5
+    assert "label_alpaca_eval" not in rows(plan(settings("paper.yaml", benchmarks__run=["arena_hard"])))
+
+
+def test_without_gpus_there_are_no_hours():
+    found = plan(settings())
+    assert found["totals"]["gpu_hours"] is None
+    assert found["totals"]["jobs"] == sum(row["jobs"] for row in found["rows"])
+
+
+def test_planned_beside_measured(tmp_path):
+    found = plan(settings("smoke.yaml", sampling__shards=2))
+    facts = {"requests": 3, "completions": 12, "prompt_tokens": 90, "cached_prompt_tokens": 60, "output_tokens": 40}
+    facts |= {"process_seconds": 900, "host": {"gpus": ["a", "a"]}}
+    for stage in ("responses", "judgments"):  # of one job a shard
+        (tmp_path / "m0" / stage).mkdir(parents=True)
+        for shard in (0, 1):
+            of_job = facts | {"log": f"logs/sample_and_judge/m0/{shard}.log"}
+            (tmp_path / f"m0/{stage}/{shard}.stats.json").write_text(json.dumps(of_job))
+    (tmp_path / "m0/manifest.json").write_text(json.dumps({"seconds": 60, "tokens": 7, "host": {"gpus": []}}))
+    measured = {stage: row["measured"] for stage, row in rows(measure(found, tmp_path)).items()}
+    took = measured["sample_and_judge"]
+    assert (took["jobs"], took["requests"], took["completions"], took["output_tokens"]) == (2, 12, 48, 160)
+    assert (took["prompt_tokens"], took["distinct_prompt_tokens"], took["gpu_hours"]) == (360, 120, 2)
+    assert (measured["train_sft"]["prompt_tokens"], measured["train_sft"]["gpu_hours"]) == (7, None)
+    assert measured["meta_judge"] is None
+    assert shown(measure(found, tmp_path)).count("  measured") == 2 + 1  # and together
+
+
+def test_the_command_loads_no_model_and_says_what_is_wrong(tmp_path):
+    watch = "import runpy, sys; sys.argv[0] = 'plan.py'; runpy.run_path('workflow/plan.py', run_name='__main__')"
+    watch += "; assert not {'torch', 'transformers', 'vllm'} & set(sys.modules)"
+    words = [sys.executable, "-c", watch, "--configfile", "config/paper.yaml", "--card", "A100-80", "--json"]
+    run = subprocess.run(words, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["card"] == "A100-80"
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump({"run": ["nothing"]}))
+    run = subprocess.run(
+        [sys.executable, "workflow/plan.py", "--configfile", tmp_path / "bad.yaml"], capture_output=True, text=True
+    )
+    assert run.returncode != 0
+    assert "config: run: 'nothing' is no method" in run.stderr
+    assert "Traceback" not in run.stderr
