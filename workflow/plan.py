@@ -18,7 +18,7 @@ import yaml
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 import settings as config_settings  # noqa: E402
 
-from metarewarding import templates
+from metarewarding import templates  # noqa: E402
 from metarewarding.reporting.measured import measure  # noqa: E402
 
 # Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM).

@@ -1,6 +1,7 @@
 """The seed's responses to the prompts of table 3, sampled as in the loop (section 3.4)."""
 
-from metarewarding.engines.engine import open_engine, sampling
+from metarewarding.engines import sampling
+from metarewarding.engines.engine import open_engine
 from metarewarding.jobs.job import engine_facts, logged
 from metarewarding.records import Prompt, read_jsonl, write_json, write_jsonl
 

@@ -5,7 +5,8 @@ It answers the questions of every configured benchmark, judges people's ranked r
 """
 
 from metarewarding import judging, templates
-from metarewarding.engines.engine import open_engine, sampling
+from metarewarding.engines import sampling
+from metarewarding.engines.engine import open_engine
 from metarewarding.errors import UserError
 from metarewarding.evaluation import benchmark_files
 from metarewarding.jobs.job import engine_facts, logged

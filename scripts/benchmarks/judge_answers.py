@@ -1,7 +1,8 @@
 """M0 judges a model's answers to the arena's prompts, n judgments an answer."""
 
 from metarewarding import judging, templates
-from metarewarding.engines.engine import open_engine, sampling
+from metarewarding.engines import sampling
+from metarewarding.engines.engine import open_engine
 from metarewarding.jobs.job import engine_facts, logged
 from metarewarding.records import Prompt, Response, read_jsonl, write_json, write_jsonl
 

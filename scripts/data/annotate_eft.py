@@ -1,7 +1,8 @@
 """The EFT annotator: n judgments of each ranked reply of one shard, asked as the judge is asked in the loop."""
 
 from metarewarding import judging, templates
-from metarewarding.engines.engine import open_engine, sampling
+from metarewarding.engines import sampling
+from metarewarding.engines.engine import open_engine
 from metarewarding.jobs.job import engine_facts, logged
 from metarewarding.records import RankedReply, read_jsonl, write_json, write_jsonl
 

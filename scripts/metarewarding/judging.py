@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from metarewarding import templates
-from metarewarding.engines.engine import sampling
+from metarewarding.engines import sampling
 from metarewarding.records import Judgment, Response
 from metarewarding.score_syntax import parse_score
 from metarewarding.score_syntax import without_score as without_score  # a public name of this module

@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 
 from metarewarding import judging, pairs, templates
-from metarewarding.engines.engine import sampling
+from metarewarding.engines import sampling
 from metarewarding.records import Judgment, MetaJudgment, Response
 from metarewarding.winner_syntax import parse_winner
 

@@ -13,7 +13,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
 from metarewarding import templates
-from metarewarding.engines.engine import sampling
+from metarewarding.engines import sampling
 from metarewarding.records import Candidate, Prompt, RankedReply
 
 # -- asking

@@ -6,7 +6,7 @@ A response's score is the mean of its valid judgments, or a reward model's (sect
 from collections import Counter
 
 from metarewarding import judging, pairs
-from metarewarding.engines.engine import sampling
+from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
 from metarewarding.records import Judgment, Prompt, Response, Reward, read_jsonl, unique_by, write_json, write_jsonl
 

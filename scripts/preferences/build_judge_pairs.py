@@ -3,7 +3,7 @@
 from collections import Counter
 
 from metarewarding import pairs, templates, ties
-from metarewarding.engines.engine import sampling
+from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
 from metarewarding.records import Elo, Judgment, Prompt, Response, read_jsonl, unique_by, write_json, write_jsonl
 

@@ -1,6 +1,6 @@
 """A reward model's score of each distinct response of one shard (section 3.5)."""
 
-from metarewarding.engines.engine import rewards, sampling
+from metarewarding.engines import rewards, sampling
 from metarewarding.jobs.job import elapsed, host, logged
 from metarewarding.records import Prompt, Response, read_jsonl, write_json, write_jsonl
 

@@ -4,7 +4,8 @@ from itertools import chain
 from types import SimpleNamespace
 
 from metarewarding import prompt_generation, templates
-from metarewarding.engines.engine import open_engine, sampling
+from metarewarding.engines import sampling
+from metarewarding.engines.engine import open_engine
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import engine_facts, logged
 from metarewarding.records import Prompt, RankedReply, read_jsonl, write_json, write_jsonl

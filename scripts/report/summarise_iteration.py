@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from metarewarding import degeneration, pairs, ties
-from metarewarding.engines.engine import sampling
+from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
 from metarewarding.records import (
     Elo,

@@ -1,7 +1,8 @@
 """The meta-judge: both orders of every pair of judgments of each prompt's most disputed response, for one shard."""
 
 from metarewarding import meta_judging, templates
-from metarewarding.engines.engine import open_engine, sampling
+from metarewarding.engines import sampling
+from metarewarding.engines.engine import open_engine
 from metarewarding.jobs.job import engine_facts, logged
 from metarewarding.records import Judgment, Prompt, Response, read_jsonl, write_json, write_jsonl
 

@@ -14,7 +14,8 @@ import yaml
 from measure import ROOT, alternate, quiet, row, text
 
 from metarewarding import judging, meta_judging, templates
-from metarewarding.engines.engine import open_engine, sampling
+from metarewarding.engines import sampling
+from metarewarding.engines.engine import open_engine
 from metarewarding.records import Prompt, Response, read_jsonl, write_jsonl
 
 PAPER = yaml.safe_load((ROOT / "config/paper.yaml").read_text())

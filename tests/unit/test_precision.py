@@ -2,7 +2,7 @@
 
 import pytest
 
-from metarewarding.engines.engine import precision
+from metarewarding.engines import precision
 from metarewarding.engines.precision import cpu_flags, resolve_dtype
 from metarewarding.errors import UserError
 

@@ -12,7 +12,7 @@ from jobs import job, judgment, read, response, write
 from plan import plan
 
 from data import fetch_seed_model
-from metarewarding.engines.engine import rewards
+from metarewarding.engines import rewards
 from metarewarding.errors import UserError
 from preferences import build_actor_pairs, score_responses
 

@@ -17,7 +17,7 @@ import yaml
 from conftest import ROOT
 
 from data import fetch_seed_model
-from metarewarding.engines.engine import precision
+from metarewarding.engines import precision
 from metarewarding.errors import UserError
 from metarewarding.training import common as training
 from metarewarding.training import measure_pairs, shared_prompts
@@ -379,13 +379,8 @@ def test_two_processes_train_the_weights_that_one_does(tmp_path, model, undistur
 def test_sharded_processes_train_the_weights_that_one_does(tmp_path, model, undisturbed, bf16):
     config = yaml.safe_load((ROOT / "config/accelerate/fsdp_8gpu.yaml").read_text())
     (tmp_path / "fsdp.yaml").write_text(yaml.safe_dump(config | {"num_processes": 2, "use_cpu": True}))
-    launch = [
-        "-m",
-        "accelerate.commands.launch",
-        "--config_file",
-        tmp_path / "fsdp.yaml",
-        "tests/support/fsdp_on_cpu.py",
-    ]
+    program = "tests/support/fsdp_on_cpu.py"
+    launch = ["-m", "accelerate.commands.launch", "--config_file", tmp_path / "fsdp.yaml", program]
     options = DPO | {"config": "config/trl/dpo.yaml", "use_cpu": "true", "bf16": bf16}
     run = Run(tmp_path / "sharded", model, pairs(12), launch=launch, **options)()
     # the reference is whole in every process, and rounds as the policy does
