@@ -207,7 +207,8 @@ def meta_judgments(quick: bool, model: Path) -> list[dict]:
             prompts["ours"],
             prompts["naive"],
             "naive loop",
-            note="what is left of the wall time without the output tokens, which both ways have to draw; one round",
+            note="what is left of the wall time without the output tokens, which both ways have to draw: "
+            "they limit the ratio of the whole; one round",
         ),
     ]
 
@@ -378,6 +379,7 @@ def share_of_run(results: Path) -> list[dict]:
         return []
     trained = sum(json.loads(path.read_text())["seconds"] for path in results.rglob("training.json"))
     process = sum(facts["process_seconds"] for facts in sampled)
+    jobs = len({facts["log"] for facts in sampled})  # several stages may belong to one job
     starts = sum(max(0.0, facts["process_seconds"] - facts["seconds"]) for facts in sampled)
     return [
         row(
@@ -385,6 +387,6 @@ def share_of_run(results: Path) -> list[dict]:
             starts,
             process + trained,
             "engine and training jobs in all",
-            note=f"{len(sampled)} engine starts, {starts / (process + trained):.0%} of the jobs' time",
+            note=f"{jobs} engine jobs, {starts / (process + trained):.0%} of the jobs' time",
         )
     ]
