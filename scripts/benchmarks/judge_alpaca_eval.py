@@ -16,25 +16,19 @@ from metarewarding.records import Response, read_jsonl, unique_by, write_json
 LOCAL = {"temperature": 0.0, "top_logprobs": 20}
 
 
-def model_outputs(answers: list[str], reference: str, subset: int | None, generator: str) -> list[dict]:
-    """A model's answers as alpaca_eval takes them; ``.json`` files hold published ones, in that format already."""
-    if answers[0].endswith(".json"):
-        published = [row for file in answers for row in read_rows(file, "instruction", "output")]
-        given = {row["instruction"]: row["output"] for row in published}
-    else:
-        responses = (row for file in answers for row in read_jsonl(file, Response))
-        given = {key: row["text"] for key, row in unique_by(responses, "prompt_id", answers[0]).items()}
+def model_outputs(answers: str, reference: str, subset: int | None, generator: str) -> list[dict]:
+    """Return the rows of the file ``answers`` in the format of alpaca_eval."""
+    given = unique_by(read_jsonl(answers, Response), "prompt_id", answers)
     rows = []
     for question in questions("alpaca_eval", reference, subset):
-        instruction = question["turns"][0]
-        output = given.get(instruction if answers[0].endswith(".json") else question["prompt_id"])
-        if output is None:
-            raise UserError(f"{answers[0]}: the question '{question['prompt_id']}' of {reference} has no answer.")
+        answer = given.get(question["prompt_id"])
+        if answer is None:
+            raise UserError(f"{answers}: the question '{question['prompt_id']}' of {reference} has no answer.")
         rows.append(
             {
                 "prompt_id": question["prompt_id"],
-                "instruction": instruction,
-                "output": output,
+                "instruction": question["turns"][0],
+                "output": answer["text"],
                 "generator": generator,
             }
         )
@@ -115,7 +109,7 @@ def judged(outputs, reference, annotator: str, judge: dict, store: str, changes:
 def main(job):
     p = job.params
     reference = read_rows(job.input.reference, "instruction", "output", "generator")
-    outputs = model_outputs([job.input.answers], job.input.reference, p.subset, p.generator)
+    outputs = model_outputs(job.input.answers, job.input.reference, p.subset, p.generator)
     weights = job.input.get("judge_weights")
     changes = None if weights is None else LOCAL
     with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:

@@ -1,4 +1,4 @@
-"""How the meta-judge's verdicts lean: to higher scores, to a place, to length (table 5)."""
+"""Measure the meta-judge's bias by score, position and length (table 5)."""
 
 from metarewarding import bias
 from metarewarding.jobs.job import logged

@@ -1,4 +1,4 @@
-"""What sways the meta-judge beside the judgments' worth: their scores, their place, their length (table 5)."""
+"""Meta-judge bias: how verdicts depend on the judgments' scores, position and length (table 5)."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[
     """Shares in [0, 1]; None where nothing counts towards one.
 
     - ``higher_score_wins``, ``lower_score_wins``: of the pairs of different scores whose two verdicts agree, those that
-      the judgment of higher (lower) score wins (protocol, row 30).
+      the judgment of higher (lower) score wins (table 5).
     - ``higher_score_wins_all_verdicts``: of all verdicts on two judgments of different scores. A pair whose verdict
       flips gives one win to each side, so this is at most 1 - flips / 2: 71.9 % in the paper's second iteration, where
       it prints 97.68 %. The paper's figure therefore cannot be this one.
     - ``position_bias``: of the pairs with a verdict in both orders, those whose verdict flips with the order, so that
-      the place decides (protocol, row 30); ``_same_score`` and ``_different_score`` split the pairs.
+      the place decides (table 5); ``_same_score`` and ``_different_score`` split the pairs.
     - ``first_wins``: of all verdicts, those for the judgment shown first.
     - ``longer_wins``: of the verdicts on judgments of different length in characters.
 

@@ -7,7 +7,7 @@ def fit(battles: np.ndarray, l2: float = 1e-3, tolerance: float = 1e-10, max_ste
     """Scores e that maximise sum B[m, n] log sigmoid(e_m - e_n) - l2 / 2 sum e^2, of mean 0.
 
     ``battles``: shape (..., n, n), B[m, n] the weight of m's wins over n, any leading batch shape.
-    Returns shape (..., n). The prior (protocol, row 3) makes the maximum finite and unique where a
+    Returns shape (..., n). The prior (ours; the paper names none) makes the maximum finite and unique where a
     judgment won or lost everything, or was never compared; without battles all scores are 0.
 
     Damped Newton steps on the whole batch at once. The objective is strictly concave, and its

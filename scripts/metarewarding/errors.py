@@ -4,6 +4,6 @@
 class UserError(Exception):
     """Bad input: a config value, a data row, a model folder, a judge's reply.
 
-    The message names the file, the key or the row, and says how to mend it. Scripts print it alone,
+    The message names the file, the key or the row, and says how to fix it. Scripts print it alone,
     without a traceback.
     """

@@ -181,7 +181,7 @@ class RougeIndex:
 
     def _next_character(self) -> str:
         code = len(self.characters) + 1
-        return chr(code if code < 0xD800 else code + 0x800)  # surrogates are no characters
+        return chr(code if code < 0xD800 else code + 0x800)  # surrogates are not characters
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ class Rating(TypedDict):
 def read_jsonl(path: str | Path, kind: type) -> list[dict]:
     """Read every row of ``path``, checked against the TypedDict ``kind``.
 
-    Raises UserError naming file, line and field for a line that is cut off, is no JSON object, or
+    Raises UserError naming file, line and field for a line that is cut off, is not a JSON object, or
     lacks a field or has one of another type.
     """
     return list(iter_jsonl(path, kind))
@@ -227,7 +227,7 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                 row = _decode_or_refuse(line, path, number)
             try:
                 types = tuple(map(type, map(row.__getitem__, allowed)))
-            except (AttributeError, KeyError, TypeError):  # a field is absent, or the row is no object
+            except (AttributeError, KeyError, TypeError):  # a field is absent, or the row is not an object
                 types = None
             if types not in checked:
                 _check_types(row, kind, allowed, path, number)

@@ -36,7 +36,7 @@ _TERM = rf"{_NUMBER}{_UNIT}(?:\s*\([^()]*\))?\s*"
 _SUM = rf"(?:{_TERM}(?:[+-]\s*{_TERM})+[)\]}}]?\s*=\s*)?"  # "1 + 1 + 1 + 0 = "
 _BEFORE = rf"{_OPEN}{_PLACEHOLDER}{_OPEN}{_SUM}{_OPEN}"
 _ANSWER = re.compile(rf"(?P<before>{_BEFORE})(?P<value>{_NUMBER})(?P<rest>.*)$", re.IGNORECASE)
-# A number that is no score: a share of 100, a half, one part, a scale, the start of a range, one of several numbers.
+# A number that is not a score: a share of 100, a half, one part, a scale, the start of a range, one of several numbers.
 _NO_SCORE = re.compile(
     rf"{_UNIT}{_CLOSE}(?:\s*(?:%|per\s*cent)|\s+and\s+a\s+half|\s+for\b.*\d|[\s-]*points?[\s-]+scale\b|[\s,;]*(?:(?:[-–—+~&…]|->|→|\.\.+"
     r"|(?:to|or|and|through|maybe|perhaps)\b(?:\s+(?:maybe|perhaps|even))?)[\s*_`<\[({]*)?[\d½¼¾])",

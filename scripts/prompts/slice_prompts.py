@@ -9,7 +9,7 @@ from metarewarding.records import Prompt, read_jsonl, write_jsonl
 def slice_of(pool: list[dict], iteration: int, per_iteration: int, seed: int) -> list[dict]:
     """The prompts of ``iteration``, counted from 1 as depth from M0 (from the pool's first, for a later pool).
 
-    Slices of different iterations share no prompt (protocol, row 15). Raises UserError when the pool ends.
+    Slices of different iterations share no prompt (section 3.1). Raise UserError when the pool has too few prompts.
     """
     last = iteration * per_iteration
     if last > len(pool):

@@ -1,4 +1,4 @@
-"""What sways the meta-judge, by hand."""
+"""Meta-judge bias, computed by hand."""
 
 from random import Random
 

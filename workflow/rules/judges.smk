@@ -16,7 +16,6 @@ rule fetch_benchmark:
         name="{source}",
         key="benchmarks.files.{source}",
         path=lambda wildcards: BENCHMARK_FILES.get(wildcards.source),
-        sha256=None,
         code=fingerprint("benchmarks/fetch_benchmark.py"),
     script:
         "../../scripts/benchmarks/fetch_benchmark.py"

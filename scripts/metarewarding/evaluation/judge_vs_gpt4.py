@@ -103,7 +103,7 @@ def preferred(rows: Iterable[PairVerdict]) -> dict[frozenset, str | None]:
 
 
 def gpt4_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict:
-    """Agreement of mean scores with GPT-4's consistent preferences; ties are equal mean scores (protocol, row 29)."""
+    """Agreement of mean scores with GPT-4's consistent preferences; ties are equal mean scores (table 3)."""
     outcomes, unscored = Counter(), 0
     for pair, better in preferred(rows).items():
         if better is None:

@@ -16,7 +16,7 @@ TITLES = {
     "Table 2": "Arena-Hard",
     "Table 3": "Judge against GPT-4",
     "Table 4": "Length control",
-    "Table 5": "What sways the meta-judge",
+    "Table 5": "Meta-judge bias",
     "Table 6": "MT-Bench",
     "Table 7": "Judge against people",
 }

@@ -1,4 +1,4 @@
-"""The tables of the page and of report/tables/ that are no figure's and no paper's."""
+"""The tables of the page and of report/tables/ that belong neither to a figure nor to the paper."""
 
 import csv
 from pathlib import Path

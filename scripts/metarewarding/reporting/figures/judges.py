@@ -1,4 +1,4 @@
-"""How the models judge: scores, agreement, parse rates, the meta-judge's leanings, the Elo spread (figure 5)."""
+"""How the models judge: scores, agreement, parse rates, the meta-judge's bias, the Elo spread (figure 5)."""
 
 import altair as alt
 
@@ -228,13 +228,13 @@ def meta_judge_bias(metrics, paper, chain):
     )
     caption = (
         'Table 5 by meta-judge; hollow marks are the paper\'s. "Higher score wins" is over the pairs whose two '
-        "verdicts agree, as the paper's must be, and beside it over all verdicts. 50 % is no leaning for all but the "
+        "verdicts agree, as the paper's must be, and beside it over all verdicts. 50 % means no bias for all but the "
         "share of verdicts that flip with the order, where more than 70 % (dashed) gives a warning."
     )
     return figure(
         "meta_judge_bias",
         "judge",
-        "What sways the meta-judge",
+        "Meta-judge bias",
         caption,
         rows,
         chart,
