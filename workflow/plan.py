@@ -340,7 +340,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         own = config_settings.iterations(settings, method)[number - 1]
         kinds = {"actor": prompt + response, "judge": rubric + prompt + response + judgment}
         for kind in own["train_on"]:
-            most = min(prompts, own["judge_pair_cap"] or prompts) if kind == "judge" else prompts
+            most = min(prompts, own["max_judge_pairs"] or prompts) if kind == "judge" else prompts
             pairs += most
             tokens += 2 * most * (1 - own["held_out"]) * min(kinds[kind], own["max_length"]) * own["stop_epoch"]
     made.train(

@@ -38,7 +38,7 @@ def git_state(folder: str) -> dict | None:
 def name_params(rules) -> None:
     """Give each rule with params one more, ``by_name``: all their values with their names.
 
-    Snakemake compares the params of two runs as a set of values without names: of `judge_pair_cap: 0 -> 32` it sees
+    Snakemake compares the params of two runs as a set of values without names: of `max_judge_pairs: 0 -> 32` it sees
     nothing where another param is 0 and a third is 32. This text differs. To be called after the last rule.
     """
     for rule in rules:

@@ -29,8 +29,16 @@ MT_BENCH_TEMPERATURES = {
 }
 
 
+# keys of earlier versions
+RENAMED = {
+    "truncated_may_be_chosen": "allow_truncated_chosen",
+    "judge_pair_cap": "max_judge_pairs",
+    "key_env": "api_key_env",
+}
+
+
 class ConfigError(Exception):
-    """A fault in the config; each line names the key and the mend."""
+    """An error in the config; each line names the key and says how to fix it."""
 
 
 def schema() -> dict:
@@ -202,7 +210,7 @@ def reward_models(settings: dict) -> dict[str, dict]:
 
 def secrets(settings: dict) -> list[str]:
     """Names of the environment variables that hold tokens: the hub's, and those of the judges."""
-    keys = [judge["key_env"] for judge in settings["benchmarks"]["judges"].values() if judge["key_env"]]
+    keys = [judge["api_key_env"] for judge in settings["benchmarks"]["judges"].values() if judge["api_key_env"]]
     return sorted({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *keys})
 
 
@@ -212,6 +220,9 @@ def _in_words(error) -> str:
         known = error.schema.get("properties", {})
         unknown = sorted(str(key) for key in error.instance if key not in known)
         where = f"{path}." if path else ""
+        renamed = [key for key in unknown if key in RENAMED]
+        if renamed:
+            return "\n".join(f"config: {where}{key}: this key is now called {RENAMED[key]}." for key in renamed)
         return (
             f"config: {', '.join(where + key for key in unknown)}: no such key. Known here: {', '.join(sorted(known))}."
         )
@@ -221,24 +232,24 @@ def _in_words(error) -> str:
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
         return f"config: {path}: '{error.instance}' is text here; write {number} in a config file, without quotes."
-    if path.endswith((".key_env", ".base_url")):  # a secret may stand there by mistake, and is not repeated
+    if path.endswith((".api_key_env", ".base_url")):  # a secret may stand there by mistake, and is not repeated
         return f"config: {path}: not of the form that is wanted. ({error.schema['description']})"
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return f"config: {path}: {error.message}." + (f" ({description})" if description else "")
 
 
 def _check_values(config, path: str = "config") -> None:
-    """Faults that a schema cannot name: keys that are no texts, numbers that are none (.nan, .inf)."""
+    """Faults that a schema cannot name: keys that are not strings, numbers that are not finite (.nan, .inf)."""
     if isinstance(config, dict):
         for key, value in config.items():
             if not isinstance(key, str):
-                raise ConfigError(f"{path}: the key {key!r} is no text; put it in quotes.")
+                raise ConfigError(f"{path}: the key {key!r} must be a string; put it in quotes.")
             _check_values(value, f"{path}: {key}" if path == "config" else f"{path}.{key}")
     elif isinstance(config, list):
         for number, value in enumerate(config):
             _check_values(value, f"{path}[{number}]")
     elif isinstance(config, float) and not math.isfinite(config):
-        raise ConfigError(f"{path}: {config} is no number.")
+        raise ConfigError(f"{path}: {config} is not allowed; a number must be finite.")
 
 
 def _is_number(text: str) -> bool:
@@ -288,7 +299,7 @@ def _check_across(settings: dict) -> list[str]:
     methods = settings["methods"]
     for name in settings["run"]:
         if name not in methods:
-            faults.append(f"config: run: '{name}' is no method. Methods: {', '.join(methods)}.")
+            faults.append(f"config: run: there is no method '{name}'. Methods: {', '.join(methods)}.")
     for name, method in methods.items():
         start = method["starts_from"]
         if start != "m0":
@@ -385,7 +396,7 @@ def _check_accelerate(settings: dict) -> list[str]:
             launch = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
             kind, processes = launch["distributed_type"], int(launch.get("num_processes", 1))
         except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
-            faults.append(f"config: {key}: {path} is no accelerate configuration with a distributed_type.")
+            faults.append(f"config: {key}: {path} is not an accelerate configuration; it has no distributed_type.")
             continue
         if kind == "NO" and gpus > 1:
             faults.append(

@@ -85,7 +85,8 @@ def split(
     ``comparison`` (table 3): the first ``comparison_prompts`` of them, and as many drawn ones as that lacks.
     ``train``: all others with at least two ranked replies; it shares no prompt with these two. ``ift``:
     ``ift_prompts`` prompts with a rank 0 reply, those that are not held out first. Its replies only serve as
-    demonstrations, so ``train`` loses these prompts only where ``exclude_ift_prompts`` says so: few ranked prompts would be left.
+    demonstrations, so ``train`` loses these prompts only with ``exclude_ift_prompts``: the ranked prompts would be
+    too few.
     Raises UserError when there are not enough prompts.
     """
     prompts = sorted((rows for rows in replies if rows), key=lambda rows: rows[0]["prompt_id"])
@@ -131,7 +132,7 @@ def count(replies: Iterable[list[RankedReply]]) -> dict:
 
 
 def accepted(mean_scores: Sequence[float], ranks: Sequence[int], acceptance: str = "strict") -> bool:
-    """Whether judgments of one prompt's replies agree with people enough to be learned from (Self-Rewarding paper, section 3.1.1).
+    """Whether judgments of one prompt's replies agree with people enough to be learned from (Self-Rewarding, 3.1.1).
 
     ``ranks``: 0 = best; replies that people rank the same may be scored in any order. strict: the mean scores
     order the replies exactly as people did, without ties. loose: Spearman > 0, and the reply that people put
@@ -174,7 +175,7 @@ def nearest_to_mean(judgments: Sequence[tuple[str, float]], count: int | None) -
 
 
 def rebalance(rows: Sequence[SftExample], rng: np.random.Generator) -> list[SftExample]:
-    """Thin the most common score until it is at most twice as frequent as the second (Self-Rewarding paper, section 3.1.1)."""
+    """Thin the most common score to at most twice the count of the second (Self-Rewarding, 3.1.1)."""
     counts = Counter(row["score"] for row in rows).most_common(2)
     if len(counts) < 2:
         return list(rows)

@@ -95,8 +95,8 @@ def meta_judge(
 ) -> tuple[list[MetaJudgment], dict]:
     """Both orders of every pair of differing valid judgments of each prompt's selected response.
 
-    With ``strip_scores`` the judgments are shown without their scores (a study of ours; the paper shows whole judgments); with
-    ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
+    With ``strip_scores`` the judgments are shown without their scores (a study of ours; the paper shows them whole);
+    with ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
     parse_rate (None without presentations).
     """
     text_of = {response["response_id"]: response["text"] for response in responses}

@@ -27,7 +27,7 @@ def first_judgments(judgments, n):
 
 
 def actor_pairs(
-    prompts, responses, judgments, rho, max_chosen_chars, truncated_may_be_chosen, k, n, system_prompt, rewards=None
+    prompts, responses, judgments, rho, max_chosen_chars, allow_truncated_chosen, k, n, system_prompt, rewards=None
 ):
     """(score rows, pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair.
 
@@ -55,7 +55,7 @@ def actor_pairs(
                     "finish_reason": row["finish_reason"],
                 }
             )
-        may = [truncated_may_be_chosen or row["finish_reason"] != "length" for row in scored]
+        may = [allow_truncated_chosen or row["finish_reason"] != "length" for row in scored]
         picked = pairs.select_actor_pair(scores, lengths, rho, may)
         if picked is None:
             outcome[why_none(scores, may, rho)] += 1
@@ -119,7 +119,7 @@ def main(job):
         judgments,
         p.rho,
         p.max_chosen_chars,
-        p.truncated_may_be_chosen,
+        p.allow_truncated_chosen,
         p.k,
         p.n,
         p.system_prompt,

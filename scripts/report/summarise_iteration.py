@@ -128,7 +128,7 @@ def rows_of(paths: list[str], kind: type) -> Iterator[dict]:
         yield from iter_jsonl(path, kind)
 
 
-def look_inside(prompts, responses, judgments, verdicts, scores, elo, chosen_pairs) -> list[dict]:
+def examples(prompts, responses, judgments, verdicts, scores, elo, chosen_pairs) -> list[dict]:
     """The prompts with all that hangs on them by id: responses, best first, each with its judgments; what was
     chosen and rejected; and of the meta-judged response the judgments by Elo, and every verdict."""
     role = {}
@@ -188,7 +188,7 @@ def main(job):
     }
     print({key: value for key, value in summary.items() if key != "points"})
     write_json(job.output.summary, summary)
-    inside = look_inside(
+    inside = examples(
         [prompts[prompt_id] for prompt_id in drawn(wanted, p.seed)],
         of_prompts(paths["responses"], Response, wanted),
         of_prompts(paths["judgments"], Judgment, wanted),
@@ -197,7 +197,7 @@ def main(job):
         [row for row in elo if row["prompt_id"] in wanted],
         [pair for pair in actor_pairs + judge_pairs if pair["prompt_id"] in wanted],
     )
-    write_json(job.output.look_inside, {"prompts": inside})
+    write_json(job.output.examples, {"prompts": inside})
 
 
 if __name__ == "__main__":

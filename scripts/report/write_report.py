@@ -38,7 +38,7 @@ def main(job):
     page.draw(drawn, job.output.figures)
     for name, rows in tables.for_files(found, drawn).items():
         tables.write_csv(Path(job.output.tables) / f"{name}.csv", rows)
-    inside = {metrics.of_model(path, p.root): read_json(path)["prompts"] for path in inputs.get("look_inside", [])}
+    inside = {metrics.of_model(path, p.root): read_json(path)["prompts"] for path in inputs.get("examples", [])}
     html = page.render(
         template,
         drawn,
@@ -52,7 +52,7 @@ def main(job):
         stages=tables.stages(found),
         provenance=tables.provenance(found),
         versions=tables.versions(found),
-        look_inside=page.to_look_into(inside),
+        examples=page.to_look_into(inside),
     )
     with replacing(job.output.page) as file:
         file.write(html)

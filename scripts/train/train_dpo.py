@@ -12,7 +12,7 @@ By hand:
 from dataclasses import dataclass, field
 
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import spoken_errors
+from metarewarding.jobs.job import report_user_errors
 from metarewarding.records import Pair, read_jsonl
 from metarewarding.training import common as training
 from metarewarding.training import measure_pairs
@@ -22,7 +22,7 @@ from metarewarding.training import measure_pairs
 class DpoArguments(training.RunArguments):
     """And which of the pairs are trained on and measured."""
 
-    judge_pair_cap: int = field(default=0, metadata={"help": "judge pairs to train on, drawn by seed; 0: all"})
+    max_judge_pairs: int = field(default=0, metadata={"help": "judge pairs to train on, drawn by seed; 0: all"})
     held_out: float = field(default=0.0, metadata={"help": "share of the prompts whose pairs are only measured"})
     measured_pairs: int = field(default=0, metadata={"help": "trained-on pairs of each kind that are measured too"})
 
@@ -90,7 +90,7 @@ def main(run: DpoArguments, args) -> None:
     kept = training.within(pairs, tokenizer, run.token_limit, "prompt", ("chosen", "rejected"))
     if not kept:
         raise UserError(f"{', '.join(run.data)}: no pair has at most {run.token_limit} tokens a side (dpo.max_length).")
-    trained, measured = measure_pairs.split(kept, args.seed, run.judge_pair_cap, run.held_out, run.measured_pairs)
+    trained, measured = measure_pairs.split(kept, args.seed, run.max_judge_pairs, run.held_out, run.measured_pairs)
     held_out = [pair for pair in measured if pair["set"] == "held_out"]
 
     def count(pairs: list[dict], kind: str) -> int:
@@ -123,5 +123,5 @@ def main(run: DpoArguments, args) -> None:
 if __name__ == "__main__":
     from trl import DPOConfig, TrlParser
 
-    with spoken_errors():
+    with report_user_errors():
         main(*TrlParser((DpoArguments, training.auto_precision(DPOConfig))).parse_args_and_config())

@@ -8,7 +8,7 @@ By hand:
 """
 
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import spoken_errors
+from metarewarding.jobs.job import report_user_errors
 from metarewarding.records import SftExample, read_jsonl
 from metarewarding.training import common as training
 
@@ -43,5 +43,5 @@ def main(run: training.RunArguments, args) -> None:
 if __name__ == "__main__":
     from trl import SFTConfig, TrlParser
 
-    with spoken_errors():
+    with report_user_errors():
         main(*TrlParser((training.RunArguments, training.auto_precision(SFTConfig))).parse_args_and_config())

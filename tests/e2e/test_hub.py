@@ -80,10 +80,10 @@ def fetch(address, repo, folder, **environment):
     code = (
         "import sys; sys.path.insert(0, 'scripts')\n"
         "from pathlib import Path\n"
-        "from metarewarding.jobs.job import spoken_errors\n"
+        "from metarewarding.jobs.job import report_user_errors\n"
         "from data import fetch_seed_model\n"
         "folder = Path(sys.argv[1]); folder.mkdir()\n"
-        f"with spoken_errors(): fetch_seed_model.from_hub({repo!r}, {COMMIT!r}, folder)\n"
+        f"with report_user_errors(): fetch_seed_model.from_hub({repo!r}, {COMMIT!r}, folder)\n"
     )
     return in_process(address, code, folder, **environment)
 
@@ -92,9 +92,9 @@ def fetch_trees(address, folder, file="trees.jsonl", expected=None):
     code = (
         "import sys; sys.path.insert(0, 'scripts')\n"
         "from pathlib import Path\n"
-        "from metarewarding.jobs.job import spoken_errors\n"
+        "from metarewarding.jobs.job import report_user_errors\n"
         "from data import fetch_trees\n"
-        "with spoken_errors():\n"
+        "with report_user_errors():\n"
         f"    fetch_trees.fetch('owner/data', {COMMIT!r}, {file!r}, Path(sys.argv[1]) / 't.jsonl', {expected!r})\n"
     )
     return in_process(address, code, folder)

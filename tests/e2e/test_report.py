@@ -337,7 +337,7 @@ def test_a_summary_joins_by_id(tmp_path):
         "actor_pairs": put("a.jsonl", pair | {"kind": "actor", "chosen_id": "p/r1", "rejected_id": "p/r0"}),
         "judge_pairs": put("b.jsonl", pair | {"kind": "judge", "chosen_id": "p/r1/j0", "rejected_id": "p/r1/j1"}),
     }
-    outputs = {"summary": "summary.json", "look_inside": "look.json"}
+    outputs = {"summary": "summary.json", "examples": "look.json"}
     summarise_iteration.main(job(tmp_path, inputs, outputs, {"rho": 0.1, "seed": 0}))
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["scores_given"] == {"2.0": 1, "4.0": 1, "5.0": 1}

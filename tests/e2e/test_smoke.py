@@ -38,7 +38,7 @@ def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
 
 
 def test_what_is_looked_into_hangs_together(results):
-    look = json.loads((results / "meta-rewarding/m1/look_inside.json").read_text())["prompts"]
+    look = json.loads((results / "meta-rewarding/m1/examples.json").read_text())["prompts"]
     pairs = {row["prompt_id"]: row for row in map(json.loads, (results / "meta-rewarding/m1/pairs/actor.jsonl").open())}
     assert len(look) == 6
     for prompt in look:

@@ -224,9 +224,9 @@ def put_iteration(put, root: Path, model: str, rows: dict, rho: float, trains_ju
     )
     inputs |= {"prompts": write(folder / "prompts.jsonl", prompts)}
     inputs |= {name: [write(folder / f"{name}.jsonl", rows[name])] for name in ("responses", "judgments")}
-    outputs = {"summary": "summary.json", "look_inside": "look_inside.json"}
+    outputs = {"summary": "summary.json", "examples": "examples.json"}
     summarise_iteration.main(job(folder, inputs, outputs, {"rho": rho, "seed": 0}))
-    for kind, name in (("summaries", "summary.json"), ("look_inside", "look_inside.json")):
+    for kind, name in (("summaries", "summary.json"), ("examples", "examples.json")):
         put(kind, f"{model}/{name}", json.loads((folder / name).read_text(encoding="utf-8")))
 
 

@@ -20,7 +20,13 @@ class JudgeServer:
         self.lock = threading.Lock()
 
     def judge(self, **changes):
-        judge = {"name": "stand-in", "base_url": self.address, "model": "judge-1", "key_env": None, "concurrency": 4}
+        judge = {
+            "name": "stand-in",
+            "base_url": self.address,
+            "model": "judge-1",
+            "api_key_env": None,
+            "concurrency": 4,
+        }
         return judge | {"price_in": 10.0, "price_out": 30.0, "max_cost": None, "timeout_s": 5} | changes
 
 

@@ -550,7 +550,7 @@ def test_a_judge_that_gives_no_verdict_is_no_score(tmp_path, arena_prompt_files,
 def test_a_judge_that_refuses_the_key_ends_the_rule_with_one_message(tmp_path, arena_prompt_files, refused):
     with judge_server(lambda body, before: (401, "no")) as server:
         said = refused(judge_arena_hard, arena_hard_job(tmp_path, arena_prompt_files, server.judge()))
-    assert "benchmarks.judges.stand-in.key_env" in said
+    assert "benchmarks.judges.stand-in.api_key_env" in said
     assert not (tmp_path / "verdicts.jsonl").exists()
 
 

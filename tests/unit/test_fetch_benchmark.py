@@ -104,6 +104,7 @@ def test_a_local_file_replaces_the_download(tmp_path, server):
     own.write_bytes(b"mine")
     digest = hashlib.sha256(b"mine").hexdigest()
     assert fetch(tmp_path, path=str(own)) == digest
+    (tmp_path / "data/question.jsonl").unlink()
     assert "/nowhere is not a file" in refused(tmp_path, path="/nowhere")
     assert server.paths == []
     assert own.read_bytes() == b"mine"

@@ -113,7 +113,7 @@ def refused(capfd):
 def test_answers_are_judged_as_the_package_does(tmp_path, monkeypatch):
     monkeypatch.setenv("JUDGE_KEY", KEY)
     with judge_server(prefers_ours) as server:
-        made = judging(tmp_path, server.judge(key_env="JUDGE_KEY"), 12)
+        made = judging(tmp_path, server.judge(api_key_env="JUDGE_KEY"), 12)
         rows, stats = run(made)
         assert len(server.bodies) == 12
         assert set(server.keys) == {f"Bearer {KEY}"}
@@ -226,7 +226,7 @@ NO_LOGPROBS = functools.partial(completion, "m", logprobs=None)
 @pytest.mark.parametrize(
     ("fault", "named"),
     [
-        (lambda body: (401, '{"error": "bad key sk-very-secret-key"}'), ".key_env"),
+        (lambda body: (401, '{"error": "bad key sk-very-secret-key"}'), ".api_key_env"),
         (lambda body: (400, '{"error": "too long"}'), ".model"),
         (lambda body: NO_LOGPROBS(body), ".model"),
         (lambda body: "hang", ".timeout_s"),
@@ -244,7 +244,7 @@ def test_faults_that_stay_get_one_message_and_keep_what_was_paid_for(tmp_path, m
         return prefers_ours(body) if good else fault(body)
 
     with judge_server(script) as server:
-        made = judging(tmp_path, server.judge(key_env="JUDGE_KEY", concurrency=1, timeout_s=0.3))
+        made = judging(tmp_path, server.judge(api_key_env="JUDGE_KEY", concurrency=1, timeout_s=0.3))
         said = refused(made)
         assert named in said
         assert "judge 'stand-in'" in said
@@ -259,8 +259,8 @@ def test_faults_that_stay_get_one_message_and_keep_what_was_paid_for(tmp_path, m
 def test_a_key_that_is_not_set_and_a_ceiling_stop_before_the_first_call(tmp_path, monkeypatch, refused):
     monkeypatch.delenv("JUDGE_KEY", raising=False)
     with judge_server(prefers_ours) as server:
-        assert "JUDGE_KEY (benchmarks.judges.stand-in.key_env) is not set" in refused(
-            judging(tmp_path, server.judge(key_env="JUDGE_KEY"))
+        assert "JUDGE_KEY (benchmarks.judges.stand-in.api_key_env) is not set" in refused(
+            judging(tmp_path, server.judge(api_key_env="JUDGE_KEY"))
         )
         said = refused(judging(tmp_path, server.judge(max_cost=0.0001)))
         assert "benchmarks.judges.stand-in.max_cost" in said
@@ -401,7 +401,14 @@ def test_a_local_server_that_dies_or_never_comes_up_is_named(tmp_path, monkeypat
 )
 def test_the_laptop_model_judges_with_logprobs(tmp_path):
     """vLLM's own server, a minute on two cores."""
-    judge = {"name": "laptop", "base_url": None, "model": "seed", "key_env": None, "concurrency": 4, "timeout_s": 120}
+    judge = {
+        "name": "laptop",
+        "base_url": None,
+        "model": "seed",
+        "api_key_env": None,
+        "concurrency": 4,
+        "timeout_s": 120,
+    }
     judge |= {"price_in": 0.0, "price_out": 0.0, "max_cost": None}
     made = judging(tmp_path, judge, 12, weights=LAPTOP_MODEL, engine=ENGINE, max_missing=0.5)
     rows, stats = run(made)

@@ -60,7 +60,7 @@ def test_replies_come_by_id_and_are_kept_raw(store, monkeypatch, capsys):
         return echo(body, before)
 
     with judge_server(unhurried) as server:
-        replies, facts = ask_fast(requests(20), server.judge(key_env="JUDGE_KEY"), store)
+        replies, facts = ask_fast(requests(20), server.judge(api_key_env="JUDGE_KEY"), store)
     assert list(replies) == [f"q{i}" for i in range(20)]
     assert all(replies[f"q{i}"]["text"] == f"[[{i}]]" for i in range(20))
     assert set(server.keys) == {f"Bearer {KEY}"}
@@ -96,7 +96,7 @@ def test_only_what_is_not_in_the_store_is_asked(store):
     with judge_server(echo) as server:
         first, _ = ask_fast(requests(3), server.judge(), store)
         again, facts = ask_fast(
-            requests(5), server.judge(key_env="JUDGE_KEY_THAT_IS_NOT_SET") | {"key_env": None}, store
+            requests(5), server.judge(api_key_env="JUDGE_KEY_THAT_IS_NOT_SET") | {"api_key_env": None}, store
         )
         assert len(server.bodies) == 5
         assert (facts["asked"], facts["from_store"]) == (2, 3)
@@ -112,7 +112,7 @@ def test_a_store_that_has_all_needs_neither_key_nor_server(store):
     with judge_server(echo) as server:
         judge = server.judge()
         ask_fast(requests(3), judge, store)
-    replies, facts = ask_fast(requests(3), judge | {"key_env": "JUDGE_KEY_THAT_IS_NOT_SET"}, store)
+    replies, facts = ask_fast(requests(3), judge | {"api_key_env": "JUDGE_KEY_THAT_IS_NOT_SET"}, store)
     assert (len(replies), facts["asked"]) == (3, 0)
     assert ask_fast([], judge, store)[0] == {}
 
@@ -213,8 +213,8 @@ def test_a_server_out_of_reach_ends_with_one_message(store):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (401, "the environment variable JUDGE_KEY (benchmarks.judges.stand-in.key_env)"),
-        (403, "benchmarks.judges.stand-in.key_env"),
+        (401, "the environment variable JUDGE_KEY (benchmarks.judges.stand-in.api_key_env)"),
+        (403, "benchmarks.judges.stand-in.api_key_env"),
         (404, "benchmarks.judges.stand-in.base_url"),
         (400, "benchmarks.judges.stand-in.model"),
         (422, "benchmarks.judges.stand-in.model"),
@@ -224,7 +224,7 @@ def test_faults_that_do_not_pass_stop_at_once(store, monkeypatch, capsys, status
     monkeypatch.setenv("JUDGE_KEY", KEY + "\n")
     reply = status, f"the key {KEY} will not do"
     with judge_server(lambda body, before: reply if number(body) == "2" else "ok") as server:
-        said = refused(requests(40), server.judge(key_env="JUDGE_KEY", concurrency=2), store)
+        said = refused(requests(40), server.judge(api_key_env="JUDGE_KEY", concurrency=2), store)
         assert len(server.bodies) < 6
     for expected in ("'stand-in'", str(status), "the key *** will not do", words, str(store)):
         assert expected in said
@@ -236,7 +236,7 @@ def test_faults_that_do_not_pass_stop_at_once(store, monkeypatch, capsys, status
 def test_a_key_that_a_reply_repeats_is_not_kept(store, monkeypatch):
     monkeypatch.setenv("JUDGE_KEY", KEY)
     with judge_server(lambda body, before: f"Your key is {KEY}.") as server:
-        replies, _ = ask_fast(requests(1), server.judge(key_env="JUDGE_KEY"), store)
+        replies, _ = ask_fast(requests(1), server.judge(api_key_env="JUDGE_KEY"), store)
     assert replies["q0"]["text"] == "Your key is ***."
     assert KEY not in store.read_text()
 
@@ -254,9 +254,9 @@ def test_a_key_that_is_none_is_said_before_the_first_call(store, monkeypatch, ke
     if key is not None:
         monkeypatch.setenv("JUDGE_KEY", key)
     with judge_server(echo) as server:
-        said = refused(requests(2), server.judge(key_env="JUDGE_KEY"), store)
+        said = refused(requests(2), server.judge(api_key_env="JUDGE_KEY"), store)
         assert server.bodies == []
-    assert "JUDGE_KEY (benchmarks.judges.stand-in.key_env)" in said
+    assert "JUDGE_KEY (benchmarks.judges.stand-in.api_key_env)" in said
     assert not key or not key.strip() or key not in said
 
 

@@ -39,7 +39,7 @@ def test_both_pairs_of_a_prompt_are_on_one_side():
 
 def test_draws_depend_on_the_seed_and_not_on_the_order_of_rows():
     def drawn(pairs, seed):
-        trained, measured = measure_pairs.split(pairs, seed, judge_pair_cap=5, held_out=0.1, measured_pairs=4)
+        trained, measured = measure_pairs.split(pairs, seed, max_judge_pairs=5, held_out=0.1, measured_pairs=4)
         return ids(trained), ids(measured)
 
     shuffled = random.Random(0).sample(PAIRS, len(PAIRS))
@@ -48,14 +48,14 @@ def test_draws_depend_on_the_seed_and_not_on_the_order_of_rows():
 
 
 def test_the_cap_is_for_judge_pairs_that_are_trained_on():
-    trained, measured = measure_pairs.split(PAIRS, seed=0, judge_pair_cap=5, held_out=0.1, measured_pairs=50)
+    trained, measured = measure_pairs.split(PAIRS, seed=0, max_judge_pairs=5, held_out=0.1, measured_pairs=50)
     assert [row["kind"] for row in trained] == ["actor"] * 18 + ["judge"] * 5
     assert ids(row for row in measured if row["set"] == "trained") == ids(trained)
     assert len(measured) == 18 + 5 + 2 * 2
 
 
 def test_the_cap_alone_measures_nothing():
-    trained, measured = measure_pairs.split(PAIRS, seed=0, judge_pair_cap=100)
+    trained, measured = measure_pairs.split(PAIRS, seed=0, max_judge_pairs=100)
     assert (trained, measured) == (PAIRS, [])
 
 

@@ -136,7 +136,7 @@ def test_scores_of_a_shard_make_the_actor_pairs(tmp_path, weights):
     stats = json.loads((tmp_path / "rewards.stats.json").read_text())
     assert (stats["requests"], stats["completions"], stats["engine"]) == (5, 5, "transformers")
 
-    params = {"rho": 0.0, "max_chosen_chars": None, "truncated_may_be_chosen": True, "k": None, "n": None}
+    params = {"rho": 0.0, "max_chosen_chars": None, "allow_truncated_chosen": True, "k": None, "n": None}
     made = job(
         tmp_path,
         {"prompts": prompts, "responses": [responses], "rewards": [tmp_path / "rewards.jsonl"]},

@@ -288,7 +288,7 @@ def test_fit_elo_and_build_judge_pairs(tmp_path, prompts):
 def actor(tmp_path, prompts, **changes):
     responses = [response(0, "long and good"), response(1, "good"), response(2, "bad"), response(3, "bad")]
     judgments = [judgment(0, 0, 4), judgment(0, 1, None), judgment(1, 0, 4), judgment(2, 0, 1), judgment(2, 1, 2)]
-    params = {"rho": 0.0, "max_chosen_chars": None, "truncated_may_be_chosen": False, "k": None, "n": None}
+    params = {"rho": 0.0, "max_chosen_chars": None, "allow_truncated_chosen": False, "k": None, "n": None}
     made = job(
         tmp_path,
         {
@@ -430,7 +430,7 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
         ],
         "paper": ROOT / "workflow/report/paper.csv",
         "template": ROOT / "workflow/report/page.html.jinja",
-    } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias", "summaries", "look_inside")}
+    } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias", "summaries", "examples")}
     params = {"root": str(root), "models": ["seed"], "parents": {}, "per_iteration": 8}
     params |= {"model": {"source": "path", "path": "<script>alert(1)</script>"}, "differs": [["seed", "0", "<i>1"]]}
     outputs = {"page": "p.html", "scoreboard": "s.txt", "metrics": "m.json", "tables": "tables", "figures": "figures"}

@@ -115,7 +115,7 @@ def test_the_paper_is_the_protocol():
     }
     dpo = {"learning_rate": 5e-6, "beta": 0.1, "batch_size": 32, "schedule_epochs": 10, "max_length": 4096}
     dpo |= {"held_out": 0}
-    ours = {"position_weights": "iteration", "elo_l2": 1e-3, "truncated_may_be_chosen": False, "judge_pair_cap": None}
+    ours = {"position_weights": "iteration", "elo_l2": 1e-3, "allow_truncated_chosen": False, "max_judge_pairs": None}
     assert paper["run"] == list(rows) == list(paper["methods"])
     for method, expected in rows.items():
         rounds = settings.iterations(paper, method)
@@ -262,7 +262,7 @@ def put(path, value):
         ("methods.self-rewarding.starts_from", "meta-rewarding/m9", "there is no model meta-rewarding/m9"),
         ("methods.self-rewarding.starts_from", "self-rewarding/m1", "itself starts from self-rewarding"),
         ("methods.self-rewarding.stop_epoch", 3, "stop_epoch: 3 lies after schedule_epochs 1"),
-        ("run", ["self-rewardign"], "'self-rewardign' is no method"),
+        ("run", ["self-rewardign"], "run: there is no method 'self-rewardign'"),
         ("run", [], "run"),
         ("engine.name", "sglang", "engine.name: 'sglang' is not one of"),
         ("eft.trees", "config/laptop/tree.jsonl", "eft.trees: the file config/laptop/tree.jsonl does not exist"),
@@ -285,9 +285,16 @@ def put(path, value):
         ("benchmarks.judges.local.weights", "nowhere", "judges.local.weights: 'nowhere' is neither seed, m0"),
         ("benchmarks.judges.local.api_key", "sk-1", "benchmarks.judges.local.api_key: no such key"),
         ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "benchmarks.calibration.alpaca_eval: nowhere holds no"),
-        ("dpo.learning_rate", float("nan"), "dpo.learning_rate: nan is no number"),
-        ("pairs.rho", float("inf"), "pairs.rho: inf is no number"),
-        ("methods", {1: {"iterations": []}}, "config: methods: the key 1 is no text"),
+        (
+            "pairs.truncated_may_be_chosen",
+            True,
+            "pairs.truncated_may_be_chosen: this key is now called allow_truncated",
+        ),
+        ("dpo.judge_pair_cap", 3, "dpo.judge_pair_cap: this key is now called max_judge_pairs"),
+        ("benchmarks.judges.local.key_env", "X", "judges.local.key_env: this key is now called api_key_env"),
+        ("dpo.learning_rate", float("nan"), "dpo.learning_rate: nan is not allowed"),
+        ("pairs.rho", float("inf"), "pairs.rho: inf is not allowed"),
+        ("methods", {1: {"iterations": []}}, "config: methods: the key 1 must be a string"),
         ("benchmarks.alpaca_eval.categories", "nowhere.json", "benchmarks.alpaca_eval.categories: the file nowhere"),
         (
             "benchmarks.alpaca_eval",
@@ -312,7 +319,7 @@ def test_a_number_that_yaml_reads_as_text_is_explained():
     assert "5.0e-6" in faults(put("dpo.learning_rate", "5e-6"))
 
 
-@pytest.mark.parametrize(("key", "value"), [("key_env", "sk-secret"), ("base_url", "http://me:secret@host/v1")])
+@pytest.mark.parametrize(("key", "value"), [("api_key_env", "sk-secret"), ("base_url", "http://me:secret@host/v1")])
 def test_a_secret_that_stands_in_the_config_by_mistake_is_not_repeated(key, value):
     said = faults(put(f"benchmarks.judges.local.{key}", value))
     assert f"judges.local.{key}" in said
@@ -338,7 +345,7 @@ def test_a_benchmark_whose_judge_is_not_there_is_named():
         ("fsdp_8gpu.yaml", 0, "resources.train.gpu is 0"),
         ("gpu.yaml", 8, "trains on one GPU (distributed_type NO), and resources.train.gpu is 8"),
         ("cpu.yaml", 2, "trains on one GPU (distributed_type NO), and resources.train.gpu is 2"),
-        ("../trl/dpo.yaml", 1, "is no accelerate configuration"),
+        ("../trl/dpo.yaml", 1, "is not an accelerate configuration"),
         ("fsdp_8gpu.yaml", 8, None),
         ("gpu.yaml", 1, None),
         ("cpu.yaml", 0, None),

@@ -150,5 +150,5 @@ def test_the_command_loads_no_model_and_says_what_is_wrong(tmp_path):
         [sys.executable, "workflow/plan.py", "--configfile", tmp_path / "bad.yaml"], capture_output=True, text=True
     )
     assert run.returncode != 0
-    assert "config: run: 'nothing' is no method" in run.stderr
+    assert "config: run: there is no method 'nothing'" in run.stderr
     assert "Traceback" not in run.stderr

@@ -228,7 +228,7 @@ def test_fewer_judgments_of_a_method_without_judge_training(done):
 
 
 def test_a_value_that_other_params_had_before(same):
-    """Snakemake compares params as a set: 5 is judge_pair_cap, and 4 remains batch_size."""
+    """Snakemake compares params as a set: 5 is max_judge_pairs, and 4 remains batch_size."""
     changed = runs(same, {"dpo": {"measured_pairs": 5}})
     assert each({"train_dpo"}, *TRAINED) <= changed
 

@@ -142,8 +142,8 @@ def untracked(value):
 def engine_params():
     """The engine's settings, and by themselves those that decide what it samples: a change of these reruns."""
     room = {"gpu_memory_utilization", "cpu_cache_gb", *(["batch_size"] if SETTINGS["engine"]["name"] == "vllm" else [])}
-    samples_with = {key: value for key, value in SETTINGS["engine"].items() if key not in room}
-    return {"engine": untracked(SETTINGS["engine"]), "samples_with": samples_with}
+    sampling_config = {key: value for key, value in SETTINGS["engine"].items() if key not in room}
+    return {"engine": untracked(SETTINGS["engine"]), "sampling_config": sampling_config}
 
 
 def completion_store(wildcards, output):
@@ -284,8 +284,8 @@ def judge_params(benchmark):
     if settings is None:
         return {"judge": None, "engine": None}
     judge = {"name": name} | {key: value for key, value in settings.items() if key != "weights"}
-    patience = ("key_env", "concurrency", "timeout_s", "max_cost")
-    params = {"judge": untracked(judge), "judged_by": {key: judge[key] for key in judge if key not in patience}}
+    patience = ("api_key_env", "concurrency", "timeout_s", "max_cost")
+    params = {"judge": untracked(judge), "judge_identity": {key: judge[key] for key in judge if key not in patience}}
     return params | (engine_params() if settings["weights"] else {"engine": None})
 
 

@@ -30,7 +30,7 @@ rule train_dpo:
         schedule_epochs=of_iteration("schedule_epochs"),
         stop_epoch=of_iteration("stop_epoch"),
         max_length=of_iteration("max_length"),
-        judge_pair_cap=lambda wildcards: of_iteration("judge_pair_cap")(wildcards) or 0,  # 0: all
+        max_judge_pairs=lambda wildcards: of_iteration("max_judge_pairs")(wildcards) or 0,  # 0: all
         held_out=of_iteration("held_out"),
         measured_pairs=of_iteration("measured_pairs"),
         seed=SEED,
@@ -42,6 +42,6 @@ rule train_dpo:
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate} --beta {params.beta}"
-        " --num_train_epochs {params.schedule_epochs} --judge_pair_cap {params.judge_pair_cap}"
+        " --num_train_epochs {params.schedule_epochs} --max_judge_pairs {params.max_judge_pairs}"
         " --held_out {params.held_out} --measured_pairs {params.measured_pairs}"
         " --seed {params.seed} > {log:q} 2>&1"

@@ -40,7 +40,7 @@ rule build_actor_pairs:
     params:
         rho=of_iteration("rho"),
         max_chosen_chars=of_iteration("max_chosen_chars"),
-        truncated_may_be_chosen=of_iteration("truncated_may_be_chosen"),
+        allow_truncated_chosen=of_iteration("allow_truncated_chosen"),
         k=of_iteration("k"),
         n=of_iteration("n"),
         system_prompt=SAMPLING["system_prompt"],

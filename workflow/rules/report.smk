@@ -7,7 +7,7 @@ rule summarise_iteration:
         unpack(iteration_rows),
     output:
         summary="<results>/{method}/m{iteration}/summary.json",
-        look_inside="<results>/{method}/m{iteration}/look_inside.json",
+        examples="<results>/{method}/m{iteration}/examples.json",
     log:
         "<results>/logs/summarise_iteration/{method}/m{iteration}.log",
     localrule: True
@@ -31,7 +31,7 @@ rule write_report:
         pairs=expand("<results>/{model}/pairs/stats.json", model=TRAINED),
         elo=expand("<results>/{model}/elo.stats.json", model=JUDGE_TRAINED),
         summaries=expand("<results>/{model}/summary.json", model=TRAINED),
-        look_inside=expand("<results>/{model}/look_inside.json", model=TRAINED),
+        examples=expand("<results>/{model}/examples.json", model=TRAINED),
         bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
         arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),

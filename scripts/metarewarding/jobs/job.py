@@ -39,7 +39,7 @@ def logged(main):
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
         try:
-            with spoken_errors():
+            with report_user_errors():
                 main(job)
                 print(f"done in {elapsed():.0f} s", flush=True)
         finally:
@@ -56,7 +56,7 @@ def logged(main):
     return wrapper
 
 
-class spoken_errors:
+class report_user_errors:
     """A block in which a UserError is printed without a traceback and ends the process with status 1."""
 
     def __enter__(self):

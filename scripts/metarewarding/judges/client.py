@@ -1,6 +1,6 @@
 """Questions to a judge behind an OpenAI-compatible server, each reply kept on disk the moment it is there.
 
-A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``key_env``
+A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``api_key_env``
 (the environment variable that holds the key, or None), ``concurrency``, ``price_in`` and ``price_out``
 (US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``.
 ``reached`` adds what a judge that is served here needs. ``reached`` makes
@@ -135,7 +135,7 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
             with open(file, "rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())
         tokenizer = AutoTokenizer.from_pretrained(weights)
-        served = {"base_url": start, "key_env": None, "tokenizer": tokenizer, "weights": digest.hexdigest()}
+        served = {"base_url": start, "api_key_env": None, "tokenizer": tokenizer, "weights": digest.hexdigest()}
         yield judge | served | {"max_model_len": engine["max_model_len"]}
 
 
@@ -228,13 +228,13 @@ class _Call:
                 f"{about['cost_low']:.4g} US dollars for their prompts alone, with {paid:.4g} paid before, and "
                 f"{self.where}.max_cost is {ceiling:.4g}. Nothing was asked. Raise it, or ask for less."
             )
-        if self.judge["key_env"]:
-            self.key = os.environ.get(self.judge["key_env"], "").strip()
+        if self.judge["api_key_env"]:
+            self.key = os.environ.get(self.judge["api_key_env"], "").strip()
             if not self.key.isascii() or not self.key.isprintable() or not self.key:
                 raise UserError(
-                    f"judge '{self.judge['name']}': the environment variable {self.judge['key_env']} "
-                    f"({self.where}.key_env) is {'no key' if self.key else 'not set'}. Set it to the server's key, "
-                    "or set key_env to null for a server that wants none. Nothing was asked."
+                    f"judge '{self.judge['name']}': the environment variable {self.judge['api_key_env']} "
+                    f"({self.where}.api_key_env) is {'no key' if self.key else 'not set'}. Set it to the server's key, "
+                    "or set api_key_env to null for a server that wants none. Nothing was asked."
                 )
         self.base_url = self.judge["base_url"]() if callable(self.judge["base_url"]) else self.judge["base_url"]
         # A line that a killed run left unfinished must not swallow the first one of this run.
@@ -326,12 +326,12 @@ class _Call:
         if status >= 500 or (status in (408, 409, 425, 429) and "insufficient_quota" not in text):
             raise _TryAgain(said, _retry_after(response.headers.get("retry-after", "")))
         if status in (401, 403):
-            key = f"the environment variable {self.judge['key_env']}" if self.judge["key_env"] else "no key"
-            mend = f"It was sent {key} ({self.where}.key_env): give a key that may use this model."
+            key = f"the environment variable {self.judge['api_key_env']}" if self.judge["api_key_env"] else "no key"
+            mend = f"It was sent {key} ({self.where}.api_key_env): give a key that may use this model."
         elif status == 404:
             mend = f"Is {self.where}.base_url ({self.base_url}) or {self.where}.model wrong?"
         elif status == 429:
-            mend = f"The account behind {self.where}.key_env has nothing left: fill it up, or name another key."
+            mend = f"The account behind {self.where}.api_key_env has nothing left: fill it up, or name another key."
         else:
             mend = f"It does not take the request: look at {self.where}.model, and at the server's words."
         raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {said}. {mend} {self.kept()}")

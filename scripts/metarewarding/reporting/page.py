@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-LOOK_INSIDE_BYTES = 5_000_000  # of texts, over all iterations; what is beyond stays in look_inside.json
+EXAMPLES_BYTES = 5_000_000  # of texts, over all iterations; what is beyond stays in examples.json
 VALUES_SHOWN = 60  # rows of a figure's values on the page; a longer table is in its CSV file alone
 FONT = "Arial, Liberation Sans, Helvetica, sans-serif"  # of one width; vl-convert brings the second along
 
@@ -89,7 +89,7 @@ def signed(value, digits: int = 2) -> str:
     return "–" if value is None else f"{value:+,.{digits}f}".replace("-", "−")
 
 
-def to_look_into(iterations: dict[str, list[dict]], budget: int = LOOK_INSIDE_BYTES) -> list[dict]:
+def to_look_into(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES) -> list[dict]:
     """[{model, prompts, left_out}]: of each iteration the prompts that its part of ``budget`` bytes holds, or one.
 
     What is shown is shown whole. Prompts get ``anchors`` ({id: place on the page}) and ``presentations``.

@@ -32,19 +32,19 @@ def held_out_prompts(prompt_ids: set[str], share: float, seed: int) -> set[str]:
 
 
 def split(
-    pairs: list[dict], seed: int, judge_pair_cap: int = 0, held_out: float = 0.0, measured_pairs: int = 0
+    pairs: list[dict], seed: int, max_judge_pairs: int = 0, held_out: float = 0.0, measured_pairs: int = 0
 ) -> tuple[list[dict], list[dict]]:
     """(the pairs to train on, the pairs to measure, each of these with its ``set``: trained or held_out).
 
     Pairs of one prompt are on one side, whatever their kind. ``held_out`` is a share of the prompts;
-    ``judge_pair_cap`` counts judge pairs that are trained on (0: all), ``measured_pairs`` those of each
+    ``max_judge_pairs`` counts judge pairs that are trained on (0: all), ``measured_pairs`` those of each
     kind that are trained on and measured too.
     """
     kept_out = held_out_prompts({pair["prompt_id"] for pair in pairs}, held_out, seed)
     left = [pair for pair in pairs if pair["prompt_id"] not in kept_out]
     judge = [pair for pair in left if pair["kind"] == "judge"]
     dropped = {id(pair) for pair in judge}
-    dropped -= {id(pair) for pair in draw(judge, judge_pair_cap or len(judge), seed, "judge pair cap")}
+    dropped -= {id(pair) for pair in draw(judge, max_judge_pairs or len(judge), seed, "judge pair cap")}
     trained = [pair for pair in left if id(pair) not in dropped]
     measured = [
         pair | {"set": "trained"}
