@@ -1,4 +1,4 @@
-"""README's index of the paper names rules, functions and config keys that are there."""
+"""The documents: the index of the paper names what exists, links lead somewhere, README stays short."""
 
 import importlib
 import re
@@ -9,7 +9,10 @@ from conftest import ROOT
 
 ROWS = [
     [cell.strip() for cell in line.strip("| \n").split(" | ")]
-    for line in (ROOT / "README.md").read_text(encoding="utf-8").split("| paper | what | rule |")[1].splitlines()[2:]
+    for line in (ROOT / "docs/reproducibility.md")
+    .read_text(encoding="utf-8")
+    .split("| paper | what | rule |")[1]
+    .splitlines()[2:]
     if line.startswith("|")
 ]
 RULES = {
@@ -51,3 +54,23 @@ def test_every_key_is_in_the_schema(key):
     of = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     for part in key.split("."):
         of = of["additionalProperties"] if part == "*" else of["properties"][part]
+
+
+PAGES = [ROOT / "README.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_ten_questions_name_at_most_two_files_each():
+    text = (ROOT / "docs/extending.md").read_text(encoding="utf-8").split("## Ten questions")[1].split("\n## ")[0]
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 10
+    assert all(1 <= len(re.findall(r"\]\(", row.rsplit(" | ", 1)[1])) <= 2 for row in rows)
