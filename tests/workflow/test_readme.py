@@ -3,16 +3,15 @@
 import importlib
 import re
 
+import draw_rules
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, snakemake
 
+INDEX = (ROOT / "docs/reproducibility.md").read_text(encoding="utf-8").split("| paper | what | rule |")[1]
 ROWS = [
     [cell.strip() for cell in line.strip("| \n").split(" | ")]
-    for line in (ROOT / "docs/reproducibility.md")
-    .read_text(encoding="utf-8")
-    .split("| paper | what | rule |")[1]
-    .splitlines()[2:]
+    for line in INDEX.splitlines()[2:]
     if line.startswith("|")
 ]
 RULES = {
@@ -74,3 +73,8 @@ def test_ten_questions_name_at_most_two_files_each():
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 10
     assert all(1 <= len(re.findall(r"\]\(", row.rsplit(" | ", 1)[1])) <= 2 for row in rows)
+
+
+def test_the_graph_of_the_rules_is_current(project):
+    graph = snakemake(project, "--rulegraph", "mermaid-js")
+    assert draw_rules.page(graph.stdout) == draw_rules.PAGE.read_text(encoding="utf-8")
