@@ -33,7 +33,7 @@ def logged(main):
         before = os.dup(1), os.dup(2)
         if os.isatty(2):
             Progress.terminal = os.fdopen(os.dup(2), "w")
-        if job.log:
+        if job.log and "METAREWARDING_TERMINAL" not in os.environ:  # set by workflow/run_script.py
             Path(job.log[0]).parent.mkdir(parents=True, exist_ok=True)
             with open(job.log[0], "w") as file:
                 os.dup2(file.fileno(), 1)
