@@ -1,8 +1,8 @@
-"""Run the program that makes one file in this process, without Snakemake around it: for a debugger, and to see its output.
+"""Run the program that makes one file in this process: for a debugger, and to see its output on the terminal.
 
     envs/run python workflow/run_script.py results/m0/judgments/0.jsonl [--configfile config/smoke.yaml]
 
-The inputs must exist. The program prints to the terminal and not to its log file. Snakemake does not record such a run.
+The inputs must exist. The program prints to the terminal, not to its log file. Snakemake does not record such a run.
 For SFT and DPO, which Snakemake starts with `accelerate-launch`, the command is printed.
 """
 

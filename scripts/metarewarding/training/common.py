@@ -18,11 +18,6 @@ from metarewarding.records import write_json
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models and data are local; a compute node may have no way out
 
-# Read by libgomp when torch is imported. Threads wait for each other thousands of times in a step; beside other
-# processes, one that waits must not spin on the core that the other needs. Two threads on two cores that other
-# processes load: 7 s for three examples instead of 13 (medians of 3; 2.5 to 5 s at best). Not measured quiet.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 
 @dataclass
 class RunArguments:
