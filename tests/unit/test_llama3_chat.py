@@ -4,8 +4,8 @@ DPO see the same token ids. The post-processor adds a BOS and so does the chat t
 
 import json
 
+import llama3
 import pytest
-import support_llama3 as llama3
 from test_engines import printed
 
 from data import fetch_seed_model

@@ -21,11 +21,11 @@ from metarewarding.jobs.progress import Progress
 STARTED = time.time()
 
 # Read by libgomp when torch is imported, after this module. Threads wait for each other thousands of times a second; by
-# default a thread that waits keeps its core busy, which another process may need. On two cores without bfloat16 in
-# hardware, PASSIVE against the default: a training step 6.9 s against 14.4 s beside one busy process, no clear
-# difference on a quiet machine (2.8 to 4.1 s against 2.9 to 3.2 s); vLLM 46 tokens a second against 24 beside one busy process, 92
-# against 93 quiet. Intel's OpenMP library (KMP_BLOCKTIME 0 or 1) gave 5.1 s and 47 tokens a second busy, 3.6 s and 104
-# quiet: not enough to preload it. One thread: 6.3 s busy, 4.6 s quiet.
+# default a thread that waits keeps its core busy, which another process may need. Measured on two cores without
+# bfloat16 in hardware, PASSIVE against the default. Beside one busy process: a training step 6.9 s against 14.4 s, vLLM
+# 46 tokens a second against 24. Quiet: no clear difference (2.8 to 4.1 s against 2.9 to 3.2 s; 92 against 93). Intel's
+# OpenMP library gave 5.1 s and 47 busy, 3.6 s and 104 quiet, not enough to preload it; one thread 6.3 s busy, 4.6 s
+# quiet.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
