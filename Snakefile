@@ -36,4 +36,4 @@ onsuccess:
 
 
 # At the end, as it looks at every rule: Snakemake compares params without their names, and would miss some changes.
-provenance.name_params(workflow.rules)
+snakemake_private.name_params(workflow.rules)

@@ -3,6 +3,7 @@
 import importlib
 import re
 
+import lineage
 import pytest
 import settings
 import yaml
@@ -36,7 +37,7 @@ def value_at(key: str):
         of = PAPER
         if key.startswith("methods."):
             _, method, own = key.split(".")
-            return [iteration[own] for iteration in settings.iterations(PAPER, method)]
+            return [iteration[own] for iteration in lineage.iterations(PAPER, method)]
     for part in key.split("."):
         of = of[part]
     return of

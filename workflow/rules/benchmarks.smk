@@ -9,6 +9,17 @@ ANSWERED = [name for name in SETTINGS["benchmarks"]["run"] if name != "judge_vs_
 HELD_OUT_PROMPTS = "<results>/data/eft/comparison_prompts.jsonl"
 HELD_OUT_RESPONSES = "<results>/seed/benchmarks/judge_vs_gpt4/responses.jsonl"
 HELD_OUT_JUDGMENTS = "<results>/{model}/benchmarks/judge_vs_gpt4/judgments.jsonl"
+# how MT-Bench's answers are drawn, as published
+MT_BENCH_TEMPERATURES = {
+    "writing": 0.7,
+    "roleplay": 0.7,
+    "extraction": 0.0,
+    "math": 0.0,
+    "coding": 0.0,
+    "reasoning": 0.0,
+    "stem": 0.1,
+    "humanities": 0.1,
+}
 
 
 def benchmark_file(source):
@@ -35,7 +46,7 @@ def answer_settings(benchmark):
     if benchmark == "arena_laptop":  # as the loop's responses
         drawn = {key: SAMPLING["responses"][key] for key in ("temperature", "top_p", "max_tokens")}
     elif benchmark == "mt_bench":
-        drawn = {"temperature": config_settings.MT_BENCH_TEMPERATURES, "top_p": 1, "max_tokens": own["max_tokens"]}
+        drawn = {"temperature": MT_BENCH_TEMPERATURES, "top_p": 1, "max_tokens": own["max_tokens"]}
     else:
         drawn = {key: own[key] for key in ("temperature", "top_p", "max_tokens")}
     return drawn | {"subset": own.get("subset")}

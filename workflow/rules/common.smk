@@ -1,9 +1,6 @@
 # Settings, and the recursion from any model back to the seed; no rules.
 
-import json
-import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -16,13 +13,13 @@ sys.path[:0] = [f"{BASE}/workflow", f"{BASE}/scripts"]
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={shlex.quote(f'{BASE}/scripts')}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
-import estimate
+import config_files
 import fingerprint as fingerprints
+import lineage
 import plan as plans
 import provenance
 import settings as config_settings
-from differences import differences
-from metarewarding.reporting import scoreboard
+import snakemake_private
 
 try:
     SETTINGS = config_settings.resolve(config)
@@ -31,7 +28,7 @@ except config_settings.ConfigError as error:
 provenance.export(SETTINGS, BASE)
 PLAN = plans.plan(SETTINGS)
 # {role: its template, and the rubric that it includes}
-TEMPLATES = {role: config_settings.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "generate")}
+TEMPLATES = {role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "generate")}
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 
 
@@ -54,13 +51,13 @@ SHARDS = range(SAMPLING["shards"])
 EFT = SETTINGS["eft"]
 
 # the models that the report shows, and what they were trained from
-REPORTED = config_settings.models(SETTINGS, SETTINGS["run"])
+REPORTED = lineage.models(SETTINGS, SETTINGS["run"])
 TRAINED = REPORTED[2:]
-PARENTS = {model: config_settings.parent(SETTINGS, *config_settings.split_model(model)) for model in TRAINED}
-JUDGE_TRAINED = [model for model in TRAINED if config_settings.trains_judge(SETTINGS, model)]
+PARENTS = {model: lineage.parent(SETTINGS, *lineage.split_model(model)) for model in TRAINED}
+JUDGE_TRAINED = [model for model in TRAINED if lineage.trains_judge(SETTINGS, model)]
 META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
-JUDGES = list(dict.fromkeys(PARENTS[m] for m in TRAINED if config_settings.uses_judgments(SETTINGS, m)))
-REWARD_SCORED = [model for model in TRAINED if config_settings.scored_by(SETTINGS, model)]
+JUDGES = list(dict.fromkeys(PARENTS[m] for m in TRAINED if lineage.uses_judgments(SETTINGS, m)))
+REWARD_SCORED = [model for model in TRAINED if lineage.scored_by(SETTINGS, model)]
 
 
 def fingerprint(script):
@@ -70,7 +67,7 @@ def fingerprint(script):
 
 def parent(wildcards):
     """The model that an iteration starts from: the method's previous one, or its `starts_from`."""
-    return config_settings.parent(SETTINGS, wildcards.method, int(wildcards.iteration))
+    return lineage.parent(SETTINGS, wildcards.method, int(wildcards.iteration))
 
 
 def from_parent(path):
@@ -87,7 +84,7 @@ def of_iteration(key):
     """A setting of one DPO round: the iteration's, else the method's, else that of `pairs` or `dpo`."""
 
     def value(wildcards):
-        rounds, number = config_settings.iterations(SETTINGS, wildcards.method), int(wildcards.iteration)
+        rounds, number = lineage.iterations(SETTINGS, wildcards.method), int(wildcards.iteration)
         if number > len(rounds):
             raise WorkflowError(
                 f"config: methods.{wildcards.method} has {len(rounds)} iterations, and m{number} is asked for."
@@ -105,14 +102,14 @@ def training_pairs(wildcards):
 
 def uses_judgments(wildcards):
     """Whether an iteration's pairs come from its parent's judgments."""
-    return config_settings.uses_judgments(SETTINGS, f"{wildcards.method}/m{wildcards.iteration}")
+    return lineage.uses_judgments(SETTINGS, f"{wildcards.method}/m{wildcards.iteration}")
 
 
 def prompts_of(wildcards):
     """The prompts that a model answers: the slice of the iteration that it is the parent of."""
-    return f"<results>/data/prompts/{config_settings.depth(SETTINGS, wildcards.model) + 1}.jsonl"
+    return f"<results>/data/prompts/{lineage.depth(SETTINGS, wildcards.model) + 1}.jsonl"
 
 
 def prompts_of_parent(wildcards):
     """The prompts that an iteration's pairs come from."""
-    return f"<results>/data/prompts/{config_settings.depth(SETTINGS, parent(wildcards)) + 1}.jsonl"
+    return f"<results>/data/prompts/{lineage.depth(SETTINGS, parent(wildcards)) + 1}.jsonl"

@@ -1,9 +1,9 @@
 # The seed model and its helpers; human rankings -> EFT data.
 
-TREES_ON_HUB = config_settings.on_hub(EFT["trees"])
+TREES_ON_HUB = config_files.on_hub(EFT["trees"])
 FETCHED_TREES = "<results>/data/eft/trees.jsonl" + ".gz" * EFT["trees"].endswith(".gz")
 ANNOTATED = expand("<results>/data/eft/judgments/{shard}.jsonl", shard=SHARDS)
-OTHER_MODELS = config_settings.other_models(SETTINGS)
+OTHER_MODELS = config_files.other_models(SETTINGS)
 
 
 def weights_of(role):

@@ -3,7 +3,7 @@
 BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
 WHOLE_ALPACA_EVAL = (SETTINGS["benchmarks"]["alpaca_eval"]["subset"] or 805) >= 805
 CATEGORIES = SETTINGS["benchmarks"]["alpaca_eval"]["categories"]
-CALIBRATIONS = config_settings.calibrations(SETTINGS)
+CALIBRATIONS = config_files.calibrations(SETTINGS)
 CALIBRATED = sorted({row["benchmark"] for row in CALIBRATIONS})
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
 

@@ -1,6 +1,6 @@
 # A reward model's scores, where a method has `scored_by`; Elo scores, pairs, and the gates before training.
 
-REWARD_MODELS = config_settings.reward_models(SETTINGS)
+REWARD_MODELS = config_files.reward_models(SETTINGS)
 
 
 def reward_model(wildcards):
@@ -8,7 +8,7 @@ def reward_model(wildcards):
     place = of_iteration("scored_by")(wildcards)
     if place is None:
         raise WorkflowError(f"config: methods.{wildcards.method}.scored_by: there is no reward model.")
-    name = config_settings.reward_model_name(place)
+    name = config_files.reward_model_name(place)
     return f"<results>/data/reward_models/{name}/weights" if name else place
 
 

@@ -26,12 +26,12 @@ def pool_sources(wildcards):
 
 
 def pool_of_iteration(wildcards):
-    pool, _ = config_settings.slice_place(SETTINGS, int(wildcards.iteration))
+    pool, _ = lineage.slice_place(SETTINGS, int(wildcards.iteration))
     return f"<results>/data/prompts/pool/{pool}.jsonl"
 
 
 def slice_of_iteration(wildcards):
-    return config_settings.slice_place(SETTINGS, int(wildcards.iteration))[1]
+    return lineage.slice_place(SETTINGS, int(wildcards.iteration))[1]
 
 
 rule generate_prompts:

@@ -1,5 +1,13 @@
 # The report: what was sampled for it, its page, and the plan and the manifest of the run.
 
+import json
+import os
+import shutil
+
+import estimate
+from differences import differences
+from metarewarding.reporting import scoreboard
+
 
 def iteration_rows(wildcards):
     """The rows behind an iteration's pairs, and the pairs."""
@@ -160,7 +168,7 @@ rule write_manifest:
         eft=["<results>/data/eft/train.jsonl", "<results>/data/eft/eval.jsonl"],
         prompts=expand(
             "<results>/data/prompts/{iteration}.jsonl",
-            iteration=sorted({config_settings.depth(SETTINGS, model) for model in TRAINED}),
+            iteration=sorted({lineage.depth(SETTINGS, model) for model in TRAINED}),
         ),
         templates=list(dict.fromkeys(TEMPLATES["judge"] + TEMPLATES["meta_judge"] * bool(META_JUDGES))),
         plan="<results>/report/plan.json",

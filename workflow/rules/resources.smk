@@ -1,6 +1,8 @@
 # What a job needs and runs in. The site's partitions, account and names of GPUs are in the profile. A rule without a
 # GPU takes a core for less time than a queue would: it is local, and runs where Snakemake runs.
 
+import os
+
 NEEDS = SETTINGS["resources"]
 
 
@@ -52,7 +54,7 @@ def completion_store(wildcards, output):
 
 # A compute node needs no token: what is downloaded, and what is asked of a judge's server, is asked from the
 # machine that runs Snakemake. It may also have no way out, so nothing there looks for the hub.
-if workflow.remote_exec:
+if snakemake_private.runs_on_compute_node(workflow):
     for secret in config_settings.secrets(SETTINGS):
         os.environ.pop(secret, None)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
