@@ -46,7 +46,7 @@ def load(files: list[str], changes: list[str] = ()) -> dict:
     config: dict = {}
     for path in ("config/config.yaml", *files):
         if not Path(path).is_file():
-            raise ConfigError(f"{path}: there is no such config file here.")
+            raise ConfigError(f"{path}: this config file does not exist.")
         update_config(config, load_configfile(path))
     update_config(config, parse_config(list(changes)))
     return config

@@ -67,7 +67,7 @@ def test_every_value_is_that_of_the_config(what, key, value):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_exists(name):
     module, attribute = name.rsplit(".", 1)
-    found = importlib.import_module("settings" if module == "settings" else f"metarewarding.{module}")
+    found = importlib.import_module("lineage" if module == "lineage" else f"metarewarding.{module}")
     assert hasattr(found, attribute)
 
 
