@@ -6,17 +6,15 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/prompts.smk"
-include: "workflow/rules/sft.smk"
 include: "workflow/rules/sample.smk"
-include: "workflow/rules/rewards.smk"
 include: "workflow/rules/preferences.smk"
-include: "workflow/rules/dpo.smk"
+include: "workflow/rules/train.smk"
 include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/judges.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/provenance.smk"
 
 
 rule all:
@@ -35,3 +33,7 @@ onstart:
 
 onsuccess:
     show_scoreboard()
+
+
+# At the end, as it looks at every rule: Snakemake compares params without their names, and would miss some changes.
+snakemake_private.name_params(workflow.rules)

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import yaml
-from settings import YAML_LOADER, _with_defaults, iterations, schema
+from lineage import iterations
+from settings import YAML_LOADER, schema, with_defaults
 
 # what a machine or a budget needs, and where things lie: no result depends on it
 _NOT_SCIENCE = re.compile(
@@ -20,7 +21,7 @@ def differences(settings: dict, other: Path) -> list[list[str]]:
     """
     loaded = yaml.load(Path(other).read_text(encoding="utf-8"), YAML_LOADER)
     full = schema()
-    theirs, ours = _science(_with_defaults(loaded, full, full["$defs"])), _science(settings)
+    theirs, ours = _science(with_defaults(loaded, full, full["$defs"])), _science(settings)
     shared = set(settings["run"]) & set(loaded["methods"])
     keys = [key for key in {**theirs, **ours} if not key.startswith("methods.") or key.split(".")[1] in shared]
     return [

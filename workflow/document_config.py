@@ -1,6 +1,6 @@
-"""config/README.md's list of all keys, from the schema.
+"""From the config's schema: config/README.md's list of all keys, and the schema that editors read.
 
-envs/run python workflow/document_config.py      # writes it anew between its two marks
+envs/run python workflow/document_config.py      # writes the list between its two marks, and the schema for editors
 """
 
 import json
@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import yaml
+from settings import schema as full_schema
 
 ROOT = Path(__file__).parent.parent
 README, SCHEMA = ROOT / "config/README.md", ROOT / "workflow/schemas/config.schema.yaml"
+EDITOR_SCHEMA = ROOT / "workflow/schemas/config.schema.json"
 BEGIN, END = "<!-- keys: written by workflow/document_config.py -->\n", "<!-- end of keys -->\n"
 
 
@@ -84,6 +86,25 @@ def written(text: str) -> str:
     return before + BEGIN + "\n" + reference() + "\n" + END + rest.split(END)[1]
 
 
+def without_required(rule):
+    """``rule`` with every key optional: a config file holds some keys and is laid over others."""
+    if isinstance(rule, list):
+        return [without_required(item) for item in rule]
+    if not isinstance(rule, dict):
+        return rule
+    return {
+        key: without_required(value)
+        for key, value in rule.items()
+        if not (key == "required" and isinstance(value, list))
+    }
+
+
+def editor_schema() -> str:
+    """The schema as JSON, for an editor that checks one config file and completes its keys."""
+    return json.dumps(without_required(full_schema()), indent=1, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
     README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"wrote {README}", file=sys.stderr)
+    EDITOR_SCHEMA.write_text(editor_schema(), encoding="utf-8")
+    print(f"wrote {README} and {EDITOR_SCHEMA}", file=sys.stderr)

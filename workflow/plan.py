@@ -16,6 +16,8 @@ from pathlib import Path
 import yaml
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
+import config_files  # noqa: E402
+import lineage  # noqa: E402
 import settings as config_settings  # noqa: E402
 
 from metarewarding import templates  # noqa: E402
@@ -50,9 +52,9 @@ class Plan:
     def __init__(self, settings: dict, card: str):
         self.settings, self.card = settings, CARDS[card]
         self.assumed, self.rows, self.arithmetic = settings["plan"], [], []
-        self.models = config_settings.models(settings, settings["run"])
+        self.models = lineage.models(settings, settings["run"])
         self.trained = self.models[2:]
-        self.parents = {m: config_settings.parent(settings, *config_settings.split_model(m)) for m in self.trained}
+        self.parents = {m: lineage.parent(settings, *lineage.split_model(m)) for m in self.trained}
 
     def tokens(self, chars: float, most: int | None = None) -> float:
         tokens = chars / self.assumed["chars_per_token"]
@@ -60,7 +62,7 @@ class Plan:
 
     def template(self, role: str) -> float:
         """Tokens of a template without its placeholders."""
-        text = templates.load(config_settings.template_files(self.settings, role), role)
+        text = templates.load(config_files.template_files(self.settings, role), role)
         for name in ("prompt", "response", "judgment_a", "judgment_b", "demonstrations", "next"):
             text = text.replace("{" + name + "}", "")
         return self.tokens(len(text))
@@ -205,9 +207,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
     verdict = made.tokens(assumed["meta_judgment_chars"], sampling["meta_judgments"]["max_tokens"])
     rubric, meta_rubric = made.template("judge"), made.template("meta_judge")
     parents = list(dict.fromkeys(made.parents.values()))
-    meta_judges = list(
-        dict.fromkeys(made.parents[m] for m in made.trained if config_settings.trains_judge(settings, m))
-    )
+    meta_judges = list(dict.fromkeys(made.parents[m] for m in made.trained if lineage.trains_judge(settings, m)))
 
     made.add(
         "fetch_seed_model",
@@ -222,9 +222,9 @@ def plan(settings: dict, card: str | None = None) -> dict:
         "the seed's weights, 2 bytes a parameter",
     )
 
-    scored = [m for m in made.trained if config_settings.scored_by(settings, m)]
-    places = {config_settings.scored_by(settings, m) for m in scored}
-    fetched = sorted(filter(None, map(config_settings.reward_model_name, places)))  # the others are folders
+    scored = [m for m in made.trained if lineage.scored_by(settings, m)]
+    places = {lineage.scored_by(settings, m) for m in scored}
+    fetched = sorted(filter(None, map(config_files.reward_model_name, places)))  # the others are folders
     if fetched:
         files = [f"data/reward_models/{name}/manifest.json" for name in fetched]
         disk = len(files) * 2 * assumed["reward_parameters"] / 1e9
@@ -336,8 +336,8 @@ def plan(settings: dict, card: str | None = None) -> dict:
         )
     tokens = pairs = 0
     for model in made.trained:
-        method, number = config_settings.split_model(model)
-        own = config_settings.iterations(settings, method)[number - 1]
+        method, number = lineage.split_model(model)
+        own = lineage.iterations(settings, method)[number - 1]
         kinds = {"actor": prompt + response, "judge": rubric + prompt + response + judgment}
         for kind in own["train_on"]:
             most = min(prompts, own["max_judge_pairs"] or prompts) if kind == "judge" else prompts

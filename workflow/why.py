@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
-from settings import iterations  # noqa: E402
+from lineage import iterations  # noqa: E402
 
 # a text in Python's form that holds the JSON of a rule's params by name
 _BY_NAME = re.compile(r"'(\{\"(?:[^'\\]|\\.)*\})'")

@@ -4,6 +4,8 @@ import json
 import shutil
 from statistics import fmean
 
+import config_files
+import lineage
 import pytest
 import settings as config_settings
 import yaml
@@ -200,8 +202,8 @@ def test_judgments_are_used_where_the_judge_is_trained_or_scores(monkeypatch):
     config = settings(iterations=own)
     config["prompts"]["per_iteration"] = 4
     found = config_settings.resolve(config)
-    assert [config_settings.uses_judgments(found, f"scored/m{t}") for t in (1, 2, 3)] == [True, True, False]
-    assert config_settings.reward_models(found) == {
+    assert [lineage.uses_judgments(found, f"scored/m{t}") for t in (1, 2, 3)] == [True, True, False]
+    assert config_files.reward_models(found) == {
         "owner--reward-model--0123abc": {"repo": "owner/reward-model", "revision": "0123abc", "file": None}
     }
 

@@ -1,15 +1,20 @@
 """The config: every file of the project is accepted, and faults are named by their key."""
 
 import copy
+import json
 from pathlib import Path
 
+import config_files
 import document_config
+import lineage
 import pytest
 import settings
 import yaml
+from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[2]
+CONFIGS = sorted([*(ROOT / "config").glob("*.yaml"), *(ROOT / "config/studies").glob("*.yaml")])
 COMPLETE = ("paper.yaml", "smoke.yaml")  # laid over config.yaml
 
 
@@ -118,7 +123,7 @@ def test_the_paper_is_the_protocol():
     ours = {"position_weights": "iteration", "elo_l2": 1e-3, "allow_truncated_chosen": False, "max_judge_pairs": None}
     assert paper["run"] == list(rows) == list(paper["methods"])
     for method, expected in rows.items():
-        rounds = settings.iterations(paper, method)
+        rounds = lineage.iterations(paper, method)
         assert [tuple(own[key] for key in keys) for own in rounds] == expected
         for own in rounds:
             assert own.items() >= (dpo | ours | {"k": None, "n": None}).items()
@@ -135,19 +140,19 @@ def test_the_ablations_hold_table_4_and_the_sweeps():
             (own["rho"], own["max_chosen_chars"])
             for name, method in ablations["methods"].items()
             if method["starts_from"] == start
-            for own in settings.iterations(ablations, name)[:1]
+            for own in lineage.iterations(ablations, name)[:1]
             if own["train_on"] == ["actor"] and own["stop_epoch"] == 2
         }
 
-    meta = fourth("meta-rewarding/m3") | {(settings.iterations(ablations, "meta-rewarding")[3]["rho"], None)}
-    own = fourth("self-rewarding/m3") | {(settings.iterations(ablations, "self-rewarding")[3]["rho"], None)}
+    meta = fourth("meta-rewarding/m3") | {(lineage.iterations(ablations, "meta-rewarding")[3]["rho"], None)}
+    own = fourth("self-rewarding/m3") | {(lineage.iterations(ablations, "self-rewarding")[3]["rho"], None)}
     grid = {(rho, None) for rho in (0, 0.1, 0.3, 0.35, 0.4)}
     assert meta == grid
     assert own == grid | {(0, 2500)}
-    assert settings.depth(ablations, "six-iterations/m2") == 6
-    assert [settings.slice_place(ablations, t) for t in (1, 4, 5, 6)] == [(1, 1), (1, 4), (2, 1), (2, 2)]
+    assert lineage.depth(ablations, "six-iterations/m2") == 6
+    assert [lineage.slice_place(ablations, t) for t in (1, 4, 5, 6)] == [(1, 1), (1, 4), (2, 1), (2, 2)]
     for name in ("self-k2", "self-k4", "self-n1", "self-n3", "self-n5"):
-        assert settings.models(ablations, [name]) == ["seed", "m0", f"{name}/m1"]  # only M0's samples
+        assert lineage.models(ablations, [name]) == ["seed", "m0", f"{name}/m1"]  # only M0's samples
 
 
 @pytest.mark.parametrize(
@@ -160,15 +165,15 @@ def test_the_ablations_hold_table_4_and_the_sweeps():
     ],
 )
 def test_places_on_the_hub(place, found):
-    assert settings.on_hub(place) == found
+    assert config_files.on_hub(place) == found
 
 
 def test_other_models_are_those_that_are_not_the_seed():
     config = laid_over("paper.yaml")
-    assert settings.other_models(settings.resolve(config)) == {}
+    assert config_files.other_models(settings.resolve(config)) == {}
     config["eft"]["annotator"] = "hf://owner/name@abc"
     config["prompts"]["generation"]["model"] = "config"
-    assert settings.other_models(settings.resolve(config)) == {
+    assert config_files.other_models(settings.resolve(config)) == {
         "annotator": {"source": "hub", "repo": "owner/name", "revision": "abc"},
         "generator": {"source": "path", "path": "config"},
     }
@@ -180,8 +185,8 @@ def test_a_second_file_of_prompts_leaves_the_slices_of_the_first(tmp_path):
     config = load("smoke.yaml")
     config["prompts"] |= {"path": [str(tmp_path / "a"), str(tmp_path / "b")], "per_iteration": 3}
     resolved = settings.resolve(config)
-    assert settings.pool_sizes(resolved) == [7, 9]
-    assert [settings.slice_place(resolved, t) for t in range(1, 7)] == [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (2, 4)]
+    assert lineage.pool_sizes(resolved) == [7, 9]
+    assert [lineage.slice_place(resolved, t) for t in range(1, 7)] == [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (2, 4)]
 
 
 def key_paths(rule, path=()):
@@ -382,7 +387,7 @@ def test_all_faults_are_told_at_once():
 def test_an_iteration_falls_back_to_its_method_then_to_pairs_and_dpo():
     config = load()
     config["methods"]["self-rewarding"]["beta"] = 0.5
-    rounds = settings.iterations(settings.resolve(config), "self-rewarding")
+    rounds = lineage.iterations(settings.resolve(config), "self-rewarding")
     assert [r["beta"] for r in rounds] == [0.5] * 4
     assert [r["rho"] for r in rounds] == [0.0, 0.0, 0.0, 0.1]
     assert rounds[1]["max_chosen_chars"] is None
@@ -393,9 +398,9 @@ def test_depth_and_models_follow_starts_from():
     config = load()
     config["methods"]["longer"] = {"starts_from": "meta-rewarding/m3", "iterations": [{"train_on": ["actor"]}] * 2}
     resolved = settings.resolve(config)
-    assert settings.parent(resolved, "longer", 1) == "meta-rewarding/m3"
-    assert settings.depth(resolved, "longer/m2") == 5
-    assert settings.models(resolved, ["longer"]) == [
+    assert lineage.parent(resolved, "longer", 1) == "meta-rewarding/m3"
+    assert lineage.depth(resolved, "longer/m2") == 5
+    assert lineage.models(resolved, ["longer"]) == [
         "seed",
         "m0",
         *(f"meta-rewarding/m{t}" for t in (1, 2, 3)),
@@ -409,3 +414,16 @@ def test_the_list_of_all_keys_is_that_of_the_schema():
     assert document_config.written(text) == text, "run: envs/run python workflow/document_config.py"
     for key in ("sampling.judgments.n", "benchmarks.judges.<name>.max_cost", "methods.<name>.iterations[].train_on"):
         assert f"`{key}`" in text
+
+
+def test_the_schema_for_editors_is_current():
+    found = document_config.EDITOR_SCHEMA.read_text(encoding="utf-8")
+    assert found == document_config.editor_schema(), "run envs/run python workflow/document_config.py"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_a_config_file_names_the_schema_for_editors_and_fulfils_it(path):
+    first, text = path.read_text().split("\n", 1)
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / named).resolve() == document_config.EDITOR_SCHEMA
+    Draft202012Validator(json.loads(document_config.EDITOR_SCHEMA.read_text())).validate(yaml.safe_load(text))

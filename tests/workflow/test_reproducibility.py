@@ -3,6 +3,7 @@
 import importlib
 import re
 
+import lineage
 import pytest
 import settings
 import yaml
@@ -36,7 +37,7 @@ def value_at(key: str):
         of = PAPER
         if key.startswith("methods."):
             _, method, own = key.split(".")
-            return [iteration[own] for iteration in settings.iterations(PAPER, method)]
+            return [iteration[own] for iteration in lineage.iterations(PAPER, method)]
     for part in key.split("."):
         of = of[part]
     return of
@@ -66,7 +67,7 @@ def test_every_value_is_that_of_the_config(what, key, value):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_exists(name):
     module, attribute = name.rsplit(".", 1)
-    found = importlib.import_module("settings" if module == "settings" else f"metarewarding.{module}")
+    found = importlib.import_module("lineage" if module == "lineage" else f"metarewarding.{module}")
     assert hasattr(found, attribute)
 
 

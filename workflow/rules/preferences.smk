@@ -1,4 +1,82 @@
-# Scores, Elo and pairs: what trains a model lives in that model's folder.
+# A reward model's scores, where a method has `scored_by`; Elo scores, pairs, and the gates before training.
+
+REWARD_MODELS = config_files.reward_models(SETTINGS)
+
+
+def reward_model(wildcards):
+    """The weights of the reward model that scores for an iteration: fetched from the hub, or a local folder."""
+    place = of_iteration("scored_by")(wildcards)
+    if place is None:
+        raise WorkflowError(f"config: methods.{wildcards.method}.scored_by: there is no reward model.")
+    name = config_files.reward_model_name(place)
+    return f"<results>/data/reward_models/{name}/weights" if name else place
+
+
+def response_scores(wildcards):
+    """What an iteration's actor pairs are chosen by: the parent's judgments, or a reward model's scores."""
+    if of_iteration("scored_by")(wildcards) is None:
+        return {"judgments": from_parent("judgments/{shard}.jsonl")(wildcards)}
+    folder = f"<results>/{wildcards.method}/m{wildcards.iteration}"
+    return {"rewards": expand(f"{folder}/rewards/{{shard}}.jsonl", shard=SHARDS)}
+
+
+def iteration_stats(wildcards):
+    """The counts behind an iteration's pairs: those of the pairs, of the judgments, of the meta-judgments.
+
+    The parent's hold seconds, and so differ where a shard is sampled anew and comes out the same; the pairs' do not.
+    """
+    folder, kinds = f"<results>/{wildcards.method}/m{wildcards.iteration}/pairs", of_iteration("train_on")(wildcards)
+    stats = {f"{kind}_pairs": f"{folder}/{kind}.stats.json" for kind in kinds}
+    if uses_judgments(wildcards):
+        stats["judgments"] = [ancient(file) for file in from_parent("judgments/{shard}.stats.json")(wildcards)]
+    if "judge" in kinds:
+        stats["meta_judgments"] = [
+            ancient(file) for file in from_parent("meta_judgments/{shard}.stats.json")(wildcards)
+        ]
+    return stats
+
+
+rule fetch_reward_model:
+    """A reward model from the hub, at a pinned revision."""
+    output:
+        weights=directory("<results>/data/reward_models/{reward_model}/weights"),
+        manifest="<results>/data/reward_models/{reward_model}/manifest.json",
+    log:
+        "<results>/logs/fetch_reward_model/{reward_model}.log",
+    localrule: True
+    conda:
+        environment("sample")
+    params:
+        repo=lambda wildcards: REWARD_MODELS[wildcards.reward_model]["repo"],
+        revision=lambda wildcards: REWARD_MODELS[wildcards.reward_model]["revision"],
+        code=fingerprint("preferences/fetch_reward_model.py"),
+    script:
+        "../../scripts/preferences/fetch_reward_model.py"
+
+
+rule score_responses:
+    """The reward model: a score of each distinct response of one shard of the parent's."""
+    input:
+        prompts=prompts_of_parent,
+        responses=lambda wildcards: f"<results>/{parent(wildcards)}/responses/{wildcards.shard}.jsonl",
+        weights=reward_model,
+    output:
+        rewards="<results>/{method}/m{iteration}/rewards/{shard}.jsonl",
+        stats="<results>/{method}/m{iteration}/rewards/{shard}.stats.json",
+    log:
+        "<results>/logs/score_responses/{method}/m{iteration}/{shard}.log",
+    conda:
+        environment("sample")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
+    params:
+        max_model_len=SETTINGS["engine"]["max_model_len"],
+        dtype=SETTINGS["engine"]["dtype"],
+        batch_size=SETTINGS["engine"]["batch_size"],
+        code=fingerprint("preferences/score_responses.py"),
+    script:
+        "../../scripts/preferences/score_responses.py"
 
 
 rule fit_elo:

@@ -1,4 +1,43 @@
-# M(t-1) -> M(t).
+# Training: SFT makes M0 from the seed, and each DPO round makes M(t) from M(t-1).
+
+
+rule train_sft:
+    """Seed -> M0 on EFT, loss on the judgments only."""
+    input:
+        weights="<results>/seed/weights",
+        data="<results>/data/eft/train.jsonl",
+        recipe=SETTINGS["sft"]["recipe"],
+        accelerate=SETTINGS["sft"]["accelerate"],
+    output:
+        weights=directory("<results>/m0/weights"),
+        stats="<results>/m0/training.json",
+        manifest="<results>/m0/manifest.json",
+    log:
+        "<results>/logs/train_sft.log",
+    conda:
+        environment("train")
+    threads: NEEDS["train"]["threads"]
+    resources:
+        **needs("train"),
+    params:
+        # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
+        checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
+        threads_each=threads_each,
+        learning_rate=SETTINGS["sft"]["learning_rate"],
+        batch_size=SETTINGS["sft"]["batch_size"],
+        schedule_epochs=SETTINGS["sft"]["schedule_epochs"],
+        stop_epoch=SETTINGS["sft"]["stop_epoch"],
+        max_length=SETTINGS["sft"]["max_length"],
+        seed=SEED,
+        code=fingerprint("train/train_sft.py"),
+    shell:
+        "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        " scripts/train/train_sft.py --config {input.recipe:q}"
+        " --model {input.weights:q} --data {input.data:q}"
+        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
+        " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
+        " --token_limit {params.max_length} --learning_rate {params.learning_rate}"
+        " --num_train_epochs {params.schedule_epochs} --seed {params.seed} > {log:q} 2>&1"
 
 
 rule train_dpo:

@@ -1,0 +1,225 @@
+"""Checks across config keys, which the schema cannot state."""
+
+from pathlib import Path
+
+import yaml
+from config_files import calibrations, named_files, on_hub, template_files, templates_read
+from lineage import depth, iterations, models, pool_sizes, split_model
+
+from metarewarding import templates
+from metarewarding.errors import UserError
+from metarewarding.jobs.sources import SOURCES
+
+# keys of `model`, by its source
+MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": ("path",), "random": ("seed",)}
+
+
+def check(settings: dict) -> list[str]:
+    """Every fault across keys: names that must exist, files that must be there, pools that must suffice."""
+    faults = []
+    model = settings["model"]
+    for key in MODEL_KEYS[model["source"]]:
+        if key not in model:
+            faults.append(f"config: model.{key}: missing; model.source is {model['source']}.")
+    methods = settings["methods"]
+    for name in settings["run"]:
+        if name not in methods:
+            faults.append(f"config: run: there is no method '{name}'. Methods: {', '.join(methods)}.")
+    for name, method in methods.items():
+        start = method["starts_from"]
+        if start != "m0":
+            other, number = split_model(start)
+            if other not in methods or number > len(methods[other]["iterations"]):
+                faults.append(f"config: methods.{name}.starts_from: there is no model {start}.")
+            elif _loops(methods, name):
+                faults.append(f"config: methods.{name}.starts_from: {start} itself starts from {name}.")
+    if faults:
+        return faults
+    for name in methods:
+        for number, own in enumerate(iterations(settings, name)):
+            where = f"config: methods.{name}.iterations[{number}]"
+            if own["stop_epoch"] > own["schedule_epochs"]:
+                faults.append(
+                    f"{where}.stop_epoch: {own['stop_epoch']} lies after schedule_epochs {own['schedule_epochs']}."
+                )
+            if "judge" in own["train_on"] and (own["k"] is not None or own["n"] is not None):
+                faults.append(
+                    f"{where}: pairs.k and pairs.n cannot be set where the judge is trained: another response would be "
+                    "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with its own root "
+                    "(pathvars.results)."
+                )
+            if own["scored_by"] is not None:
+                faults += _check_reward_model(where, own)
+            for key, sampled in (("k", "responses"), ("n", "judgments")):
+                if own[key] is not None and own[key] > settings["sampling"][sampled]["n"]:
+                    most = settings["sampling"][sampled]["n"]
+                    faults.append(f"{where}.{key}: {own[key]} is more than sampling.{sampled}.n {most}.")
+    if settings["sft"]["stop_epoch"] > settings["sft"]["schedule_epochs"]:
+        faults.append("config: sft.stop_epoch: lies after sft.schedule_epochs.")
+    if settings["sampling"]["shards"] > settings["prompts"]["per_iteration"]:
+        faults.append("config: sampling.shards: more shards than prompts.per_iteration leaves some empty.")
+    if settings["prompts"]["source"] == "file" and not settings["prompts"]["path"]:
+        return [*faults, "config: prompts.path: missing; prompts.source is file."]
+    faults += _check_models_and_places(settings) + _check_judges(settings["benchmarks"])
+    faults += [
+        f"config: {key}: the file {path} does not exist."
+        for key, path in named_files(settings)
+        if not Path(path).is_file()
+    ]
+    return faults or _check_templates(settings) + _check_pool(settings) + _check_accelerate(settings)
+
+
+def _loops(methods: dict, name: str) -> bool:
+    seen, current = set(), name
+    while current not in seen:
+        seen.add(current)
+        start = methods[current]["starts_from"]
+        if start == "m0":
+            return False
+        current = split_model(start)[0]
+        if current not in methods:
+            return False
+    return True
+
+
+def _check_reward_model(where: str, own: dict) -> list[str]:
+    """Faults of an iteration with ``scored_by``: a place that is none, and settings that it leaves without effect."""
+    place, hub, faults = own["scored_by"], on_hub(own["scored_by"]), []
+    if place.startswith("hf://"):
+        if hub is None or hub["file"] or place.startswith("hf://datasets/"):
+            faults.append(f"{where}.scored_by: {place} is not of the form hf://<owner>/<name>@<revision>.")
+    elif not Path(place).is_dir():
+        faults.append(f"{where}.scored_by: '{place}' is neither a folder nor hf://<owner>/<name>@<revision>.")
+    if "actor" not in own["train_on"]:
+        faults.append(
+            f"{where}.scored_by: a reward model scores responses for actor pairs, and this iteration trains on judge "
+            "pairs alone. Set scored_by in the iterations that train the actor."
+        )
+    if own["n"] is not None:
+        faults.append(f"{where}.n: with scored_by no judgment decides an actor pair. Remove one of the two.")
+    return faults
+
+
+def _check_models_and_places(settings: dict) -> list[str]:
+    """Trees and models that are named by a text: a local place, or one on the hub at a revision."""
+    faults = []
+    trees, annotator = settings["eft"]["trees"], settings["eft"]["annotator"]
+    hub = on_hub(trees)
+    if trees.startswith("hf://") and not (hub and hub["file"] and trees.startswith("hf://datasets/")):
+        faults.append(f"config: eft.trees: {trees} is not of the form hf://datasets/<owner>/<name>@<revision>/<file>.")
+    if hub and annotator == "written":
+        faults.append(
+            "config: eft.annotator: written needs judgments in the trees, and released trees have none: set it to seed."
+        )
+    for key, place in (
+        ("eft.annotator", annotator),
+        ("prompts.generation.model", settings["prompts"]["generation"]["model"]),
+    ):
+        if place == "seed" or (place == "written" and key == "eft.annotator"):
+            continue
+        if place.startswith("hf://"):
+            hub = on_hub(place)
+            if hub is None or hub["file"] or place.startswith("hf://datasets/"):
+                faults.append(f"config: {key}: {place} is not of the form hf://<owner>/<name>@<revision>.")
+        elif not Path(place).is_dir():
+            faults.append(f"config: {key}: '{place}' is neither seed, a folder, nor hf://<owner>/<name>@<revision>.")
+    return faults
+
+
+def _check_judges(benchmarks: dict) -> list[str]:
+    """Judges that benchmarks name, and where each is to be found."""
+    faults = []
+    for name in benchmarks["run"]:
+        judge = benchmarks[name].get("judge")
+        if judge is not None and judge not in benchmarks["judges"]:
+            known = ", ".join(benchmarks["judges"]) or "none"
+            faults.append(
+                f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges (there: {known})."
+            )
+    for name, judge in benchmarks["judges"].items():
+        where, weights = f"config: benchmarks.judges.{name}", judge["weights"]
+        if (judge["base_url"] is None) == (weights is None):
+            faults.append(f"{where}: give either base_url, a server that runs, or weights, a model to serve.")
+        if weights is not None and weights not in ("seed", "m0") and not Path(weights).is_dir():
+            faults.append(f"{where}.weights: '{weights}' is neither seed, m0, nor a folder.")
+    calibrated = {row["benchmark"] for row in calibrations({"benchmarks": benchmarks})}
+    for name, path in benchmarks["calibration"].items():
+        if path is None:
+            continue
+        judge = benchmarks[name]["judge"]
+        if judge not in benchmarks["judges"]:
+            faults.append(f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges.")
+        models = [row["model"] for row in calibrations({"benchmarks": benchmarks}) if row["benchmark"] == name]
+        if len(set(models)) < len(models):
+            faults.append(
+                f"config: benchmarks.calibration.{name}: {path}/model_judgment holds verdicts of several judges on one "
+                "model. Leave one judge's folder there."
+            )
+        if name not in calibrated:
+            faults.append(
+                f"config: benchmarks.calibration.{name}: {path} holds no model with published answers and verdicts. "
+                + {
+                    "alpaca_eval": "Wanted: <model>/model_outputs.json and <model>/<annotator>/annotations.json.",
+                    "arena_hard": "Wanted: model_answer/<model>.jsonl and model_judgment/<judge>/<model>.jsonl.",
+                }[name]
+            )
+    for name, path in benchmarks["files"].items():
+        if name not in SOURCES:
+            faults.append(f"config: benchmarks.files.{name}: no such source. Sources: {', '.join(SOURCES)}.")
+        elif not Path(path).is_file():
+            faults.append(f"config: benchmarks.files.{name}: the file {path} does not exist.")
+    return faults
+
+
+def _check_templates(settings: dict) -> list[str]:
+    faults = []
+    for key, role, path in templates_read(settings):
+        try:
+            templates.load(path if role == "category" else template_files(settings, role), role)
+        except UserError as error:
+            faults.append(f"config: {key}: {error}")
+    return faults
+
+
+def _check_pool(settings: dict) -> list[str]:
+    """More iterations than the pools have prompts for are refused before anything is sampled."""
+    prompts, sizes = settings["prompts"], pool_sizes(settings)
+    per_iteration = prompts["per_iteration"]
+    deepest = max(depth(settings, model) for model in models(settings, list(settings["methods"])))
+    if deepest > sum(size // per_iteration for size in sizes):
+        generates = prompts["source"] == "generate"
+        have = " and ".join(map(str, sizes))
+        mend = "raise prompts.generation.pools" if generates else "add a file to prompts.path"
+        return [
+            f"config: prompts: {deepest} iterations of prompts.per_iteration {per_iteration} need "
+            f"{deepest * per_iteration} prompts, and "
+            f"{'the pool' if generates else ', '.join(prompts['path'])} has {have}: {mend}."
+        ]
+    return []
+
+
+def _check_accelerate(settings: dict) -> list[str]:
+    """Accelerate configs whose processes do not fit the GPUs that a training job asks for: one GPU a process."""
+    faults, gpus = [], settings["resources"]["train"]["gpu"]
+    for key, path in named_files(settings):
+        if not key.endswith(".accelerate"):
+            continue
+        try:
+            launch = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            kind, processes = launch["distributed_type"], int(launch.get("num_processes", 1))
+        except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
+            faults.append(f"config: {key}: {path} is not an accelerate configuration; it has no distributed_type.")
+            continue
+        if kind == "NO" and gpus > 1:
+            faults.append(
+                f"config: {key}: {path} trains on one GPU (distributed_type NO), and resources.train.gpu is {gpus}: "
+                f"set that to 1, or take a distributed configuration with num_processes {gpus}, such as "
+                "config/accelerate/fsdp_8gpu.yaml."
+            )
+        elif kind != "NO" and gpus != processes:
+            faults.append(
+                f"config: {key}: {path} starts {processes} processes (distributed_type {kind}), one on each GPU, and "
+                f"resources.train.gpu is {gpus}: set that to {processes}, or take another configuration, such as "
+                "config/accelerate/gpu.yaml for one GPU."
+            )
+    return faults

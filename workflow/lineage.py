@@ -1,0 +1,85 @@
+"""The chain of models that the methods describe, from any model back to the seed, and the prompts of each iteration."""
+
+
+def iterations(settings: dict, method: str) -> list[dict]:
+    """The settings of each DPO round: its own keys, else the method's, else those of `pairs` and `dpo`."""
+    of_method = settings["methods"][method]
+    shared = {key: value for key, value in of_method.items() if key not in ("iterations", "starts_from")}
+    return [settings["pairs"] | settings["dpo"] | shared | own for own in of_method["iterations"]]
+
+
+def parent(settings: dict, method: str, iteration: int) -> str:
+    """The model that iteration ``iteration`` (from 1) of ``method`` starts from and samples: `m0`, `<method>/m<t>`."""
+    if iteration == 1:
+        return settings["methods"][method]["starts_from"]
+    return f"{method}/m{iteration - 1}"
+
+
+def split_model(model: str) -> tuple[str, int]:
+    """("meta-rewarding", 2) from `meta-rewarding/m2`."""
+    method, _, iteration = model.rpartition("/m")
+    return method, int(iteration)
+
+
+def depth(settings: dict, model: str) -> int:
+    """How many DPO rounds lie between M0 and ``model``; the seed and M0 have none."""
+    rounds = 0
+    while model not in ("seed", "m0"):
+        model = parent(settings, *split_model(model))
+        rounds += 1
+    return rounds
+
+
+def models(settings: dict, methods: list[str]) -> list[str]:
+    """The seed, M0, and every model of ``methods`` with those that they start from, parents first."""
+    found = ["seed", "m0"]
+    for method in methods:
+        chain, model = [], f"{method}/m{len(settings['methods'][method]['iterations'])}"
+        while model not in found:
+            chain.insert(0, model)
+            model = parent(settings, *split_model(model))
+        found += chain
+    return found
+
+
+def trains_judge(settings: dict, model: str) -> bool:
+    """Whether the DPO round that makes ``model`` trains on judge pairs."""
+    method, iteration = split_model(model)
+    return "judge" in iterations(settings, method)[iteration - 1]["train_on"]
+
+
+def scored_by(settings: dict, model: str) -> str | None:
+    """The reward model that scores responses for the DPO round that makes ``model``; None for the parent's judge."""
+    method, iteration = split_model(model)
+    return iterations(settings, method)[iteration - 1]["scored_by"]
+
+
+def uses_judgments(settings: dict, model: str) -> bool:
+    """Whether the DPO round that makes ``model`` uses its parent's judgments: for actor pairs, or to be compared."""
+    return scored_by(settings, model) is None or trains_judge(settings, model)
+
+
+def pool_sizes(settings: dict) -> list[int]:
+    """Prompts of each pool; those of a file are its lines, of which some may turn out to be repeats."""
+    prompts = settings["prompts"]
+    if prompts["source"] == "generate":
+        return [prompts["generation"]["size"]] * prompts["generation"]["pools"]
+    sizes = []
+    for path in prompts["path"]:
+        with open(path, "rb") as file:
+            sizes.append(sum(1 for line in file if line.strip()))
+    return sizes
+
+
+def slice_place(settings: dict, iteration: int) -> tuple[int, int]:
+    """(pool, slice of that pool), both from 1, that ``iteration`` takes its prompts from.
+
+    A pool without a further whole slice is followed by the next, so a pool that is added changes no
+    earlier iteration. An iteration beyond all pools is placed in the last one, whose slices then end.
+    """
+    per_iteration, sizes, before = settings["prompts"]["per_iteration"], pool_sizes(settings), 0
+    for pool, size in enumerate(sizes, start=1):
+        if iteration <= before + size // per_iteration or pool == len(sizes):
+            return pool, iteration - before
+        before += size // per_iteration
+    raise ValueError("there is no pool")

@@ -1,0 +1,33 @@
+"""All uses of what Snakemake does not document; tests/workflow/test_snakemake_private.py names what an update removes.
+
+Only `workflow.current_basedir` is used elsewhere, in rules/common.smk, as it finds this folder.
+"""
+
+import json
+
+
+def runs_on_compute_node(workflow) -> bool:
+    """Whether this process runs one job that another Snakemake has submitted."""
+    return workflow.remote_exec
+
+
+def name_params(rules) -> None:
+    """Give each rule with params one more, ``by_name``: all their values with their names.
+
+    Snakemake compares the params of two runs as a set of values without names: of `max_judge_pairs: 0 -> 32` it sees
+    nothing where another param is 0 and a third is 32. This text differs. To be called after the last rule.
+    """
+    for rule in rules:
+        if len(rule.params):
+            rule.set_params(by_name=_by_name(rule))
+
+
+def _by_name(rule):
+    # not what derives from files, threads or resources: Snakemake compares no such param either
+    items = [(name, item) for name, item in rule.params._allitems() if not rule._is_deriving_function(item)]
+
+    def values(wildcards):
+        found = {name: item(wildcards) if callable(item) else item for name, item in items}
+        return json.dumps(found, sort_keys=True, default=str)
+
+    return values
