@@ -10,7 +10,7 @@ import pytest
 from test_engines import in_a_process, printed, requests, texts
 
 from data import fetch_seed_model
-from metarewarding.engines.engine import engine as engines
+from metarewarding.engines import engine as engines
 from metarewarding.engines.engine import open_engine
 from metarewarding.engines.sampling import Decoding, sample
 
