@@ -1,4 +1,4 @@
-"""Plain transformers as an engine, for machines without a vLLM build; imported when an engine starts."""
+"""Plain transformers as an engine, for machines without a vLLM build. It is imported when the engine starts."""
 
 from collections.abc import Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""vLLM in process, on GPUs or a CPU; imported when an engine starts."""
+"""vLLM as an engine, on GPUs or a CPU. vLLM itself is imported when the engine starts."""
 
 import asyncio
 import atexit
