@@ -32,7 +32,9 @@ def job_of(file: str, configfiles: list[str]):
             )._workflow
             workflow.dag_settings = DAGSettings()
             workflow._dag = DAG(workflow, workflow.rules)
-            return workflow.async_run(workflow.dag.file2jobs(file))[0]
+            job = workflow.async_run(workflow.dag.file2jobs(file))[0]
+            workflow.dag._jobid[job] = 1  # which a command is formatted with
+            return job
         except MissingRuleException:
             sys.exit(f"error: no rule makes {file}. A path begins with the results folder that the config sets.")
         except (WorkflowError, OSError) as error:
@@ -49,24 +51,12 @@ def main(file: str, configfiles: list[str]) -> None:
     if job.is_shell:
         print(job.shellcmd)
         return
-    if not job.is_script:
-        sys.exit(f"error: rule {job.rule.name} has no program.")
     from snakemake.script import Snakemake
 
     from metarewarding.jobs.job import report_user_errors
 
-    made = Snakemake(
-        job.input,
-        job.output,
-        job.params,
-        job.wildcards,
-        job.threads,
-        job.resources,
-        job.log,
-        job.rule.workflow.config,
-        job.rule.name,
-        None,
-    )
+    files, how = (job.input, job.output, job.params), (job.wildcards, job.threads, job.resources, job.log)
+    made = Snakemake(*files, *how, job.rule.workflow.config, job.rule.name, bench_iteration=None)
     for name in (*job.output, *job.log):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
     script = Path(job.rule.script)
