@@ -9,7 +9,7 @@ from pathlib import Path
 def export(settings: dict, folder: str) -> None:
     """Put the resolved config and the state of the clone ``folder`` where a job's manifest finds them.
 
-    In environment variables (metarewarding/jobs/job.py reads them), not in params: another commit, or another
+    In environment variables (metarewarding/jobs/provenance.py reads them), not in params: another commit, or another
     setting that a rule does not use, reruns nothing. Every job's process does this, on compute nodes too; one
     without git keeps what it has inherited.
     """

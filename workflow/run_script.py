@@ -1,79 +1,73 @@
-"""Run the program that makes one file in this process: for a debugger, and to see its output on the terminal.
+"""Run the program that makes a file in this process, outside Snakemake, to debug it.
 
-    envs/run python workflow/run_script.py results/m0/judgments/0.jsonl [--configfile config/smoke.yaml]
+    envs/run python workflow/run_script.py results/m0/judgments/0.jsonl [--configfile mine.yaml ...]
 
-The inputs must exist. The program prints to the terminal, not to its log file. Snakemake does not record such a run.
-For SFT and DPO, which Snakemake starts with `accelerate-launch`, the command is printed.
+The job is the one that Snakemake would run; what it prints goes to the terminal, not to its log file. The inputs must
+exist. SFT and DPO run by a command, which is printed instead.
 """
 
 import argparse
-import contextlib
-import io
-import os
-import runpy
+import importlib
 import sys
 from pathlib import Path
 
-from snakemake.api import OutputSettings, SnakemakeApi
-from snakemake.exceptions import MissingRuleException, WorkflowError
-from snakemake.script import Snakemake
-from snakemake.settings.types import ConfigSettings, DAGSettings, Quietness, ResourceSettings
-
 ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT / "workflow"), str(ROOT / "scripts")]
 
 
-def job_of(target: str, configfiles: list[Path]):
-    """Return the job that makes the file ``target``. Raise WorkflowError where no rule does that."""
+def job_of(file: str, configfiles: list[str]):
+    """Return Snakemake's job that makes ``file``; end the process where no rule does."""
+    from snakemake.api import OutputSettings, SnakemakeApi
+    from snakemake.dag import DAG
+    from snakemake.exceptions import MissingRuleException, WorkflowError
+    from snakemake.settings.enums import Quietness
+    from snakemake.settings.types import ConfigSettings, DAGSettings, ResourceSettings
+
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        workflow = api.workflow(
-            resource_settings=ResourceSettings(cores=os.cpu_count()),
-            config_settings=ConfigSettings(configfiles=configfiles),
-            snakefile=ROOT / "Snakefile",
-        )
-        with contextlib.redirect_stdout(io.StringIO()):
-            workflow.dag(DAGSettings(targets={target})).printrulegraph()
-        # the API gives no jobs, so that this attribute is private
-        return next(job for job in workflow._workflow.dag.jobs if target in map(str, job.output))
+        try:
+            workflow = api.workflow(
+                ResourceSettings(),
+                config_settings=ConfigSettings(configfiles=[Path(name) for name in configfiles]),
+                snakefile=ROOT / "Snakefile",
+            )._workflow
+            workflow.dag_settings = DAGSettings()
+            workflow._dag = DAG(workflow, workflow.rules)
+            job = workflow.async_run(workflow.dag.file2jobs(file))[0]
+            workflow.dag._jobid[job] = 1  # which a command is formatted with
+            return job
+        except MissingRuleException:
+            sys.exit(f"error: no rule makes {file}. A path begins with the results folder that the config sets.")
+        except (WorkflowError, OSError) as error:
+            sys.exit(f"error: {error}")
 
 
-def main(words: list[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", help="the file to make, as a path from the project's root")
-    parser.add_argument("--configfile", nargs="+", type=Path, default=[], help="laid over config/config.yaml")
-    given = parser.parse_args(words)
-    os.chdir(ROOT)
-    try:
-        job = job_of(given.target, given.configfile)
-    except (MissingRuleException, WorkflowError) as error:
-        sys.exit(f"{given.target}: {error}")
-    missing = [str(path) for path in job.input if not Path(path).exists()]
+def main(file: str, configfiles: list[str]) -> None:
+    job = job_of(file, configfiles)
+    missing = [name for name in map(str, job.input) if not Path(name).exists()]
     if missing:
-        config = ["--configfile", *map(str, given.configfile)] if given.configfile else []
-        words = " ".join(["envs/run snakemake", *missing, *config])
-        sys.exit(f"{given.target} needs files that do not exist. Make them first: {words}")
-    if job.rule.script is None:
+        sys.exit(
+            f"error: rule {job.rule.name} needs {', '.join(missing)}, which is missing. Let Snakemake make it first."
+        )
+    if job.is_shell:
         print(job.shellcmd)
         return
-    os.environ["METAREWARDING_TERMINAL"] = "1"  # read by metarewarding/jobs/job.py
-    for path in (*job.output, *job.log):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    program = (ROOT / "workflow/rules" / job.rule.script).resolve()
-    sys.argv, sys.path[0] = [str(program)], str(ROOT / "scripts")
-    runpy.run_path(str(program), run_name=program.stem)["main"](
-        Snakemake(
-            job.input,
-            job.output,
-            job.params,
-            job.wildcards,
-            job.threads,
-            job.resources,
-            job.log,
-            job.rule.workflow.config,
-            job.rule.name,
-            None,
-        )
-    )
+    from snakemake.script import Snakemake
+
+    from metarewarding.jobs.job import report_user_errors
+
+    files, how = (job.input, job.output, job.params), (job.wildcards, job.threads, job.resources, job.log)
+    made = Snakemake(*files, *how, job.rule.workflow.config, job.rule.name, bench_iteration=None)
+    for name in (*job.output, *job.log):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+    script = Path(job.rule.script)
+    program = importlib.import_module(f"{script.parent.name}.{script.stem}")
+    with report_user_errors():
+        program.main.__wrapped__(made)  # without the log file
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", help="an output of a rule")
+    parser.add_argument("--configfile", nargs="+", default=[], help="laid over config/config.yaml, as for snakemake")
+    words = parser.parse_args()
+    main(words.file, words.configfile)

@@ -7,9 +7,10 @@ It answers the questions of every configured benchmark, judges people's ranked r
 from metarewarding import judging, templates
 from metarewarding.engines import sampling
 from metarewarding.engines.engine import open_engine
+from metarewarding.engines.facts import engine_facts
 from metarewarding.errors import UserError
 from metarewarding.evaluation import benchmark_files
-from metarewarding.jobs.job import engine_facts, logged
+from metarewarding.jobs.job import logged
 from metarewarding.records import Prompt, RankedReply, Response, Turn, read_jsonl, write_json, write_jsonl
 
 

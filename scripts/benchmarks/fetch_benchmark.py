@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import logged, sha256
+from metarewarding.jobs.job import logged
+from metarewarding.jobs.provenance import sha256
 from metarewarding.jobs.sources import MIRRORS, SOURCES, address
 
 TRIES, FIRST_WAIT, TIMEOUT = 4, 2.0, 60.0  # seconds

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from importlib import metadata
 
 from metarewarding.errors import UserError
 from metarewarding.evaluation.alpaca import annotate, has_verdict, inert, read_rows, verdict_tokens
 from metarewarding.evaluation.benchmark_files import questions
-from metarewarding.jobs.job import elapsed, logged, versions
-from metarewarding.judges.client import ask, reached, read_store
+from metarewarding.jobs.job import elapsed, logged
+from metarewarding.judges.client import ask, reached
+from metarewarding.judges.store import read_store
 from metarewarding.records import Response, read_jsonl, unique_by, write_json
 
 # How a model that is served here is asked. The verdict is read from log-probabilities, which temperature does
@@ -122,7 +124,10 @@ def main(job):
             f"choose another benchmarks.judges.{judge['name']}.model, or raise max_missing."
         )
     write_json(job.output.annotations, rows)
-    write_json(job.output.stats, facts | versions("alpaca-eval") | {"process_seconds": round(elapsed(), 1)})
+    write_json(
+        job.output.stats,
+        facts | {"alpaca-eval": metadata.version("alpaca-eval")} | {"process_seconds": round(elapsed(), 1)},
+    )
 
 
 if __name__ == "__main__":

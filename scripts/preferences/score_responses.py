@@ -1,7 +1,8 @@
 """A reward model's score of each distinct response of one shard (section 3.5)."""
 
 from metarewarding.engines import rewards, sampling
-from metarewarding.jobs.job import elapsed, host, logged
+from metarewarding.jobs.job import elapsed, logged
+from metarewarding.jobs.provenance import host
 from metarewarding.records import Prompt, Response, read_jsonl, write_json, write_jsonl
 
 

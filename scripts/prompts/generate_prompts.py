@@ -6,8 +6,9 @@ from types import SimpleNamespace
 from metarewarding import prompt_generation, templates
 from metarewarding.engines import sampling
 from metarewarding.engines.engine import open_engine
+from metarewarding.engines.facts import engine_facts
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import engine_facts, logged
+from metarewarding.jobs.job import logged
 from metarewarding.records import Prompt, RankedReply, read_jsonl, write_json, write_jsonl
 
 # Stands where an engine would when there is nothing to ask: hashing the weights takes seconds.

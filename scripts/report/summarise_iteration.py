@@ -19,10 +19,10 @@ from metarewarding.records import (
     Prompt,
     Response,
     Score,
-    iter_jsonl,
     read_jsonl,
     write_json,
 )
+from metarewarding.row_checks import iter_jsonl
 
 LOOKED_INTO = 6  # prompts whose texts are kept, drawn by seed
 POINTS = 150  # responses in the plot of length against score, of prompts drawn by seed

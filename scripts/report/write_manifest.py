@@ -1,6 +1,7 @@
 """The run in one file: config, commit, packages, and the hashes of its data and weights."""
 
-from metarewarding.jobs.job import logged, provenance, sha256
+from metarewarding.jobs.job import logged
+from metarewarding.jobs.provenance import provenance, sha256
 from metarewarding.records import read_json, write_json
 
 # what a model's own manifest says of it, and the run's repeats

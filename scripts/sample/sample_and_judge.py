@@ -6,7 +6,8 @@ One job, as the start of the engine takes a large part of a short shard's time.
 from metarewarding import judging, templates
 from metarewarding.engines import sampling
 from metarewarding.engines.engine import open_engine
-from metarewarding.jobs.job import engine_facts, logged
+from metarewarding.engines.facts import engine_facts
+from metarewarding.jobs.job import logged
 from metarewarding.records import Prompt, read_jsonl, write_json, write_jsonl
 
 

@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import report_user_errors
 from metarewarding.records import Pair, read_jsonl
-from metarewarding.training import common as training
 from metarewarding.training import measure_pairs
+from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
+from metarewarding.training.checkpoints import stop_after
+from metarewarding.training.examples import inert_rows, within
+from metarewarding.training.run import train
 
 
 @dataclass
-class DpoArguments(training.RunArguments):
+class DpoArguments(RunArguments):
     """And which of the pairs are trained on and measured."""
 
     max_judge_pairs: int = field(default=0, metadata={"help": "judge pairs to train on, drawn by seed; 0: all"})
@@ -80,14 +83,14 @@ def main(run: DpoArguments, args) -> None:
 
     trl.trainer.dpo_trainer.prepare_fsdp = shard_reference
 
-    training.configure(args, run)
-    training.pack_on_cpu(trl.trainer.dpo_trainer, args)
+    configure(args, run)
+    pack_on_cpu(trl.trainer.dpo_trainer, args)
     check_reference(args)
     tokenizer = AutoTokenizer.from_pretrained(run.model)
     rows = [row for path in run.data for row in read_jsonl(path, Pair)]
-    chats = training.inert_rows(rows, tokenizer, ("prompt", "chosen", "rejected"))
+    chats = inert_rows(rows, tokenizer, ("prompt", "chosen", "rejected"))
     pairs = [row | chat for row, chat in zip(rows, chats, strict=True)]
-    kept = training.within(pairs, tokenizer, run.token_limit, "prompt", ("chosen", "rejected"))
+    kept = within(pairs, tokenizer, run.token_limit, "prompt", ("chosen", "rejected"))
     if not kept:
         raise UserError(f"{', '.join(run.data)}: no pair has at most {run.token_limit} tokens a side (dpo.max_length).")
     trained, measured = measure_pairs.split(kept, args.seed, run.max_judge_pairs, run.held_out, run.measured_pairs)
@@ -111,17 +114,17 @@ def main(run: DpoArguments, args) -> None:
         train_dataset=dataset(trained),
         eval_dataset=dataset(measured) if measured else None,
         processing_class=tokenizer,
-        callbacks=[training.stop_after(run.stop_epoch)],
+        callbacks=[stop_after(run.stop_epoch)],
     )
     if trainer.ref_model is not None and args.device.type == "cpu" and args.world_size == 1:
         compute_reference_once(trainer.ref_model)
     measurements = measure_pairs.measuring(trainer, measured)
     trainer.add_callback(measurements)
-    training.train(trainer, run, facts, measurements.rows)
+    train(trainer, run, facts, measurements.rows)
 
 
 if __name__ == "__main__":
     from trl import DPOConfig, TrlParser
 
     with report_user_errors():
-        main(*TrlParser((DpoArguments, training.auto_precision(DPOConfig))).parse_args_and_config())
+        main(*TrlParser((DpoArguments, auto_precision(DPOConfig))).parse_args_and_config())

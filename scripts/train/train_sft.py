@@ -10,22 +10,25 @@ By hand:
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import report_user_errors
 from metarewarding.records import SftExample, read_jsonl
-from metarewarding.training import common as training
+from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
+from metarewarding.training.checkpoints import stop_after
+from metarewarding.training.examples import inert_rows, within
+from metarewarding.training.run import loss_by_epoch, train
 
 
-def main(run: training.RunArguments, args) -> None:
+def main(run: RunArguments, args) -> None:
     import trl.trainer.sft_trainer
     from datasets import Dataset
     from transformers import AutoTokenizer
     from trl import SFTTrainer
 
-    training.configure(args, run)
-    training.pack_on_cpu(trl.trainer.sft_trainer, args)
+    configure(args, run)
+    pack_on_cpu(trl.trainer.sft_trainer, args)
     args.completion_only_loss = True
     tokenizer = AutoTokenizer.from_pretrained(run.model)
     rows = [row for path in run.data for row in read_jsonl(path, SftExample)]
-    examples = training.inert_rows(rows, tokenizer, ("prompt", "completion"))
-    kept = training.within(examples, tokenizer, run.token_limit, "prompt", ("completion",))
+    examples = inert_rows(rows, tokenizer, ("prompt", "completion"))
+    kept = within(examples, tokenizer, run.token_limit, "prompt", ("completion",))
     facts = {"examples": len(rows), "too_long": len(rows) - len(kept), "trained_on": len(kept)}
     print(facts, flush=True)
     if not kept:
@@ -35,13 +38,13 @@ def main(run: training.RunArguments, args) -> None:
         args=args,
         train_dataset=Dataset.from_list(kept),
         processing_class=tokenizer,
-        callbacks=[training.stop_after(run.stop_epoch)],
+        callbacks=[stop_after(run.stop_epoch)],
     )
-    training.train(trainer, run, facts, lambda: training.loss_by_epoch(trainer.state.log_history))
+    train(trainer, run, facts, lambda: loss_by_epoch(trainer.state.log_history))
 
 
 if __name__ == "__main__":
     from trl import SFTConfig, TrlParser
 
     with report_user_errors():
-        main(*TrlParser((training.RunArguments, training.auto_precision(SFTConfig))).parse_args_and_config())
+        main(*TrlParser((RunArguments, auto_precision(SFTConfig))).parse_args_and_config())

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from measure import alternate, row
 
-from metarewarding.prompt_generation import RougeIndex, select, tokens
+from metarewarding.prompt_generation import select
+from metarewarding.rouge import RougeIndex, tokens
 
 VOCABULARY = 30_000
 

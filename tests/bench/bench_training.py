@@ -77,12 +77,12 @@ def compare(stage: str, rows: list[dict], model: Path, columns: tuple[str, ...])
     from transformers import AutoTokenizer
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer, TrlParser
 
-    from metarewarding.training import common as training
+    from metarewarding.training.arguments import RunArguments
     from train import train_dpo, train_sft
 
     bf16 = hardware_bfloat16()
     script, arguments, config, trainer = {
-        "sft": (train_sft, training.RunArguments, SFTConfig, SFTTrainer),
+        "sft": (train_sft, RunArguments, SFTConfig, SFTTrainer),
         "dpo": (train_dpo, train_dpo.DpoArguments, DPOConfig, DPOTrainer),
     }[stage]
     with TemporaryDirectory() as scratch:

@@ -1,6 +1,5 @@
 """What all sections share: runs in the order A B A B, one row of the table, texts of a given length."""
 
-import contextlib
 import os
 import random
 import sys
@@ -96,20 +95,8 @@ class Others:
         return sum(values), sum(values) - idle, own.user + own.system + own.children_user + own.children_system
 
 
-@contextlib.contextmanager
 def quiet():
     """A block whose writes to stdout and stderr, progress bars and libraries' words, are dropped."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    before = os.dup(1), os.dup(2)
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            for copy, original in zip(before, (1, 2), strict=True):
-                os.dup2(copy, original)
-                os.close(copy)
+    from metarewarding.jobs.job import output_to
+
+    return output_to(os.devnull)

@@ -81,9 +81,9 @@ def fetch(address, repo, folder, **environment):
         "import sys; sys.path.insert(0, 'scripts')\n"
         "from pathlib import Path\n"
         "from metarewarding.jobs.job import report_user_errors\n"
-        "from data import fetch_seed_model\n"
+        "from metarewarding.jobs.hub import from_hub\n"
         "folder = Path(sys.argv[1]); folder.mkdir()\n"
-        f"with report_user_errors(): fetch_seed_model.from_hub({repo!r}, {COMMIT!r}, folder)\n"
+        f"with report_user_errors(): from_hub({repo!r}, {COMMIT!r}, folder)\n"
     )
     return in_process(address, code, folder, **environment)
 

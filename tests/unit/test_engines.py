@@ -131,7 +131,8 @@ def test_a_folder_without_a_model_is_named(tmp_path):
 def in_a_process(folder, code: str, *words) -> subprocess.Popen:
     """``code`` at work in a process of its own: an engine takes hold of the process it starts in."""
     program = folder / "program.py"  # a file, as the processes that an engine spawns import it again
-    program.write_text("import sys\nsys.path[:0] = ['scripts', 'tests']\nif __name__ == '__main__':\n" + code)
+    path = "import sys\nsys.path[:0] = ['scripts', 'tests', 'tests/unit', 'tests/support']\n"
+    program.write_text(f"{path}if __name__ == '__main__':\n{code}")
     return subprocess.Popen(
         [sys.executable, program, *map(str, words)],
         cwd=ROOT,

@@ -19,7 +19,8 @@ import metarewarding.judges.server as local
 from benchmarks import judge_alpaca_eval
 from metarewarding.errors import UserError
 from metarewarding.evaluation.alpaca import alpaca_eval_scores
-from metarewarding.judges.client import ask, read_store
+from metarewarding.judges.client import ask
+from metarewarding.judges.store import read_store
 
 KEY = "sk-very-secret-key"
 ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"

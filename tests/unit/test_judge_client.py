@@ -12,7 +12,9 @@ from conftest import ROOT
 from stand_in import completion, judge_server
 
 from metarewarding.errors import UserError
-from metarewarding.judges.client import _retry_after, ask, estimate, read_store
+from metarewarding.judges.call import _retry_after, estimate
+from metarewarding.judges.client import ask
+from metarewarding.judges.store import read_store
 
 KEY = "sk-very-secret-key"
 

@@ -12,7 +12,7 @@ from data import fetch_seed_model
 from metarewarding.engines.engine import open_engine, render
 from metarewarding.engines.sampling import Decoding, Request, sample
 from metarewarding.errors import UserError
-from metarewarding.training import common as training
+from metarewarding.training.arguments import RunArguments
 from train import train_dpo, train_sft
 
 GREEDY = Decoding(temperature=0, top_p=1.0, max_tokens=40)
@@ -58,13 +58,13 @@ def run_training(script, folder, seed, rows, config, **options):
     words |= {"stats": folder / "stats.json", "manifest": folder / "manifest.json", "output_dir": folder / "c"}
     words |= {"batch_size": 2, "per_device_train_batch_size": 2, "token_limit": 200, "bf16": "false"} | options
     arguments, settings = {
-        "sft": (training.RunArguments, trl.SFTConfig),
+        "sft": (RunArguments, trl.SFTConfig),
         "dpo": (train_dpo.DpoArguments, trl.DPOConfig),
     }[config]
     given = [str(word) for name, value in words.items() for word in (f"--{name}", value)]
-    trainers, train = [], training.train
+    trainers, train = [], script.train
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "train", lambda trainer, *rest: (trainers.append(trainer), train(trainer, *rest)))
+        patch.setattr(script, "train", lambda trainer, *rest: (trainers.append(trainer), train(trainer, *rest)))
         script.main(*trl.TrlParser((arguments, settings)).parse_args_and_config(given))
     return trainers[0], folder / "weights"
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from metarewarding import templates
 from metarewarding.engines.sampling import Completion, Decoding, identity_seed, shard
 from metarewarding.prompt_generation import (
-    RougeIndex,
     candidate_ids,
     demonstration_prompts,
     draw_demonstrations,
@@ -17,8 +16,8 @@ from metarewarding.prompt_generation import (
     generate,
     parse,
     select,
-    tokens,
 )
+from metarewarding.rouge import RougeIndex, tokens
 
 DECODING = Decoding(temperature=0.6, top_p=0.9, max_tokens=64)
 TEMPLATE = "Tasks:\n{demonstrations}\nNow task {next}."

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from test_prompt_generation import FILTERS, TEMPLATE, Engine, asked, prompt, reply
 
-from metarewarding.records import Candidate, Prompt, iter_jsonl, read_jsonl
+from metarewarding.records import Candidate, Prompt, read_jsonl
+from metarewarding.row_checks import iter_jsonl
 from prompts import build_prompts, filter_prompts, generate_prompts
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metarewarding import records
+from metarewarding import row_checks
 from metarewarding.errors import UserError
 from metarewarding.records import (
     Elo,
@@ -256,7 +256,7 @@ def test_nan_is_no_number(path):
 @pytest.fixture(params=["the installed decoder", "json alone"])
 def decoder(request, monkeypatch):
     if request.param == "json alone":
-        monkeypatch.setattr(records, "_decode", records._decode_json)
+        monkeypatch.setattr(row_checks, "_decode", row_checks._decode_json)
 
 
 @pytest.mark.parametrize(

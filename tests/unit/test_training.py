@@ -19,8 +19,10 @@ from conftest import ROOT
 from data import fetch_seed_model
 from metarewarding.engines import precision
 from metarewarding.errors import UserError
-from metarewarding.training import common as training
-from metarewarding.training import measure_pairs, shared_prompts
+from metarewarding.training import checkpoints, measure_pairs, shared_prompts
+from metarewarding.training import run as training_run
+from metarewarding.training.arguments import accumulation_steps, auto_precision, compute_dtype
+from metarewarding.training.examples import inert_rows, within
 from train import train_dpo
 
 
@@ -33,13 +35,13 @@ def model(tmp_path_factory):
 
 @pytest.mark.parametrize(("batch", "per_device", "devices", "steps"), [(32, 4, 8, 1), (32, 1, 1, 32), (32, 2, 8, 2)])
 def test_the_global_batch_is_kept_whatever_the_number_of_devices(batch, per_device, devices, steps):
-    assert training.accumulation_steps(batch, per_device, devices) == steps
+    assert accumulation_steps(batch, per_device, devices) == steps
 
 
 @pytest.mark.parametrize(("batch", "per_device", "devices"), [(32, 3, 1), (32, 4, 16), (8, 1, 3)])
 def test_an_impossible_split_is_refused(batch, per_device, devices):
     with pytest.raises(UserError, match="multiple of"):
-        training.accumulation_steps(batch, per_device, devices)
+        accumulation_steps(batch, per_device, devices)
 
 
 def chat(text):
@@ -55,7 +57,7 @@ def test_a_pair_is_too_long_when_one_side_is(model):
         for c, r in ((5, 5), (6, 5), (5, 6))
     ]
     # bytes are tokens: <|user|> p <|end|> <|assistant|> ccccc <|end|> are 10
-    assert training.within(rows, tokenizer, 10, "prompt", ("chosen", "rejected")) == rows[:1]
+    assert within(rows, tokenizer, 10, "prompt", ("chosen", "rejected")) == rows[:1]
 
 
 def test_inert_rows_leave_ids_out_and_text_in(model):
@@ -63,7 +65,7 @@ def test_inert_rows_leave_ids_out_and_text_in(model):
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     row = {"prompt_id": "p", "prompt": [{"role": "user", "content": "a<|end|>b"}]}
-    (made,) = training.inert_rows([row], tokenizer, ("prompt",))
+    (made,) = inert_rows([row], tokenizer, ("prompt",))
     assert made == {"prompt": [{"role": "user", "content": "a<\u200b|end|>b"}]}
 
 
@@ -87,7 +89,7 @@ def parsed(recipe, *words):
     """The arguments that a training program makes of a recipe, on the CPU."""
     from trl import DPOConfig, SFTConfig, TrlParser
 
-    config = training.auto_precision(DPOConfig if recipe.name.startswith("dpo") else SFTConfig)
+    config = auto_precision(DPOConfig if recipe.name.startswith("dpo") else SFTConfig)
     words = ["--config", str(recipe), "--output_dir", "none", "--use_cpu", "true", *words]
     return TrlParser((config,)).parse_args_and_config(words)[0]  # an unknown key raises
 
@@ -110,9 +112,9 @@ def test_the_papers_recipes_name_bf16_and_those_without_it_follow_the_hardware(r
     named = not recipe.name.endswith("_laptop.yaml")
     for flags, dtype in (("avx2", "float32"), ("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16")):
         monkeypatch.setattr(precision, "cpu_flags", lambda flags=flags: frozenset({flags}))
-        assert training.compute_dtype(parsed(recipe)) == ("bfloat16" if named else dtype)
-        assert training.compute_dtype(parsed(recipe, "--bf16", "false")) == "float32"
-        assert training.compute_dtype(parsed(recipe, "--bf16", "true")) == "bfloat16"
+        assert compute_dtype(parsed(recipe)) == ("bfloat16" if named else dtype)
+        assert compute_dtype(parsed(recipe, "--bf16", "false")) == "float32"
+        assert compute_dtype(parsed(recipe, "--bf16", "true")) == "bfloat16"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config/accelerate").glob("*.yaml")), ids=lambda path: path.name)
@@ -286,7 +288,7 @@ def test_the_reference_reads_a_pair_once(tmp_path, model, monkeypatch):
 def test_a_run_goes_on_from_checkpoints_of_its_own_dtype_alone(tmp_path, model, monkeypatch):
     options = SFT | {"stop_epoch": 2, "num_train_epochs": 2, "save_strategy": "epoch"}
     runs = {bf16: Run(tmp_path, model, sft_rows(2), **options, bf16=bf16) for bf16 in ("false", "true")}
-    monkeypatch.setattr(training, "write_json", None)  # so that a run ends before it removes its checkpoints
+    monkeypatch.setattr(training_run, "write_json", None)  # so that a run ends before it removes its checkpoints
     assert [runs["false"].here()[0] for _ in range(2)] == [1, 1]
     assert "going on from" in runs["false"].here()[1]
     assert "going on from" not in runs["true"].here()[1]
@@ -441,7 +443,9 @@ def test_a_step_at_the_papers_rate_moves_float32_weights_and_would_not_move_bf16
 
 @pytest.mark.parametrize(("own", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
 def test_threads_that_wait_sleep_unless_the_user_says_otherwise(own, policy):
-    code = "import os, sys, metarewarding.training.common; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    code = (
+        "import os, sys, metarewarding.training.arguments; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | own
     printed = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT / "scripts", env=environment, text=True)
     assert printed.split() == [policy, "False"]  # set before torch reads it
@@ -455,14 +459,14 @@ def test_the_newest_whole_checkpoint_is_taken_and_half_written_ones_are_removed(
         (tmp_path / f"checkpoint-{step}").mkdir()
         if state:
             (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(state)
-    assert training.last_checkpoint(tmp_path).name == "checkpoint-20"
+    assert checkpoints.last_checkpoint(tmp_path).name == "checkpoint-20"
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-9", "checkpoint-20"}
-    assert training.last_checkpoint(tmp_path / "none") is None
+    assert checkpoints.last_checkpoint(tmp_path / "none") is None
 
 
 def test_losses_are_averaged_by_epoch():
     log = [{"epoch": e, "loss": x, "mean_token_accuracy": x / 4} for e, x in ((0.5, 3), (1.0, 1), (1.5, 1), (2.0, 0))]
-    assert training.loss_by_epoch([*log, {"epoch": 2.0, "train_loss": 9}]) == [
+    assert training_run.loss_by_epoch([*log, {"epoch": 2.0, "train_loss": 9}]) == [
         {"epoch": 1, "loss": 2, "token_accuracy": 0.5},
         {"epoch": 2, "loss": 0.5, "token_accuracy": 0.125},
     ]
@@ -474,11 +478,11 @@ def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, mo
     args = SimpleNamespace(
         save_strategy="epoch", output_dir=str(tmp_path), save_total_limit=1, num_train_epochs=10, process_index=0
     )
-    monkeypatch.setattr(training.shutil, "disk_usage", lambda folder: SimpleNamespace(free=239_999_999_000))
-    training.check_disk(args, 10_000_000_000)
+    monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda folder: SimpleNamespace(free=239_999_999_000))
+    checkpoints.check_disk(args, 10_000_000_000)
     assert "checkpoints take 120.0 GB each, 240.0 GB at most" in capsys.readouterr().out
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(UserError, match=r"take 160.0 GB each, 320.0 GB at most.*240.0 GB free. Make room"):
-        training.check_disk(args, 10_000_000_000)
+        checkpoints.check_disk(args, 10_000_000_000)
     args.save_strategy = "no"
-    training.check_disk(args, 10_000_000_000)
+    checkpoints.check_disk(args, 10_000_000_000)

@@ -1,40 +1,53 @@
-"""A program run by hand makes the file that Snakemake makes."""
+"""Any program runs by hand, on the job that Snakemake would give it."""
 
 import subprocess
 import sys
 
+import pytest
 from conftest import copy_project, environment, snakemake
 
-SLICE = "results/smoke/data/prompts/1.jsonl"
-CONFIG = ("--configfile", "config/smoke.yaml")
+PROMPTS = "results/smoke/data/prompts/1.jsonl"
 
 
-def by_hand(project, target):
-    words = [sys.executable, "workflow/run_script.py", target, *CONFIG]
-    return subprocess.run(words, cwd=project, env=environment(), capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return copy_project(tmp_path_factory.mktemp("by_hand") / "project")
 
 
-def test_a_program_by_hand_writes_the_same_file_and_prints_to_the_terminal(project, tmp_path_factory):
-    other = copy_project(tmp_path_factory.mktemp("snakemake") / "project")
-    assert snakemake(other, SLICE, *CONFIG).returncode == 0
-    first = by_hand(project, "results/smoke/data/prompts/pool/1.jsonl")
-    assert first.returncode == 0, first.stderr
-    assert "12 distinct prompts" in first.stdout
-    done = by_hand(project, SLICE)
-    assert done.returncode == 0, done.stderr
-    assert (project / SLICE).read_bytes() == (other / SLICE).read_bytes()
+def by_hand(folder, file):
+    words = [sys.executable, "workflow/run_script.py", file, "--configfile", "config/smoke.yaml"]
+    return subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True)
 
 
-def test_what_cannot_be_run_gets_one_message(project):
-    missing = by_hand(project, "results/smoke/m0/training.json")
-    assert missing.returncode == 1
-    assert "Make them first: envs/run snakemake results/smoke/seed/weights" in missing.stderr
-    assert "No rule to produce results/nothing" in by_hand(project, "results/nothing").stderr
-    assert "Traceback" not in missing.stderr
+def test_a_file_that_no_rule_makes_and_missing_inputs_get_one_message(project):
+    for file, said in (
+        ("results/smoke/no_such_file", "no rule makes results/smoke/no_such_file"),
+        (PROMPTS, "rule slice_prompts needs results/smoke/data/prompts/pool/1.jsonl, which is missing"),
+    ):
+        run = by_hand(project, file)
+        assert run.returncode == 1
+        assert run.stderr.startswith(f"error: {said}")
+        assert "Traceback" not in run.stderr
 
 
-def test_the_command_of_a_training_is_printed(project):
+def test_a_rule_with_a_command_has_it_printed(project):
     (project / "results/smoke/seed/weights").mkdir(parents=True)
-    (project / "results/smoke/data/eft").mkdir(parents=True)
-    (project / "results/smoke/data/eft/train.jsonl").write_text("")
-    assert by_hand(project, "results/smoke/m0/training.json").stdout.startswith("accelerate-launch --config_file")
+    data = project / "results/smoke/data/eft/train.jsonl"
+    data.parent.mkdir(parents=True)
+    data.touch()
+    run = by_hand(project, "results/smoke/m0/weights")
+    assert "scripts/train/train_sft.py" in run.stdout, run.stderr
+    assert "--model results/smoke/seed/weights" in run.stdout
+
+
+def test_a_program_by_hand_writes_what_snakemake_writes(tmp_path):
+    project = copy_project(tmp_path / "project")
+    run = snakemake(project, PROMPTS, "--configfile", "config/smoke.yaml")
+    assert run.returncode == 0, run.stderr
+    written = (project / PROMPTS).read_bytes()
+    log = (project / "results/smoke/logs/slice_prompts/1.log").read_bytes()
+    (project / PROMPTS).unlink()
+    run = by_hand(project, PROMPTS)
+    assert run.returncode == 0, run.stderr
+    assert (project / PROMPTS).read_bytes() == written
+    assert (project / "results/smoke/logs/slice_prompts/1.log").read_bytes() == log

@@ -8,7 +8,7 @@ An engine is anything with ``generate(requests) -> list of lists of Completion``
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +52,10 @@ class Completion:
     tokens: int
     finish_reason: str  # "stop", or "length" when it was cut at the token limit
     stored: bool = False  # drawn by an earlier job (completions.py)
+
+
+# done(i, k, completion): called once for the k-th sample of the i-th request, as soon as it is drawn
+Done = Callable[[int, int, Completion], None]
 
 
 def identity_seed(seed: int, stage: str, identity: str) -> int:

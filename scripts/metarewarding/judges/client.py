@@ -3,43 +3,27 @@
 A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``api_key_env``
 (the environment variable that holds the key, or None), ``concurrency``, ``price_in`` and ``price_out``
 (US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``.
-``reached`` adds what a judge that is served here needs. ``reached`` makes
-such a judge of a model folder.
+``reached`` adds what a judge that is served here needs.
 A request is a dict: ``id``, ``messages``, ``temperature``, ``max_tokens``, and ``top_logprobs`` where
 log-probabilities are wanted; other keys are the caller's own.
 """
 
 import asyncio
-import datetime
-import email.utils
 import functools
 import hashlib
 import json
-import os
-import random
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import httpx
-
 from metarewarding.engines.chat import inert
-from metarewarding.errors import UserError
-from metarewarding.jobs.progress import Progress
+from metarewarding.judges.call import Call
 from metarewarding.judges.server import judge_server
+from metarewarding.judges.store import lacks_logprobs, now, read_store
 from metarewarding.records import Reply
 
-TRIES = 10  # for one request; with the waits below about five minutes
-LONGEST_WAIT = 60.0  # seconds between two tries, unless the server asks for more
-
-
-class _TryAgain(Exception):
-    """A fault that may pass; ``wait`` is what the server asked for, in seconds."""
-
-    def __init__(self, said: str, wait: float = 0.0):
-        super().__init__(said)
-        self.wait = wait
+TRIES = 10  # for one request; with the waits up to call.LONGEST_WAIT about five minutes
 
 
 def ask(
@@ -63,12 +47,12 @@ def ask(
     for identity, body in bodies.items():
         row = answered.get((identity, hashes[identity]))
         # A reply without the log-probabilities that were asked for was paid for, and answers nothing.
-        if row is not None and not _lacks_logprobs(row, body):
+        if row is not None and not lacks_logprobs(row, body):
             replies[identity] = row
     unfit = _too_long(bodies, judge) if "tokenizer" in judge else {}
     replies |= unfit
     missing = [request for request in requests if request["id"] not in replies]
-    call = _Call(judge, Path(store), tries, first_wait, stored)
+    call = Call(judge, Path(store), tries, first_wait, stored)
     facts = {"judge": judge["name"], "judge_model": judge["model"], "from_store": len(replies) - len(unfit)}
     if unfit:
         facts["too_long"] = len(unfit)
@@ -90,23 +74,6 @@ def ask(
         "cost": round(call.cost(), 6),
     }
     return {request["id"]: replies[request["id"]] for request in requests}, facts
-
-
-def estimate(requests: Sequence[dict], judge: dict) -> dict:
-    """What ``requests`` may cost: {requests, prompt_tokens, most_output_tokens, cost_low, cost_high}.
-
-    Prompt tokens are taken as characters / 4, about right for English. The low end has no output, the
-    high end all that ``max_tokens`` allows; cost in US dollars.
-    """
-    prompt = sum(len(message["content"]) for request in requests for message in request["messages"]) // 4
-    output = sum(request["max_tokens"] for request in requests)
-    return {
-        "requests": len(requests),
-        "prompt_tokens": prompt,
-        "most_output_tokens": output,
-        "cost_low": prompt * judge["price_in"] / 1e6,
-        "cost_high": (prompt * judge["price_in"] + output * judge["price_out"]) / 1e6,
-    }
 
 
 @contextmanager
@@ -153,7 +120,7 @@ def _too_long(bodies: dict[str, dict], judge: dict) -> dict[str, Reply]:
                 judge=judge["name"],
                 model=judge["model"],
                 served_model=judge["model"],
-                date=_now(),
+                date=now(),
                 text="",
                 logprobs=None,
                 finish_reason="too_long",
@@ -161,23 +128,6 @@ def _too_long(bodies: dict[str, dict], judge: dict) -> dict[str, Reply]:
                 output_tokens=0,
             )
     return replies
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def read_store(path: str | Path) -> list[Reply]:
-    """The replies in a store; a line that a killed run left unfinished is passed over, so it is asked again."""
-    rows = []
-    for line in Path(path).read_bytes().splitlines() if Path(path).is_file() else []:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and row.keys() >= Reply.__required_keys__:
-            rows.append(row)
-    return rows
 
 
 def _body(request: dict, judge: dict) -> dict:
@@ -194,201 +144,3 @@ def _body(request: dict, judge: dict) -> dict:
     if request.get("top_logprobs"):
         body |= {"logprobs": True, "top_logprobs": request["top_logprobs"]}
     return body
-
-
-def _lacks_logprobs(row: Reply, body: dict) -> bool:
-    content = (row["logprobs"] or {}).get("content") or [{}]
-    return "logprobs" in body and not isinstance(content[0].get("top_logprobs"), list)
-
-
-class _Call:
-    """One run over the requests that are missing: what it has cost, and what it was told."""
-
-    def __init__(self, judge: dict, store: Path, tries: int, first_wait: float, stored: list[Reply]):
-        self.judge, self.store, self.tries, self.first_wait = judge, store, tries, first_wait
-        self.where = f"benchmarks.judges.{judge['name']}"
-        self.tokens = [sum(row[field] for row in stored) for field in ("prompt_tokens", "output_tokens")]
-        self.replies: dict[str, Reply] = {}
-        self.retries, self.last_said, self.key = 0, None, None
-        self.started = time.monotonic()
-
-    def open(self, missing: list[dict]) -> None:
-        """Say what the missing replies may cost, and stop where the ceiling or the key forbids to ask."""
-        about, paid, ceiling = estimate(missing, self.judge), self.cost(), self.judge["max_cost"]
-        print(
-            f"judge {self.judge['name']} ({self.judge['model']}): {about['requests']} requests to ask, "
-            f"about {about['prompt_tokens']} prompt tokens (characters / 4), at most {about['most_output_tokens']} "
-            f"output tokens: {about['cost_low']:.2f} to {about['cost_high']:.2f} US dollars, "
-            f"{paid:.2f} paid before" + (f", ceiling {ceiling:.2f}" if ceiling is not None else ""),
-            flush=True,
-        )
-        if ceiling is not None and paid + about["cost_low"] > ceiling:
-            raise UserError(
-                f"judge '{self.judge['name']}': {about['requests']} requests would cost at least "
-                f"{about['cost_low']:.4g} US dollars for their prompts alone, with {paid:.4g} paid before, and "
-                f"{self.where}.max_cost is {ceiling:.4g}. Nothing was asked. Raise it, or ask for less."
-            )
-        if self.judge["api_key_env"]:
-            self.key = os.environ.get(self.judge["api_key_env"], "").strip()
-            if not self.key.isascii() or not self.key.isprintable() or not self.key:
-                raise UserError(
-                    f"judge '{self.judge['name']}': the environment variable {self.judge['api_key_env']} "
-                    f"({self.where}.api_key_env) is {'no key' if self.key else 'not set'}. Set it to the server's key, "
-                    "or set api_key_env to null for a server that wants none. Nothing was asked."
-                )
-        self.base_url = self.judge["base_url"]() if callable(self.judge["base_url"]) else self.judge["base_url"]
-        # A line that a killed run left unfinished must not swallow the first one of this run.
-        self.store.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.store, "ab+") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
-
-    async def ask_all(self, todo: list[tuple[str, str, dict]]) -> None:
-        """Ask ``concurrency`` at once; after a fault that will not pass, wait for what is under way and stop."""
-        self.stopped, faults, queue = asyncio.Event(), [], iter(todo)
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        limits = httpx.Limits(max_connections=self.judge["concurrency"])
-        progress = Progress(total=len(todo), desc=f"Judge {self.judge['name']}")
-        with progress, open(self.store, "ab", buffering=0) as file:
-            # a server on this machine is not behind the proxy that the environment may name
-            proxied = httpx.URL(self.base_url).host not in ("127.0.0.1", "::1", "localhost")
-            async with httpx.AsyncClient(headers=headers, limits=limits, timeout=None, trust_env=proxied) as client:
-
-                async def worker():
-                    for identity, digest, body in queue:
-                        if self.stopped.is_set():
-                            return
-                        try:
-                            self.check_ceiling()
-                            row = await self.reply(client, identity, digest, body)
-                            if row is None:
-                                return
-                            file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
-                            for place, field in enumerate(("prompt_tokens", "output_tokens")):
-                                self.tokens[place] += row[field]
-                            self.check_logprobs(row, body)
-                        except UserError as fault:
-                            faults.append(fault)
-                            self.stopped.set()
-                            return
-                        self.replies[identity] = row
-                        progress.update()
-
-                await asyncio.gather(*(worker() for _ in range(self.judge["concurrency"])))
-        if faults:
-            raise faults[0]
-
-    async def reply(self, client, identity: str, digest: str, body: dict) -> Reply | None:
-        """The reply to one request, tried again while faults may pass; None when another one stopped the run."""
-        for attempt in range(1, self.tries + 1):
-            try:
-                async with asyncio.timeout(self.judge["timeout_s"]):  # all of it: a slow trickle is a hang too
-                    response = await client.post(self.base_url.rstrip("/") + "/chat/completions", json=body)
-                return self.row(self.body_of(response), identity, digest, body)
-            except TimeoutError:
-                fault = _TryAgain(f"no reply within {self.judge['timeout_s']} s ({self.where}.timeout_s)")
-            except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-                raise UserError(f"{self.where}.base_url: '{self.base_url}' is no address.") from None
-            except httpx.RequestError as error:
-                fault = _TryAgain(f"{type(error).__name__}: {error}")
-            except _TryAgain as error:
-                fault = error
-            if attempt == self.tries:
-                raise UserError(
-                    f"judge '{self.judge['name']}' ({self.judge['model']} at {self.base_url}) gave no reply "
-                    f"to '{identity}' in {self.tries} tries; the last time: {fault}. {self.kept()}"
-                )
-            self.retries += 1
-            if str(fault) != self.last_said:
-                self.last_said = str(fault)
-                print(f"judge {self.judge['name']}: {fault}; trying again", flush=True)
-            # Jitter, or all that failed together would come back together.
-            wait = min(LONGEST_WAIT, self.first_wait * 2 ** (attempt - 1)) * random.uniform(0.5, 1)
-            try:
-                await asyncio.wait_for(self.stopped.wait(), max(wait, fault.wait))
-                return None
-            except TimeoutError:
-                pass
-        return None
-
-    def body_of(self, response: httpx.Response) -> dict:
-        """The JSON of a good response; every other one becomes an error that may pass or one that will not."""
-        text, status = self.without_key(response.text), response.status_code
-        if status == 200:
-            try:
-                return json.loads(text)
-            except ValueError:
-                raise _TryAgain(f"a reply that is no JSON: {text[:200]!r}") from None
-        said = f'it answered {status}: "{text[:500].strip()}"'
-        # A used-up account answers 429 as well, and does not fill up by waiting.
-        if status >= 500 or (status in (408, 409, 425, 429) and "insufficient_quota" not in text):
-            raise _TryAgain(said, _retry_after(response.headers.get("retry-after", "")))
-        if status in (401, 403):
-            key = f"the environment variable {self.judge['api_key_env']}" if self.judge["api_key_env"] else "no key"
-            mend = f"It was sent {key} ({self.where}.api_key_env): give a key that may use this model."
-        elif status == 404:
-            mend = f"Is {self.where}.base_url ({self.base_url}) or {self.where}.model wrong?"
-        elif status == 429:
-            mend = f"The account behind {self.where}.api_key_env has nothing left: fill it up, or name another key."
-        else:
-            mend = f"It does not take the request: look at {self.where}.model, and at the server's words."
-        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {said}. {mend} {self.kept()}")
-
-    def row(self, reply, identity: str, digest: str, body: dict) -> Reply:
-        try:
-            choice, usage = reply["choices"][0], reply.get("usage") or {}
-            text = (choice["message"]["content"] or "").encode(errors="replace").decode()  # half a character
-            return Reply(
-                id=identity,
-                request_sha256=digest,
-                judge=self.judge["name"],
-                model=self.judge["model"],
-                served_model=str(reply.get("model")),
-                date=_now(),
-                text=text,
-                logprobs=choice.get("logprobs"),
-                finish_reason=choice.get("finish_reason"),
-                # a server that counts nothing: characters / 4, as in the estimate
-                prompt_tokens=int(usage.get("prompt_tokens") or sum(len(m["content"]) for m in body["messages"]) // 4),
-                output_tokens=int(usage.get("completion_tokens") or len(text) // 4),
-            )
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            raise _TryAgain(f"a reply without choices: {json.dumps(reply)[:200]}") from None
-
-    def check_logprobs(self, row: Reply, body: dict) -> None:
-        if _lacks_logprobs(row, body):
-            raise UserError(
-                f"judge '{self.judge['name']}': {self.judge['model']} gives no log-probabilities, which this benchmark "
-                f"is scored by. Set {self.where}.model to one that does. {self.kept()}"
-            )
-
-    def check_ceiling(self) -> None:
-        if self.judge["max_cost"] is not None and self.cost() >= self.judge["max_cost"] and self.cost() > 0:
-            raise UserError(
-                f"judge '{self.judge['name']}' has cost {self.cost():.4g} US dollars, and {self.where}.max_cost is "
-                f"{self.judge['max_cost']:.4g}. Raise it to go on. {self.kept()}"
-            )
-
-    def cost(self) -> float:
-        return (self.tokens[0] * self.judge["price_in"] + self.tokens[1] * self.judge["price_out"]) / 1e6
-
-    def kept(self) -> str:
-        return f"All replies so far are kept in {self.store}; the next run asks only for the others."
-
-    def without_key(self, text: str) -> str:
-        """``text`` without the key, should a server repeat it; a stand-in as short as "EMPTY" is a word, no secret."""
-        return text.replace(self.key, "***") if self.key and len(self.key) >= 8 else text
-
-
-def _retry_after(value: str) -> float:
-    """Seconds that a Retry-After header asks to wait, ten minutes at most; it may give a date."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        except (TypeError, ValueError):
-            seconds = 0.0
-    return min(max(seconds, 0.0), 600.0)

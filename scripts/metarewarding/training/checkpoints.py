@@ -1,0 +1,66 @@
+"""Checkpoints of a training run: when one is written, which one a run goes on from, and the room they need."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from metarewarding.errors import UserError
+
+
+def stop_after(epoch: int):
+    """A callback that ends training after ``epoch``, on a schedule that was laid out for longer.
+
+    Where checkpoints are written at all, one is written at the end of each epoch, after whatever else
+    happens there, so that a run that goes on from it lacks nothing. None is at the end of the last one:
+    the weights follow at once, and a run that went on from there would train into the next epoch.
+    """
+    from transformers import TrainerCallback
+
+    class StopAfter(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            if float(state.epoch).is_integer():
+                control.should_save = False
+
+        def on_epoch_end(self, args, state, control, **kwargs):
+            control.should_training_stop = state.epoch >= epoch - 1e-6
+            control.should_save = args.save_strategy != "no" and not control.should_training_stop
+
+    return StopAfter()
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint; newer ones, which a kill left half-written, are removed.
+
+    A checkpoint's trainer_state.json is the last file that is written of it.
+    """
+    for path in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True):
+        try:
+            json.loads((path / "trainer_state.json").read_text())
+            return path
+        except (FileNotFoundError, json.JSONDecodeError):
+            shutil.rmtree(path)
+    return None
+
+
+def check_disk(args, parameters: int) -> None:
+    """Say what checkpoints will take, before the first step; UserError where the disk has no room for them.
+
+    Weights and two moments in float32 are 12 bytes a parameter; FSDP writes the weights twice. One more checkpoint
+    than ``save_total_limit`` is there while it is written.
+    """
+    if args.save_strategy == "no":
+        return
+    folder = Path(args.output_dir)
+    each = parameters * (16 if os.environ.get("ACCELERATE_USE_FSDP") == "true" else 12) / 1e9
+    most = each * ((args.save_total_limit or args.num_train_epochs) + 1)
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())  # of an earlier try
+    free = (shutil.disk_usage(folder).free + there) / 1e9
+    said = f"{folder}: checkpoints take {each:.1f} GB each, {most:.1f} GB at most, until training ends"
+    if free < most:
+        raise UserError(
+            f"{said}, and the disk has {free:.1f} GB free. Make room, keep results/ on a larger disk, or set "
+            'save_strategy: "no" in the recipe (a killed run then starts over).'
+        )
+    if args.process_index == 0:
+        print(f"{said}; the disk has {free:.1f} GB free", flush=True)

@@ -1,0 +1,104 @@
+"""One training run, SFT or DPO: from the last checkpoint on, to weights, stats and manifest."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+from metarewarding.jobs.job import elapsed
+from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
+from metarewarding.records import write_json
+from metarewarding.training.arguments import RunArguments, compute_dtype
+from metarewarding.training.checkpoints import check_disk, last_checkpoint
+
+
+def loss_by_epoch(log: list[dict]) -> list[dict]:
+    """Mean loss (nats a token) and token accuracy of each epoch's steps, each measured before the step."""
+    epochs: dict[int, list[dict]] = {}
+    for entry in log:
+        if "loss" in entry:
+            epochs.setdefault(math.ceil(entry["epoch"] - 1e-6), []).append(entry)
+    return [
+        {
+            "epoch": epoch,
+            "loss": fmean(entry["loss"] for entry in entries),
+            "token_accuracy": fmean(entry["mean_token_accuracy"] for entry in entries),
+        }
+        for epoch, entries in epochs.items()
+    ]
+
+
+def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dict]]) -> None:
+    """Train, from the last checkpoint of this same run where there is one, and write the three outputs.
+
+    A checkpoint belongs to a run when model, data and arguments are the same; others are removed.
+    ``epochs`` gives the rows on each epoch for the stats file, once training is over.
+    """
+    args, folder = trainer.args, Path(trainer.args.output_dir)
+    identity = {
+        "dtype": compute_dtype(args),
+        "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
+        "data_sha256": {path: sha256(path) for path in run.data},
+        "trained_from_sha256": weights_sha256(run.model),
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+    marker = folder / "run.sha256"
+    if args.process_index == 0 and folder.exists() and not (marker.is_file() and marker.read_text() == key):
+        shutil.rmtree(folder)
+    trainer.accelerator.wait_for_everyone()
+    if args.process_index == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        marker.write_text(key)
+        last_checkpoint(folder)  # removes half-written ones before any process looks
+    trainer.accelerator.wait_for_everyone()
+    checkpoint = last_checkpoint(folder)
+    check_disk(args, sum(parameter.numel() for parameter in trainer.model.parameters()))
+    if checkpoint:
+        print(f"going on from {checkpoint}", flush=True)
+    trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
+
+    partial = Path(run.weights + ".partial")
+    trainer.save_model(str(partial))
+    trainer.accelerator.wait_for_everyone()
+    if args.process_index != 0:
+        return
+    (partial / "training_args.bin").unlink(missing_ok=True)
+    shutil.rmtree(run.weights, ignore_errors=True)
+    os.replace(partial, run.weights)
+    write_json(
+        run.stats,
+        facts
+        | {
+            "dtype": identity["dtype"],
+            "steps": trainer.state.global_step,
+            "epochs": epochs(),
+            "log": trainer.state.log_history,
+            "seconds": round(elapsed(), 1),
+        },
+    )
+    write_json(
+        run.manifest,
+        {
+            "target": run.weights,
+            "trained_from": run.model,
+            **identity,
+            "weights_sha256": weights_sha256(run.weights),
+            "devices": args.world_size,
+            "device": str(args.device),
+            "tokens": int(max((entry.get("num_tokens", 0) for entry in trainer.state.log_history), default=0)),
+            "seconds": round(elapsed(), 1),
+            **provenance(),
+        },
+    )
+    shutil.rmtree(folder)
+
+
+_SETTINGS = (
+    "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim",
+    "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",
+    "precompute_ref_log_probs", "loss_type", "world_size", "model_init_kwargs",
+)  # fmt: skip
