@@ -27,7 +27,7 @@ def provenance() -> dict:
     """Return where a file comes from, for its manifest: the config, the commit, the packages, the kind of machine.
 
     ``config`` (resolved) and ``git`` ({commit, dirty}; null outside a clone) are what the workflow has put in the
-    environment (rules/provenance.smk), null where a script runs by hand. They are no params: another commit, or
+    environment (workflow/provenance.py), null where a script runs by hand. They are no params: another commit, or
     another setting that a rule does not use, reruns nothing.
     """
     return {
