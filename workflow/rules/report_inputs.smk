@@ -1,0 +1,68 @@
+# What the rules of report.smk take: settings, files, params; no rules.
+
+import json
+import os
+import shutil
+
+import estimate
+from differences import differences
+from metarewarding.reporting import scoreboard
+
+
+def iteration_rows(wildcards):
+    """The rows behind an iteration's pairs, and the pairs."""
+    folder, kinds = f"<results>/{wildcards.method}/m{wildcards.iteration}", of_iteration("train_on")(wildcards)
+    rows = {"prompts": prompts_of_parent(wildcards)}
+    rows |= {f"{kind}_pairs": f"{folder}/pairs/{kind}.jsonl" for kind in kinds}
+    rows |= {"scores": f"{folder}/scores.jsonl"} if "actor" in kinds else {}
+    rows |= {"elo": f"{folder}/elo.jsonl"} if "judge" in kinds else {}
+    sampled = ["responses", *["judgments"] * uses_judgments(wildcards), *["meta_judgments"] * ("judge" in kinds)]
+    return rows | {name: from_parent(f"{name}/{{shard}}.jsonl")(wildcards) for name in sampled}
+
+
+def sampled_folders():
+    """`<model>/<stage>` of everything that is sampled, or scored, to train the reported models."""
+    stages = [(model, "responses") for model in dict.fromkeys(PARENTS.values())]
+    stages += [(model, "judgments") for model in JUDGES]
+    stages += [(model, "meta_judgments") for model in META_JUDGES]
+    stages += [(model, "rewards") for model in REWARD_SCORED]
+    return [f"{model}/{stage}" for model, stage in stages]
+
+
+def sampled_rows(wildcards):
+    """Every sampled shard, so that one which was deleted is missed although what follows from it is there."""
+    return expand("<results>/{folder}/{shard}.jsonl", folder=sampled_folders(), shard=SHARDS)
+
+
+def sampling_stats(wildcards):
+    """The facts of every sampling job behind the reported models."""
+    sampled = expand("<results>/{folder}/{shard}.stats.json", folder=sampled_folders(), shard=SHARDS)
+    files = evaluation_files(".stats.json", "").values()
+    files = [*files, "<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json"] if ARENA_RUNS else files
+    data = expand("<results>/data/eft/judgments/{shard}.stats.json", shard=SHARDS) * (EFT["annotator"] != "written")
+    if GENERATES:
+        data += expand(
+            "<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",
+            pool=range(1, GENERATION["pools"] + 1),
+            round=range(1, GENERATION["rounds"] + 1),
+            shard=range(GENERATION["shards"]),
+        )
+    held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * TABLE_3
+    return data + sampled + expand(files, model=REPORTED) + held_out
+
+
+def show_estimate():
+    """How long the whole run will take, before its first job."""
+    text = estimate.line(PLAN, SETTINGS, BASE / "scripts")
+    if text:
+        print(text, file=sys.stderr, flush=True)
+
+
+def show_scoreboard():
+    """The short version of the report, as wide as the terminal."""
+    metrics = Path(SETTINGS["pathvars"].get("results", "results")) / "report" / "metrics.json"
+    if metrics.is_file():
+        plain = not sys.stderr.isatty() or "NO_COLOR" in os.environ
+        found = json.loads(metrics.read_text(encoding="utf-8"))
+        width = shutil.get_terminal_size((120, 24)).columns
+        print(scoreboard.render(found, found["note"], width, colour=not plain), file=sys.stderr)
