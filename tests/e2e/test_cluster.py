@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-CLUSTER = ROOT / "tests/cluster"
+CLUSTER = ROOT / "tests/support/cluster"
 COMMAND = ["snakemake", "--profile", "slurm", "--profile", "tests/support/cluster/profile"]
 SAMPLING = {"sample_and_judge", "meta_judge", "evaluate_model", "judge_answers"}
 TRAINING = {"train_sft", "train_dpo"}
