@@ -189,11 +189,11 @@ def _check_pool(settings: dict) -> list[str]:
     if deepest > sum(size // per_iteration for size in sizes):
         generates = prompts["source"] == "generate"
         have = " and ".join(map(str, sizes))
-        mend = "raise prompts.generation.pools" if generates else "add a file to prompts.path"
+        fix = "raise prompts.generation.pools" if generates else "add a file to prompts.path"
         return [
             f"config: prompts: {deepest} iterations of prompts.per_iteration {per_iteration} need "
             f"{deepest * per_iteration} prompts, and "
-            f"{'the pool' if generates else ', '.join(prompts['path'])} has {have}: {mend}."
+            f"{'the pool' if generates else ', '.join(prompts['path'])} has {have}: {fix}."
         ]
     return []
 

@@ -38,7 +38,7 @@ def _science(settings: dict) -> dict:
         | {"starts_from": of["starts_from"]}
         for method, of in settings["methods"].items()
     }
-    methods_only = ("pairs", "dpo")  # they stand in every round
+    methods_only = ("pairs", "dpo")  # every round has them
 
     def flat(value: dict, path: str = "") -> dict:
         found = {}

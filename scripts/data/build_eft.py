@@ -10,7 +10,7 @@ from metarewarding.records import Judgment, RankedReply, read_json, read_jsonl, 
 
 
 def written_judgments(replies, path, max_score=5) -> dict:
-    """{response_id: [(text, score)]} from the judgments that stand in the trees."""
+    """{response_id: [(text, score)]} from the judgments that are in the trees."""
     judgments = {}
     for row in replies:
         text = row.get("judgment")

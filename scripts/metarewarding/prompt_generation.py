@@ -32,7 +32,7 @@ def draw_demonstrations(
 ) -> list[str]:
     """Texts of ``n_ift`` IFT prompts and ``n_earlier`` earlier prompts in a drawn order, no prompt twice.
 
-    IFT prompts stand in for earlier ones while there are too few; there are fewer where IFT has too few.
+    IFT prompts replace earlier ones while there are too few; there are fewer where IFT has too few.
     """
     rng = sampling.rng(seed, "demonstrations", candidate_id)
     drawn = rng.choice(len(earlier), min(n_earlier, len(earlier)), replace=False)

@@ -66,7 +66,7 @@ def rows_of(path):
 
 def test_each_question_is_played_twice_with_the_order_swapped():
     questions = [question("q1", "Why?"), question("q2", "How?")]
-    # by id: neither map stands in the questions' order
+    # by id: neither map is in the questions' order
     requests = benchmarks.arena_hard_requests(
         questions, {"q2": "m2", "q1": "m1"}, {"q3": "b3", "q2": "b2", "q1": "b1"}, ARENA_PROMPT, 99
     )

@@ -90,7 +90,7 @@ def draw(name="g1-2-0", ift=IFT, earlier=EARLIER, n_ift=6, n_earlier=2, seed=0):
     ("ift", "earlier", "expected"),
     [
         (10, 7, (6, 2)),
-        (10, 1, (7, 1)),  # IFT stands in for what is not there yet
+        (10, 1, (7, 1)),  # IFT replaces what is not there yet
         (10, 0, (8, 0)),
         (7, 0, (7, 0)),  # there is no eighth
         (3, 7, (3, 2)),

@@ -55,7 +55,7 @@ def judge_named(benchmark):
 
 
 def asked_over_api(benchmark):
-    """Whether a benchmark's judge is a server elsewhere: such jobs run where Snakemake runs, with its way out."""
+    """Whether a benchmark's judge is a server elsewhere: such jobs run where Snakemake runs, which has internet access."""
     return not judge_weights(benchmark)
 
 

@@ -7,7 +7,7 @@ NEEDS = SETTINGS["resources"]
 
 
 def needs(kind):
-    """Resources of a job that runs an engine (`engine`) or trains (`train`): half as much again on each retry.
+    """Resources of a job that runs an engine (`engine`) or trains (`train`): 1.5 times as much on the first retry, 2 times on the second.
 
     `gpu` is left out where none is asked for, as a model on a CPU needs none. `cpus_per_task` says to SLURM what
     `threads` says here: Snakemake cuts that down to the cores of the machine that it runs on.
@@ -53,7 +53,7 @@ def completion_store(wildcards, output):
 
 
 # A compute node needs no token: what is downloaded, and what is asked of a judge's server, is asked from the
-# machine that runs Snakemake. It may also have no way out, so nothing there looks for the hub.
+# machine that runs Snakemake. It may also have no internet access, so nothing there looks for the hub.
 if snakemake_private.runs_on_compute_node(workflow):
     for secret in config_settings.secrets(SETTINGS):
         os.environ.pop(secret, None)

@@ -1,6 +1,6 @@
 """How a model is asked, in which order and with which seed; and what the actor is asked (figure 1).
 
-What the judge and the meta-judge are asked stands in their own modules, so that an edit there leaves the
+What the judge and the meta-judge are asked is in their own modules, so that an edit there leaves the
 responses as they are.
 An engine is anything with ``generate(requests) -> list of lists of Completion`` and ``usage() ->
 (prompt tokens, cached prompt tokens)``, both since it started; ``metarewarding.engines`` has two.

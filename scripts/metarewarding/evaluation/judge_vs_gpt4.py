@@ -145,7 +145,7 @@ def _by_prompt(responses: Iterable[Response]) -> dict[str, list[Response]]:
 
 
 def _template() -> list[tuple[str, str]]:
-    """[(role, text)] of the annotator's prompt, which stands in ChatML in the package."""
+    """[(role, text)] of the annotator's prompt, which the package keeps as ChatML."""
     try:
         from alpaca_eval.constants import EVALUATORS_CONFIG_DIR
     except ImportError as error:

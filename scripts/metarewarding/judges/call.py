@@ -164,14 +164,14 @@ class Call:
             raise _TryAgain(said, _retry_after(response.headers.get("retry-after", "")))
         if status in (401, 403):
             key = f"the environment variable {self.judge['api_key_env']}" if self.judge["api_key_env"] else "no key"
-            mend = f"It was sent {key} ({self.where}.api_key_env): give a key that may use this model."
+            fix = f"It was sent {key} ({self.where}.api_key_env): give a key that may use this model."
         elif status == 404:
-            mend = f"Is {self.where}.base_url ({self.base_url}) or {self.where}.model wrong?"
+            fix = f"Is {self.where}.base_url ({self.base_url}) or {self.where}.model wrong?"
         elif status == 429:
-            mend = f"The account behind {self.where}.api_key_env has nothing left: fill it up, or name another key."
+            fix = f"The account behind {self.where}.api_key_env has nothing left: fill it up, or name another key."
         else:
-            mend = f"It does not take the request: look at {self.where}.model, and at the server's words."
-        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {said}. {mend} {self.kept()}")
+            fix = f"It does not take the request: look at {self.where}.model, and at the server's words."
+        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {said}. {fix} {self.kept()}")
 
     def row(self, reply, identity: str, digest: str, body: dict) -> Reply:
         try:

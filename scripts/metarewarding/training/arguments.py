@@ -7,7 +7,7 @@ from metarewarding.engines.precision import resolve_dtype
 from metarewarding.errors import UserError
 from metarewarding.jobs import job  # noqa: F401  sets how threads wait, before torch is imported
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models and data are local; a compute node may have no way out
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models and data are local; a compute node may have no internet access
 
 
 @dataclass
