@@ -5,11 +5,11 @@ import math
 from pathlib import Path
 
 import config_checks
+import config_text
 import yaml
 from jsonschema import Draft202012Validator
 
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
 # keys of earlier versions
 RENAMED = {
@@ -25,7 +25,7 @@ class ConfigError(Exception):
 
 def schema() -> dict:
     """The config's schema, with every key of `pairs` and `dpo` allowed in a method and in an iteration."""
-    full = yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), YAML_LOADER)
+    full = yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), config_text.YAML_LOADER)
     overrides = {
         key: {name: value for name, value in rule.items() if name != "default"}
         for section in ("pairs", "dpo")
@@ -44,12 +44,24 @@ def load(files: list[str], changes: list[str] = ()) -> dict:
     from snakemake.utils import update_config
 
     config: dict = {}
+    check_files(["config/config.yaml", *files])
     for path in ("config/config.yaml", *files):
-        if not Path(path).is_file():
-            raise ConfigError(f"{path}: this config file does not exist.")
         update_config(config, load_configfile(path))
     update_config(config, parse_config(list(changes)))
     return config
+
+
+def check_files(files: list[str]) -> None:
+    """Raise ConfigError where a config file cannot be read, or names a key twice; Snakemake would take the last."""
+    faults = []
+    for path in files:
+        try:
+            if not isinstance(config_text.load(path), dict):
+                faults.append(f"{path}: the file must hold keys and values.")
+        except config_text.TextError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def resolve(config: dict) -> dict:

@@ -7,6 +7,7 @@ rule evaluate_model:
         **{name: questions_of(name) for name in ANSWERED},
         # of table 3: the seed's responses, which every model judges
         **({"prompts": HELD_OUT_PROMPTS, "responses": HELD_OUT_RESPONSES} if TABLE_3 else {}),
+        checked=CHECKED,
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
         template=TEMPLATES["judge"],
@@ -27,7 +28,7 @@ rule evaluate_model:
         benchmarks={name: answer_settings(name) for name in ANSWERED},
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         seed=SEED,
         code=fingerprint("benchmarks/evaluate_model.py"),
     script:
@@ -37,6 +38,7 @@ rule evaluate_model:
 rule judge_answers:
     """M0 judges a model's answers to the arena."""
     input:
+        checked=CHECKED,
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
         weights="<results>/m0/weights",

@@ -227,7 +227,7 @@ rule answer_held_out:
         **engine_params(),
         store=completion_store,
         responses=SAMPLING["responses"],
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         seed=SEED,
         code=fingerprint("benchmarks/answer_held_out.py"),
     script:

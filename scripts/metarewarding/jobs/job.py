@@ -1,6 +1,7 @@
 """What every script does around its work: log to the rule's log file, and report errors in one message."""
 
 import atexit
+import errno
 import functools
 import os
 import sys
@@ -10,6 +11,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from metarewarding.errors import UserError
+from metarewarding.jobs.driver import end_with_driver
+from metarewarding.jobs.kept import keep
 from metarewarding.jobs.progress import Progress
 
 STARTED = time.time()
@@ -36,6 +39,8 @@ def logged(main):
             Progress.terminal = os.fdopen(os.dup(2), "w")
         with output_to(job.log[0]) if job.log else nullcontext(), report_user_errors():
             main(job)
+            if hasattr(job.params, "store"):  # an engine or a judge was asked
+                keep(job.output)
             print(f"done in {elapsed():.0f} s", flush=True)
         if type(job).__module__.startswith("snakemake."):  # not where a test calls it
             # All outputs are written. The interpreter would take apart torch and the engine for one to two seconds.
@@ -66,19 +71,54 @@ def output_to(path: str | Path):
 
 
 class report_user_errors:
-    """A block in which a UserError is printed without a traceback and ends the process with status 1."""
+    """A block in which a UserError is printed without a traceback and ends the process with status 1.
+
+    So is a fault of the disk: full, read-only, a folder in place of a file. The process ends when the Snakemake that
+    started it is gone.
+    """
 
     def __enter__(self):
+        end_with_driver()
         return self
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, UserError):
             print(f"error: {error}", file=sys.stderr, flush=True)
             sys.exit(1)
+        if isinstance(error, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr, flush=True)
+            sys.exit(130)
         if isinstance(error, Exception):
-            traceback.print_exception(error)
+            fault = disk_fault(error)
+            if fault:
+                print(f"error: {fault}", file=sys.stderr, flush=True)
+            else:
+                traceback.print_exception(error)
             sys.exit(1)
         return False
+
+
+DISK_FAULTS = {
+    errno.ENOSPC: "the disk is full. Make room, and run again: what is finished stays",
+    errno.EDQUOT: "the disk quota is used up. Make room, and run again: what is finished stays",
+    errno.EROFS: "the disk is read-only. Set pathvars.results to a folder that can be written",
+    errno.EACCES: "there is no permission. Change the file's or the folder's owner or mode, and run again",
+    errno.EPERM: "it is not permitted. Change the file's or the folder's owner or mode, and run again",
+    errno.EISDIR: "a folder is where a file should be. Move it away, and run again",
+    errno.ENOTDIR: "a file is where a folder should be. Move it away, and run again",
+    errno.ENOENT: "it does not exist",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+
+
+def disk_fault(error: Exception) -> str | None:
+    """What is wrong with a file or its disk, in one line; None where ``error`` is of another kind."""
+    number, path = getattr(error, "errno", None), getattr(error, "filename", None)
+    if number is None and "os error 28" in str(error):  # of safetensors, which is no OSError
+        number = errno.ENOSPC
+    if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
+        return None
+    return f"{path or f'{os.getcwd()} or its temporary folder'}: {DISK_FAULTS[number]}."
 
 
 def elapsed() -> float:
