@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.jobs.provenance import sha256
 
 
@@ -32,7 +33,7 @@ def fetch(repo: str, revision: str, file: str, target: Path, expected: str | Non
                 "the file was changed or damaged on its way; run again, or correct the hash if the file is meant."
             )
         Path(path).rename(target)
-    print(f"sha256 {found}", flush=True)
+    logger.info(f"sha256 {found}")
 
 
 @logged

@@ -102,7 +102,7 @@ def refused(capfd):
         said = Path(made.log[0]).read_text() + "".join(capfd.readouterr())
         assert "Traceback" not in said
         assert KEY not in said
-        assert said.count("error:") == 1
+        assert said.count(" ERROR ") == 1
         return said
 
     return run

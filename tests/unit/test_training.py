@@ -472,7 +472,8 @@ def test_losses_are_averaged_by_epoch():
     ]
 
 
-def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, monkeypatch, capsys):
+def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "metarewarding")
     (tmp_path / "checkpoint-3").mkdir()
     (tmp_path / "checkpoint-3/weights").write_bytes(b"0" * 1000)  # of an earlier try: its room will be free
     args = SimpleNamespace(
@@ -480,7 +481,7 @@ def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, mo
     )
     monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda folder: SimpleNamespace(free=239_999_999_000))
     checkpoints.check_disk(args, 10_000_000_000)
-    assert "checkpoints take 120.0 GB each, 240.0 GB at most" in capsys.readouterr().out
+    assert "checkpoints take 120.0 GB each, 240.0 GB at most" in caplog.text
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(UserError, match=r"take 160.0 GB each, 320.0 GB at most.*240.0 GB free. Make room"):
         checkpoints.check_disk(args, 10_000_000_000)

@@ -34,23 +34,6 @@ def sampled_rows(wildcards):
     return expand("<results>/{folder}/{shard}.jsonl", folder=sampled_folders(), shard=SHARDS)
 
 
-def sampling_stats(wildcards):
-    """The facts of every sampling job behind the reported models."""
-    sampled = expand("<results>/{folder}/{shard}.stats.json", folder=sampled_folders(), shard=SHARDS)
-    files = evaluation_files(".stats.json", "").values()
-    files = [*files, "<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json"] if ARENA_RUNS else files
-    data = expand("<results>/data/eft/judgments/{shard}.stats.json", shard=SHARDS) * (EFT["annotator"] != "written")
-    if GENERATES:
-        data += expand(
-            "<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",
-            pool=range(1, GENERATION["pools"] + 1),
-            round=range(1, GENERATION["rounds"] + 1),
-            shard=range(GENERATION["shards"]),
-        )
-    held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * TABLE_3
-    return data + sampled + expand(files, model=REPORTED) + held_out
-
-
 def show_estimate():
     """How long the whole run will take, before its first job."""
     text = estimate.line(PLAN, SETTINGS, BASE / "scripts")

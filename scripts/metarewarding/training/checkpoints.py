@@ -1,11 +1,14 @@
 """Checkpoints of a training run: when one is written, which one a run goes on from, and the room they need."""
 
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
 
 from metarewarding.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 def stop_after(epoch: int):
@@ -62,5 +65,4 @@ def check_disk(args, parameters: int) -> None:
             f"{said}, and the disk has {free:.1f} GB free. Make room, keep results/ on a larger disk, or set "
             'save_strategy: "no" in the recipe (a killed run then starts over).'
         )
-    if args.process_index == 0:
-        print(f"{said}; the disk has {free:.1f} GB free", flush=True)
+    logger.info(f"{said}; the disk has {free:.1f} GB free")
