@@ -41,6 +41,7 @@ def job(folder, inputs, outputs, **params):
         input=Files({name: list(map(str, v)) if isinstance(v, list) else str(v) for name, v in inputs.items()}),
         output=Files({name: str(folder / file) for name, file in outputs.items()}),
         params=SimpleNamespace(**params),
+        rule="tested",
         log=[str(folder / "job.log")],
     )
 
