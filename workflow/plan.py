@@ -21,6 +21,7 @@ import lineage  # noqa: E402
 import settings as config_settings  # noqa: E402
 
 from metarewarding import templates  # noqa: E402
+from metarewarding.reporting import scoreboard  # noqa: E402
 from metarewarding.reporting.measured import measure  # noqa: E402
 
 # Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM).
@@ -552,16 +553,12 @@ def shown(found: dict, arithmetic: bool = True) -> str:
         "US dollars",
     ]
     keys = (*COUNTS, "gpu_hours", "disk_gb", "cost_usd")
-    rows = [heads]
+    rows = []
     for row in [*found["rows"], {"stage": "together"} | found["totals"]]:
         rows.append([row["stage"], *(number(row.get(key)) for key in keys)])
         if row.get("measured"):
             rows.append(["  measured", *(number(row["measured"].get(key)) for key in keys)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-    lines = [
-        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
+    lines = scoreboard.table(heads, rows)
     lines.append(f"GPU hours on {found['card']}; most disk at one time {found['totals']['most_disk_gb']:,.1f} GB.")
     return "\n".join([*lines, "", *(found["arithmetic"] if arithmetic else [])])
 

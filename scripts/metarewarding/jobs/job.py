@@ -36,7 +36,6 @@ def logged(main):
             Progress.terminal = os.fdopen(os.dup(2), "w")
         with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule):
             main(job)
-            logger.info("done in %.0f s", elapsed())
         if type(job).__module__.startswith("snakemake."):  # not where a test calls it
             # All outputs are written. The interpreter would take apart torch and the engine for one to two seconds.
             atexit._run_exitfuncs()
@@ -67,13 +66,14 @@ def output_to(path: str | Path):
 
 @contextmanager
 def reporting(rule: str):
-    """A block that writes its messages to standard error, and ends the process with status 1 at an exception.
+    """A block that writes its messages to standard error, the seconds at its end, and ends the process at an exception.
 
-    Of a UserError the message alone is written, of any other exception the traceback too.
+    The status is 1. Of a UserError the message alone is written, of any other exception the traceback too.
     """
     with messages_of(rule):
         try:
             yield
+            logger.info("done in %.0f s", elapsed())
         except UserError as error:
             logger.error("%s", error)
             sys.exit(1)
