@@ -20,18 +20,11 @@ def iteration_rows(wildcards):
     return rows | {name: from_parent(f"{name}/{{shard}}.jsonl")(wildcards) for name in sampled}
 
 
-def sampled_folders():
-    """`<model>/<stage>` of everything that is sampled, or scored, to train the reported models."""
-    stages = [(model, "responses") for model in dict.fromkeys(PARENTS.values())]
-    stages += [(model, "judgments") for model in JUDGES]
-    stages += [(model, "meta_judgments") for model in META_JUDGES]
-    stages += [(model, "rewards") for model in REWARD_SCORED]
-    return [f"{model}/{stage}" for model, stage in stages]
-
-
 def sampled_rows(wildcards):
-    """Every sampled shard, so that one which was deleted is missed although what follows from it is there."""
-    return expand("<results>/{folder}/{shard}.jsonl", folder=sampled_folders(), shard=SHARDS)
+    """Every shard sampled to train a model, so that one which was deleted is missed although what follows is there."""
+    files = [file for row in PLAN["rows"] if row["kind"] == "sample" for file in row["files"]]
+    of_models = [file for file in files if not file.startswith("data/") and "/benchmarks/" not in file]
+    return [f"<results>/{file.removesuffix('.stats.json')}.jsonl" for file in of_models]
 
 
 def show_estimate():
