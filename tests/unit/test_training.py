@@ -171,13 +171,13 @@ class Run:
         """Run as a job does, in processes of its own."""
         done = subprocess.run(self.command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        return self.read(done.stdout)
+        return self.read(done.stdout + done.stderr)
 
     def quick(self):
         """Run in this process, which has imported TRL already."""
         status, printed, errors = self.here()
         assert status == 0, printed + errors
-        return self.read(printed)
+        return self.read(printed + errors)
 
     def here(self):
         """(exit status, what was printed, what was printed on stderr) of a run in this process."""
