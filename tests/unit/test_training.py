@@ -290,8 +290,8 @@ def test_a_run_goes_on_from_checkpoints_of_its_own_dtype_alone(tmp_path, model, 
     runs = {bf16: Run(tmp_path, model, sft_rows(2), **options, bf16=bf16) for bf16 in ("false", "true")}
     monkeypatch.setattr(training_run, "write_json", None)  # so that a run ends before it removes its checkpoints
     assert [runs["false"].here()[0] for _ in range(2)] == [1, 1]
-    assert "going on from" in runs["false"].here()[1]
-    assert "going on from" not in runs["true"].here()[1]
+    assert "going on from" in runs["false"].here()[2]
+    assert "going on from" not in runs["true"].here()[2]
 
 
 def test_each_epoch_is_measured_by_set_and_kind(undisturbed):
