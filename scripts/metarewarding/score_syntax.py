@@ -140,7 +140,8 @@ def _without_one_layer(text: str) -> str:
                 lines[i], lines[below] = cut, _CUT
     leading = re.compile(rf"^\s*{_CUT}[\s*_`\"'\])}},;:–—-]*|{_CUT}")
     cleaned = [leading.sub("", line).strip() if _CUT in line else line for line in lines]
-    return "\n".join(new for old, new in zip(lines, cleaned, strict=True) if _CUT not in old or not _is_empty(new)).strip()
+    pairs = zip(lines, cleaned, strict=True)
+    return "\n".join(new for old, new in pairs if _CUT not in old or not _is_empty(new)).strip()
 
 
 def _replace(pattern: re.Pattern, text: str) -> str:
