@@ -4,6 +4,7 @@ import numpy as np
 
 from metarewarding import elo, meta_judging
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Judgment, MetaJudgment, unique_by, write_json, write_jsonl
 from metarewarding.shards import check_known, iter_shards
 
@@ -72,11 +73,11 @@ def main(job):
     for side in ("first", "second"):
         check_known(meta_judgments, side, known, "meta-judgments", "the judgments")
     rows, facts = elo_rows(judgments, meta_judgments, p.position_weights, p.elo_l2)
-    print(facts)
+    logger.info(in_words(facts))
     if bias := meta_judging.one_sided(facts):
-        print(f"warning: {bias}", flush=True)
+        logger.warning(bias)
     write_jsonl(job.output.elo, rows)
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, {"rule": job.rule} | facts)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from jobs import job, judgment, read, response, verdict, write
 
 from metarewarding import meta_judging
 from metarewarding.jobs import driver, kept
-from metarewarding.jobs.job import disk_fault, report_user_errors
+from metarewarding.jobs.disk import disk_fault
+from metarewarding.jobs.job import reporting
 from preferences import build_actor_pairs, build_judge_pairs, fit_elo
 from preferences.check_pairs import check
 
@@ -38,7 +39,7 @@ DISK = [
 
 @pytest.mark.parametrize(("error", "words"), DISK, ids=range(len(DISK)))
 def test_a_fault_of_the_disk_is_one_line(capsys, error, words):
-    with pytest.raises(SystemExit) as end, report_user_errors():
+    with pytest.raises(SystemExit) as end, reporting("tested"):
         raise error
     said = capsys.readouterr().err
     assert end.value.code == 1
@@ -48,17 +49,17 @@ def test_a_fault_of_the_disk_is_one_line(capsys, error, words):
 
 @pytest.mark.parametrize("error", [KeyError("x"), OSError(errno.ECONNREFUSED, "refused"), ValueError("os error 2")])
 def test_other_faults_keep_their_traceback(capsys, error):
-    with pytest.raises(SystemExit), report_user_errors():
+    with pytest.raises(SystemExit), reporting("tested"):
         raise error
     assert disk_fault(error) is None
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_an_interrupt_is_one_line(capsys):
-    with pytest.raises(SystemExit) as end, report_user_errors():
+    with pytest.raises(SystemExit) as end, reporting("tested"):
         raise KeyboardInterrupt
     assert end.value.code == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    assert capsys.readouterr().err.endswith(" ERROR tested: interrupted\n")
 
 
 # -- the driver
@@ -170,13 +171,13 @@ def test_a_restored_output_is_older_than_what_was_made_from_it(tmp_path):
     assert stamps[0] == 100
 
 
-def test_a_file_system_without_hard_links_costs_a_warning(tmp_path, monkeypatch, capsys):
+def test_a_file_system_without_hard_links_costs_a_warning(tmp_path, monkeypatch, caplog):
     def refuse(*words, **more):
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
     kept.keep([model(tmp_path)[1]])
-    assert "is not kept" in capsys.readouterr().out
+    assert "is not kept" in caplog.text
     assert kept.restore(tmp_path) == []
 
 

@@ -3,6 +3,7 @@
 Chats are rendered with the model's own chat template; the i-th sample of a request has the seed ``seed + i``.
 """
 
+import logging
 import os
 import sys
 import time
@@ -21,6 +22,8 @@ from metarewarding.engines.transformers_backend import TransformersBackend
 from metarewarding.engines.vllm_backend import VllmBackend
 from metarewarding.errors import UserError
 from metarewarding.jobs.model_check import check_files
+
+logger = logging.getLogger(__name__)
 
 
 def open_engine(
@@ -47,7 +50,7 @@ def open_engine(
     check_files(weights, str(weights), values=False)
     dtype = resolve_dtype(dtype)
     facts = {"engine": name, "engine_version": engine_version(name), "dtype": dtype}
-    print(f"engine {name} {facts['engine_version']}, {dtype}", flush=True)
+    logger.info(f"engine {name} {facts['engine_version']}, {dtype}")
     if name == "vllm":
         start = partial(VllmBackend, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, gpus)
     else:

@@ -3,10 +3,11 @@
 import os
 import select
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
+
+from metarewarding.jobs.logs import logger
 
 VARIABLE = "METAREWARDING_DRIVER"  # "<pid> <start>", set by workflow/rules/common.smk on the same machine
 GRACE = 20.0  # seconds in which children may end by themselves
@@ -39,7 +40,7 @@ def _watch(driver: str) -> None:
     poll = select.poll()
     poll.register(handle, select.POLLIN)
     poll.poll()  # returns when the driver ends; takes no time until then
-    print("error: Snakemake was killed, and this job ends with it.", file=sys.stderr, flush=True)
+    logger.error("Snakemake was killed, and this job ends with it.")
     end_tree()
 
 

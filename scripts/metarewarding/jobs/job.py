@@ -1,18 +1,18 @@
 """What every script does around its work: log to the rule's log file, and report errors in one message."""
 
 import atexit
-import errno
 import functools
 import os
 import sys
 import time
-import traceback
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from metarewarding.errors import UserError
+from metarewarding.jobs.disk import disk_fault
 from metarewarding.jobs.driver import end_with_driver
 from metarewarding.jobs.kept import keep
+from metarewarding.jobs.logs import logger, messages_of
 from metarewarding.jobs.progress import Progress
 
 STARTED = time.time()
@@ -27,7 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def logged(main):
-    """Send what ``main(job)`` prints, and what its libraries and child processes print, to ``job.log``.
+    """Send the messages of ``main(job)``, and what its libraries and child processes print, to ``job.log``.
 
     Snakemake leaves a script's log file empty unless the script itself writes there. A UserError ends
     the job with its message alone; any other exception is logged with its traceback.
@@ -37,11 +37,10 @@ def logged(main):
     def wrapper(job):
         if os.isatty(2):
             Progress.terminal = os.fdopen(os.dup(2), "w")
-        with output_to(job.log[0]) if job.log else nullcontext(), report_user_errors():
+        with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule):
             main(job)
             if hasattr(job.params, "store"):  # an engine or a judge was asked
                 keep(job.output)
-            print(f"done in {elapsed():.0f} s", flush=True)
         if type(job).__module__.startswith("snakemake."):  # not where a test calls it
             # All outputs are written. The interpreter would take apart torch and the engine for one to two seconds.
             atexit._run_exitfuncs()
@@ -70,55 +69,30 @@ def output_to(path: str | Path):
             os.close(copy)
 
 
-class report_user_errors:
-    """A block in which a UserError is printed without a traceback and ends the process with status 1.
+@contextmanager
+def reporting(rule: str):
+    """A block that writes its messages to standard error, the seconds at its end, and ends the process at an exception.
 
-    So is a fault of the disk: full, read-only, a folder in place of a file. The process ends when the Snakemake that
-    started it is gone.
+    The status is 1. Of a UserError, and of a fault of the disk, the message alone is written, of any other exception
+    the traceback too. The process also ends when the Snakemake that started it is gone.
     """
-
-    def __enter__(self):
-        end_with_driver()
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, UserError):
-            print(f"error: {error}", file=sys.stderr, flush=True)
+    end_with_driver()
+    with messages_of(rule):
+        try:
+            yield
+            logger.info("done in %.0f s", elapsed())
+        except UserError as error:
+            logger.error("%s", error)
             sys.exit(1)
-        if isinstance(error, KeyboardInterrupt):
-            print("interrupted", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            logger.error("interrupted")
             sys.exit(130)
-        if isinstance(error, Exception):
-            fault = disk_fault(error)
-            if fault:
-                print(f"error: {fault}", file=sys.stderr, flush=True)
+        except Exception as error:
+            if fault := disk_fault(error):
+                logger.error("%s", fault)
             else:
-                traceback.print_exception(error)
+                logger.exception("stopped by a fault in the program")
             sys.exit(1)
-        return False
-
-
-DISK_FAULTS = {
-    errno.ENOSPC: "the disk is full. Make room, and run again: what is finished stays",
-    errno.EDQUOT: "the disk quota is used up. Make room, and run again: what is finished stays",
-    errno.EROFS: "the disk is read-only. Set pathvars.results to a folder that can be written",
-    errno.EACCES: "there is no permission. Change the file's or the folder's owner or mode, and run again",
-    errno.EPERM: "it is not permitted. Change the file's or the folder's owner or mode, and run again",
-    errno.EISDIR: "a folder is where a file should be. Move it away, and run again",
-    errno.ENOTDIR: "a file is where a folder should be. Move it away, and run again",
-    errno.ENOENT: "it does not exist",
-    errno.ENAMETOOLONG: "the name is too long",
-}
-
-
-def disk_fault(error: Exception) -> str | None:
-    """What is wrong with a file or its disk, in one line; None where ``error`` is of another kind."""
-    number, path = getattr(error, "errno", None), getattr(error, "filename", None)
-    if number is None and "os error 28" in str(error):  # of safetensors, which is no OSError
-        number = errno.ENOSPC
-    if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
-        return None
-    return f"{path or f'{os.getcwd()} or its temporary folder'}: {DISK_FAULTS[number]}."
 
 
 def elapsed() -> float:

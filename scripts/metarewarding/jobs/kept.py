@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from metarewarding.jobs.logs import logger
+
 FOLDER = ".kept"
 
 
@@ -23,7 +25,7 @@ def keep(outputs: Iterable[str | Path]) -> None:
         try:
             link(output, beside)
         except OSError as error:  # a file system without hard links: a copy would take as much space again
-            print(f"warning: {output} is not kept for a later rerun that fails: {error}", flush=True)
+            logger.warning("%s is not kept for a later rerun that fails: %s", output, error)
             _remove(beside)
             continue
         _remove(kept)
