@@ -78,4 +78,4 @@ def _touch_in_order(root: str | Path, since: int) -> None:
     now = time.time_ns()
     for place, stamp in enumerate(sorted(times, reverse=True)):
         for path in times[stamp]:
-            os.utime(path, ns=(now - place * 1_000_000,) * 2)
+            os.utime(path, ns=(now - place * 1_000,) * 2)
