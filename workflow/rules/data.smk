@@ -16,6 +16,8 @@ rule check_inputs:
     params:
         **CHECKS,
         models=local_models(),
+        count_file=str(COUNT_FILE),
+        failed_checks=failed_checks(),
         engine=SETTINGS["engine"]["name"],
         code=fingerprint("data/check_inputs.py"),
     script:

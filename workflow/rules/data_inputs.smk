@@ -15,6 +15,14 @@ def weights_of(role):
 CHECKED = ancient("<results>/data/checked")
 
 
+COUNT_FILE = Path(SETTINGS["pathvars"]["results"], "data/.failed_checks")
+
+
+def failed_checks():
+    """How often check_inputs has failed; see scripts/data/check_inputs.py."""
+    return int(COUNT_FILE.read_text()) if COUNT_FILE.is_file() else 0
+
+
 def local_models():
     """[(key, folder)] of the models that the config names by a local path."""
     judges = SETTINGS["benchmarks"]["judges"]
