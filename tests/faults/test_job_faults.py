@@ -133,6 +133,7 @@ def remove(paths):
 def test_outputs_that_are_deleted_come_back_by_one_command(tmp_path):
     outputs = model(tmp_path)
     kept.keep(outputs)
+    assert not list(tmp_path.rglob(".kept/**/*.safetensors"))
     inode = (outputs[0] / "model.safetensors").stat().st_ino
     remove(outputs)
     words = [sys.executable, ROOT / "workflow/restore.py", tmp_path]
@@ -252,4 +253,4 @@ def test_jobs_that_ask_an_engine_keep_their_outputs(tmp_path):
     made = job(tmp_path, {}, {"rows": "rows.jsonl"}, {"store": "x"})
     made.output = [str(tmp_path / "rows.jsonl")]
     logged(lambda of: Path(of.output[0]).write_text("{}\n"))(made)
-    assert (tmp_path / ".kept/rows.jsonl").read_text() == "{}\n"
+    assert (tmp_path / ".kept/rows.jsonl.kept").read_text() == "{}\n"

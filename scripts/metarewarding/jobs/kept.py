@@ -12,13 +12,13 @@ from pathlib import Path
 
 from metarewarding.jobs.logs import logger
 
-FOLDER = ".kept"
+FOLDER, SUFFIX = ".kept", ".kept"  # the suffix keeps these files out of searches for `*.jsonl` and the like
 
 
 def keep(outputs: Iterable[str | Path]) -> None:
     """Link files and folders into `.kept`, in the place of what was kept before."""
     for output in map(Path, outputs):
-        kept = output.parent / FOLDER / output.name
+        kept = output.parent / FOLDER / (output.name + SUFFIX)
         beside = kept.with_name(f".{kept.name}.partial")
         kept.parent.mkdir(parents=True, exist_ok=True)
         _remove(beside)
@@ -33,9 +33,17 @@ def keep(outputs: Iterable[str | Path]) -> None:
 
 
 def link(source: Path, target: Path) -> None:
-    """Make ``target`` another name of the file, or of the files of the folder, ``source``."""
+    """Make ``target`` another name of the file, or of the files of the folder, ``source``.
+
+    The files of a folder get SUFFIX, or lose it.
+    """
+
+    def renamed(file, place) -> None:
+        name = str(place)
+        _link_file(file, name.removesuffix(SUFFIX) if name.endswith(SUFFIX) else name + SUFFIX)
+
     if source.is_dir():
-        shutil.copytree(source, target, copy_function=_link_file, symlinks=True)
+        shutil.copytree(source, target, copy_function=renamed, symlinks=False)
     else:
         _link_file(source, target)
 
@@ -60,7 +68,7 @@ def restore(root: str | Path) -> list[Path]:
     restored = []
     for folder in sorted(Path(root).rglob(FOLDER)):
         for kept in sorted(folder.iterdir()):
-            output = folder.parent / kept.name
+            output = folder.parent / kept.name.removesuffix(SUFFIX)
             if not kept.name.startswith(".") and not output.exists():
                 link(kept, output)
                 restored.append(output)
