@@ -47,7 +47,7 @@ def sampling_stats(wildcards):
             round=range(1, GENERATION["rounds"] + 1),
             shard=range(GENERATION["shards"]),
         )
-    held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * TABLE_3
+    held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * ("judge_vs_gpt4" in BENCHMARKS)
     return data + sampled + expand(files, model=REPORTED) + held_out
 
 
