@@ -187,7 +187,7 @@ def test_missing_verdicts_are_asked_for_again(tmp_path, refused):
         assert "gave no verdict on 1 of 6 answers" in said
         assert "benchmarks.alpaca_eval.max_missing is 0.0" in said
         assert len(server.bodies) == 6
-        made.params.max_missing = 0.2
+        made.params.settings["max_missing"] = 0.2
         rows, stats = run(made)  # asked for once more, in vain
         assert len(server.bodies) == 7
         assert [row["preference"] is None for row in rows] == [False, True, False, False, False, False]
@@ -274,9 +274,9 @@ def test_a_key_that_is_not_set_and_a_ceiling_stop_before_the_first_call(tmp_path
 def test_other_annotators_and_missing_answers_are_refused(tmp_path, refused):
     with judge_server(prefers_ours) as server:
         made = judging(tmp_path, server.judge())
-        made.params.annotator = "no_such_annotator"
+        made.params.settings["annotator"] = "no_such_annotator"
         assert "benchmarks.alpaca_eval.annotator: alpaca_eval has no annotator 'no_such" in refused(made)
-        made.params.annotator = ANNOTATOR
+        made.params.settings["annotator"] = ANNOTATOR
         answers = tmp_path / "answers.jsonl"
         answers.write_text("".join(answers.read_text().splitlines(keepends=True)[1:]))
         assert "has no answer" in refused(made)
