@@ -18,13 +18,18 @@ def main(job):
     with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         asking = Asking(judge, p.store, served_here=weights is not None)
         rows, facts = benchmark.judge(asking, questions, answers, files, p.settings, job.wildcards.model)
-    facts = asking.facts() | facts | {"questions": len(questions), "process_seconds": round(elapsed(), 1)}
+    facts = (
+        {"rule": job.rule}
+        | asking.facts()
+        | facts
+        | {"questions": len(questions), "process_seconds": round(elapsed(), 1)}
+    )
     if str(job.output.verdicts).endswith(".jsonl"):
         who = {"judge": judge["name"], "judge_model": judge["model"]}
         write_jsonl(job.output.verdicts, [row | who for row in rows])
     else:  # rows in the format of a package
         write_json(job.output.verdicts, rows)
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, facts | {"process_seconds": round(elapsed(), 1)})
 
 
 if __name__ == "__main__":

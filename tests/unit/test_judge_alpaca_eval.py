@@ -43,6 +43,7 @@ def job(folder, inputs, outputs, **params):
         output=Files({name: str(folder / file) for name, file in outputs.items()}),
         params=SimpleNamespace(**params),
         wildcards=SimpleNamespace(model="ours"),
+        rule="tested",
         log=[str(folder / "job.log")],
     )
 
@@ -104,7 +105,7 @@ def refused(capfd):
         said = Path(made.log[0]).read_text() + "".join(capfd.readouterr())
         assert "Traceback" not in said
         assert KEY not in said
-        assert said.count("error:") == 1
+        assert said.count(" ERROR ") == 1
         return said
 
     return run

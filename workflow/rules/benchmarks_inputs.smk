@@ -5,7 +5,6 @@ from metarewarding.evaluation.registry import JUDGED_ANSWERS, PREFERENCE
 BENCHMARKS = {name: registry.get(name) for name in SETTINGS["benchmarks"]["run"]}
 ANSWERED = [name for name in BENCHMARKS if BENCHMARKS[name].kind != PREFERENCE]
 JUDGED = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE]  # given responses, by the model itself
-ARENA_RUNS = "arena_laptop" in BENCHMARKS
 ARENA = SETTINGS["benchmarks"]["arena_laptop"]
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
