@@ -340,6 +340,14 @@ def test_a_real_edit_in_elo(done):
     assert {model for _, model in found} == {"meta-rewarding/m1", "meta-rewarding/m2"}
 
 
+def test_an_edit_of_a_benchmarks_module_reruns_its_jobs_where_it_is_run(done):
+    """One job answers all benchmarks, so it runs again; what it drew comes from its store."""
+    edit(done / "scripts/metarewarding/evaluation/mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+    assert runs(done) == set()  # the report alone
+    edit(done / "scripts/metarewarding/evaluation/arena_laptop.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+    assert runs(done) == each(AFTER_EVALUATION, *MODELS)
+
+
 def test_an_edit_of_how_pairs_are_selected_leaves_what_m0_answered_and_judged(done):
     with open(done / "scripts/metarewarding/pairs.py", "a") as file:
         file.write("\nADDED = 1\n")

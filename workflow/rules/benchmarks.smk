@@ -26,7 +26,7 @@ rule evaluate_model:
         # of all benchmarks together, and in the same place whatever `run` names
         store=lambda wildcards, output: str(Path(output.judgments).parents[1] / "completions.jsonl"),
         benchmarks={name: answer_settings(name) for name in ANSWERED},
-        judged=JUDGED,
+        judged=JUDGED_BY_MODEL,
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
         system_prompt=SAMPLING["system_prompt"],

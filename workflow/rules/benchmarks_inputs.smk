@@ -4,7 +4,7 @@ from metarewarding.evaluation.registry import JUDGED_ANSWERS, PREFERENCE
 
 BENCHMARKS = {name: registry.get(name) for name in SETTINGS["benchmarks"]["run"]}
 ANSWERED = [name for name in BENCHMARKS if BENCHMARKS[name].kind != PREFERENCE]
-JUDGED = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE]  # given responses, by the model itself
+JUDGED_BY_MODEL = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE]  # given responses
 ARENA = SETTINGS["benchmarks"]["arena_laptop"]
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
@@ -28,14 +28,14 @@ def questions_of(benchmark):
 
 def judged_files():
     """{name: file} of the given responses that every model judges, and their prompts."""
-    files = {name: BENCHMARKS[name].judged_files(SETTINGS["benchmarks"][name]) for name in JUDGED}
+    files = {name: BENCHMARKS[name].judged_files(SETTINGS["benchmarks"][name]) for name in JUDGED_BY_MODEL}
     return {f"{name}_{what}": file for name, of in files.items() for what, file in of.items()}
 
 
 def evaluation_files(ending, suffix):
     """{name: file} of all that one job asks a model for its evaluation."""
     files = {name: f"{name}/answers" for name in ANSWERED} | {"judgments": "judge_agreement/judgments"}
-    files |= {name: f"{name}/judgments" for name in JUDGED}
+    files |= {name: f"{name}/judgments" for name in JUDGED_BY_MODEL}
     return {name + suffix: f"<results>/{{model}}/benchmarks/{file}{ending}" for name, file in files.items()}
 
 
