@@ -83,8 +83,8 @@ def project(finished_smoke, tmp_path):
     return folder
 
 
-def configured(folder, judge: dict, **own) -> tuple[str, ...]:
-    change = {"run": ["arena_laptop", "toy"], "judges": {"stand-in": judge}, "files": {"toy_questions": "toy.json"}}
+def configured(folder, stand_in: dict, **own) -> tuple[str, ...]:
+    change = {"run": ["arena_laptop", "toy"], "judges": {"stand-in": stand_in}, "files": {"toy_questions": "toy.json"}}
     (folder / "toy.yaml").write_text(yaml.safe_dump({"benchmarks": change | {"toy": own}}))
     return ("--configfile", "config/smoke.yaml", "toy.yaml")
 
