@@ -30,7 +30,7 @@ def local_models():
     named += [(f"the {role}'s model", of.get("path")) for role, of in OTHER_MODELS.items()]
     named += [
         (f"benchmarks.judges.{name}.weights", judges[name]["weights"])
-        for name in sorted({SETTINGS["benchmarks"][benchmark].get("judge") for benchmark in JUDGED} & set(judges))
+        for name in sorted({SETTINGS["benchmarks"][benchmark].get("judge") for benchmark in BENCHMARKS} & set(judges))
         if judges[name]["weights"] not in ("seed", "m0")
     ]
     return [(key, path) for key, path in named if path]
@@ -39,5 +39,5 @@ def local_models():
 CHECKS = {
     "prompts": SETTINGS["prompts"]["path"] if SETTINGS["prompts"]["source"] == "file" else [],
     "trees": [] if TREES_ON_HUB else [EFT["trees"]],
-    "questions": [ARENA["prompts"]] if ARENA_RUNS else [],
+    "questions": [ARENA["prompts"]] if OWN_WIN_RATES else [],
 }
