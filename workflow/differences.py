@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import yaml
+from config_text import YAML_LOADER
 from lineage import iterations
-from settings import YAML_LOADER, schema, with_defaults
+from settings import schema, with_defaults
 
 # what a machine or a budget needs, and where things lie: no result depends on it
 _NOT_SCIENCE = re.compile(

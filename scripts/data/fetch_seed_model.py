@@ -10,6 +10,7 @@ from metarewarding.errors import UserError
 from metarewarding.jobs.hub import from_hub
 from metarewarding.jobs.job import elapsed, logged
 from metarewarding.jobs.logs import in_words, logger
+from metarewarding.jobs.model_check import check_files
 from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
 from metarewarding.records import write_json
 
@@ -94,29 +95,32 @@ def from_random(seed: int, folder: Path) -> dict:
 
 
 def check_model(folder: Path, source: str) -> None:
-    """Raise UserError unless ``folder`` holds config, safetensors, tokenizer and chat template."""
-    missing = [
-        what
-        for what, there in {
-            "config.json": (folder / "config.json").is_file(),
-            "safetensors weights": any(folder.glob("*.safetensors")),
-            "a tokenizer": any(folder.glob("tokenizer*")),
-        }.items()
-        if not there
-    ]
-    if missing:
-        raise UserError(f"{source}: the model lacks {', '.join(missing)}.")
+    """Raise UserError unless ``folder`` holds a whole model with a tokenizer and a fitting chat template."""
+    check_files(folder, source)
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        ends = generation_ends(folder, tokenizer)
+    except Exception as error:  # of many kinds: the libraries' own words say what the files lack
+        raise UserError(
+            f"{source}: the tokenizer or config in {folder} cannot be loaded: {first_line(error)}"
+        ) from None
     if tokenizer.chat_template is None:
         raise UserError(
             f"{source}: the tokenizer has no chat template. Take an instruction-tuned model, or add a "
             "chat_template.jinja."
         )
-    fault = chat_template_fault(tokenizer, generation_ends(folder, tokenizer))
+    try:
+        fault = chat_template_fault(tokenizer, ends)
+    except Exception as error:  # jinja's, or those of the template's own raise_exception
+        raise UserError(f"{source}: the chat template cannot be rendered: {first_line(error)}") from None
     if fault:
         raise UserError(f"{source}: {fault}")
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def generation_ends(folder: Path, tokenizer) -> set[int]:

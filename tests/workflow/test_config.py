@@ -366,6 +366,8 @@ def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, said, where)
         config[section]["accelerate"] = f"config/accelerate/{fitting}"
     put(f"{where}.accelerate", f"config/accelerate/{accelerate}")(config)
     if said is None:
+        for section in ("sft", "dpo"):
+            config[section]["batch_size"] = 32  # eight processes with up to four examples each
         settings.resolve(config)
         return
     with pytest.raises(settings.ConfigError) as error:

@@ -38,9 +38,10 @@ def same(finished_smoke, tmp_path_factory):
 def runs(folder, change=None, words=()) -> set[tuple[str, str]]:
     """{(rule, model in whose folder it writes)} of a dry-run with ``change`` laid over the smoke config.
 
-    Whatever runs, the report follows; it is checked here and left out.
+    Whatever runs, the report follows; it is checked here and left out. So is `check_inputs`, which reads again what
+    the user gave and by which nothing runs.
     """
-    found = why.jobs(dry_run(folder, change, words))
+    found = [job for job in why.jobs(dry_run(folder, change, words)) if job["rule"] != "check_inputs"]
     # an iteration's summary is the page's; it lies with the model
     of_page = (f"{RESULTS}/report/", "summarise_iteration")
     report = [job for job in found if job["output"][0].startswith(of_page[0]) or job["rule"] == of_page[1]]
@@ -299,6 +300,15 @@ def test_another_template_of_the_judge_draws_no_response_and_no_answer_again(don
 
 
 # -- inputs and code
+
+
+def test_another_check_of_the_inputs_runs_nothing_after_it(done):
+    with open(done / "scripts/data/check_inputs.py", "a") as file:
+        file.write("\nADDED = 1\n")
+    with open(done / "config/smoke/prompts.jsonl", "a") as file:
+        file.write("\n")
+    found = {job["rule"] for job in why.jobs(dry_run(done))}
+    assert found == {"check_inputs", "build_prompts"}  # the pool comes out as it was
 
 
 def test_the_meta_judges_template(done):

@@ -6,6 +6,7 @@ rule evaluate_model:
     input:
         **{name: questions_of(name) for name in ANSWERED},
         **judged_files(),
+        checked=CHECKED,
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
         template=TEMPLATES["judge"],
@@ -29,7 +30,7 @@ rule evaluate_model:
         judged=JUDGED_BY_MODEL,
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         seed=SEED,
         code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED, fields=["read_questions"]),
     script:
@@ -39,6 +40,7 @@ rule evaluate_model:
 rule judge_answers:
     """M0 judges a model's answers to the arena."""
     input:
+        checked=CHECKED,
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
         weights="<results>/m0/weights",

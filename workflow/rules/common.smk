@@ -23,10 +23,12 @@ import snakemake_private
 from metarewarding.evaluation import registry
 
 try:
+    config_settings.check_files(workflow.configfiles)
     SETTINGS = config_settings.resolve(config)
 except config_settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 provenance.export(SETTINGS, BASE)
+snakemake_private.become_driver(workflow)
 PLAN = plans.plan(SETTINGS)
 # {role: its template, and the rubric that it includes}
 TEMPLATES = {role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "generate")}
@@ -92,6 +94,11 @@ def of_iteration(key):
         return rounds[number - 1][key]
 
     return value
+
+
+def system_prompt(wildcards):
+    """A function, as Snakemake would take braces in the text for wildcards."""
+    return SAMPLING["system_prompt"]
 
 
 def training_pairs(wildcards):

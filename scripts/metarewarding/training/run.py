@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import fmean
 
 from metarewarding.jobs.job import elapsed
+from metarewarding.jobs.kept import keep
 from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
 from metarewarding.records import write_json
 from metarewarding.training.arguments import RunArguments, compute_dtype
@@ -102,6 +103,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
             **provenance(),
         },
     )
+    keep([run.weights, run.stats, run.manifest])
     shutil.rmtree(folder)
 
 
