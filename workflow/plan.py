@@ -122,8 +122,10 @@ class Plan:
     def train(self, stage, models, tokens, reference, pairs, section, why):
         """A training stage; ``tokens`` are those of all its epochs together."""
         recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
-        # forward 2, backward 4, forward again where activations are not kept; the reference reads once
-        flop = 6 + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
+        # forward 2, backward 4 (2 where only an adapter learns, as the weights need no gradient), forward again where
+        # activations are not kept; the reference reads once
+        adapter = bool(recipe.get("use_peft"))
+        flop = 6 - 2 * adapter + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
         parameters = self.assumed["parameters"]
         gpus = self.settings["resources"]["train"]["gpu"]
         hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None
@@ -131,13 +133,14 @@ class Plan:
         self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * 4 * parameters / 1e9, why)
         self.rows[-1] |= {
             "examples": pairs,
-            "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no"),
+            # an adapter's checkpoints are a few hundredths of that
+            "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no" and not adapter),
         }
         if gpus:
             self.arithmetic.append(
                 f"{stage}: {flop} x {parameters:.3g} FLOP x {tokens:.3g} tokens at {TRAINING:.0%} of "
-                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; float32 weights of 4 bytes a parameter stay, "
-                "and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any."
+                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; float32 weights of 4 bytes a parameter stay"
+                + ("." if adapter else ", and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any.")
             )
 
     def ask(self, stage, files, judge, requests, tokens, out):
