@@ -12,7 +12,8 @@ By hand:
 from dataclasses import dataclass, field
 
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import report_user_errors
+from metarewarding.jobs.job import reporting
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Pair, read_jsonl
 from metarewarding.training import measure_pairs
 from metarewarding.training.adapters import adapter_arguments, keep_in_float32
@@ -109,7 +110,7 @@ def main(run: DpoArguments, args, config) -> None:
         kind: {"pairs": count(pairs, kind), "held_out": count(held_out, kind), "trained_on": count(trained, kind)}
         for kind in measure_pairs.KINDS
     } | {"too_long": len(pairs) - len(kept), "judge_share": round(count(trained, "judge") / len(trained), 4)}
-    print(facts, flush=True)
+    logger.info(in_words(facts))
 
     def dataset(pairs: list[dict]) -> Dataset:
         return Dataset.from_list([{key: pair[key] for key in ("prompt", "chosen", "rejected")} for pair in pairs])
@@ -134,5 +135,5 @@ def main(run: DpoArguments, args, config) -> None:
 if __name__ == "__main__":
     from trl import DPOConfig, ModelConfig, TrlParser
 
-    with report_user_errors():
+    with reporting("train_dpo"):
         main(*TrlParser((DpoArguments, auto_precision(DPOConfig), ModelConfig)).parse_args_and_config())

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +17,8 @@ from metarewarding.records import write_json
 from metarewarding.training import adapters
 from metarewarding.training.arguments import RunArguments, compute_dtype
 from metarewarding.training.checkpoints import check_disk, last_checkpoint
+
+logger = logging.getLogger(__name__)
 
 
 def loss_by_epoch(log: list[dict]) -> list[dict]:
@@ -41,9 +45,11 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     an adapter is kept in the folder `adapter` beside the weights that it is merged into.
     """
     args, folder = trainer.args, Path(trainer.args.output_dir)
+    rule = Path(sys.argv[0]).stem  # a program has the name of its rule
     identity = {
         "dtype": compute_dtype(args),
-        "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)}
+        "settings": vars(run)
+        | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)}
         | adapters.adapter_settings(config),
         "data_sha256": {path: sha256(path) for path in run.data},
         "trained_from_sha256": weights_sha256(run.model),
@@ -62,7 +68,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
     check_disk(args, trained)
     if checkpoint:
-        print(f"going on from {checkpoint}", flush=True)
+        logger.info(f"going on from {checkpoint}")
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
 
     partial, adapter = Path(run.weights + ".partial"), Path(run.weights).with_name("adapter")
@@ -85,6 +91,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
         run.stats,
         facts
         | {
+            "rule": rule,
             "dtype": identity["dtype"],
             "steps": trainer.state.global_step,
             "epochs": epochs(),
@@ -95,6 +102,8 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     write_json(
         run.manifest,
         {
+            "rule": rule,
+            "log": run.log_file,
             "target": run.weights,
             "trained_from": run.model,
             **identity,
