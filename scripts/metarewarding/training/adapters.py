@@ -43,7 +43,7 @@ def _check(config, args) -> None:
         )
     if config.use_peft and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         raise UserError(
-            "use_peft does not work with FSDP here. Take config/accelerate/gpu.yaml and one GPU, or set use_peft: false."
+            "use_peft does not work with FSDP here. Take config/accelerate/gpu.yaml, or set use_peft: false."
         )
     if quantized and args.device.type == "cpu":
         raise UserError(
