@@ -19,6 +19,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "
 import config_files  # noqa: E402
 import lineage  # noqa: E402
 import settings as config_settings  # noqa: E402
+from model_size import model_size  # noqa: E402
 
 from metarewarding import templates  # noqa: E402
 from metarewarding.reporting import scoreboard  # noqa: E402
@@ -52,7 +53,9 @@ class Plan:
 
     def __init__(self, settings: dict, card: str):
         self.settings, self.card = settings, CARDS[card]
-        self.assumed, self.rows, self.arithmetic = settings["plan"], [], []
+        self.assumed, self.rows, self.arithmetic = dict(settings["plan"]), [], []
+        if settings["model"]["source"] == "path":
+            self.assumed |= model_size(settings["model"]["path"])
         self.models = lineage.models(settings, settings["run"])
         self.trained = self.models[2:]
         self.parents = {m: lineage.parent(settings, *lineage.split_model(m)) for m in self.trained}
@@ -582,6 +585,8 @@ def main(words: list[str]) -> None:
         settings = config_settings.resolve(config_settings.load(given.configfile, given.config))
     except config_settings.ConfigError as error:
         sys.exit(str(error))
+    # only here: in a run, a plan that changed when the seed model is there would make its page anew
+    settings["plan"] |= model_size(Path(settings["pathvars"].get("results", "results"), "seed/weights"))
     found = plan(settings, given.card)
     found = measure(found, settings["pathvars"].get("results", "results"))
     print(json.dumps(found, indent=2) if given.json else shown(found))

@@ -35,12 +35,13 @@ def laid_over(*names):
     return config
 
 
+ONE_GPU = [("paper.yaml", "one_gpu.yaml"), ("paper.yaml", "one_gpu.yaml", "one_day.yaml")]
 OVERLAYS = ["ablations.yaml", *(f"studies/{path.name}" for path in (ROOT / "config/studies").glob("*.yaml"))]
 
 
 @pytest.mark.parametrize(
     "names",
-    [(), ("smoke.yaml",), ("paper.yaml",), *(("paper.yaml", name) for name in sorted(OVERLAYS))],
+    [(), ("smoke.yaml",), ("paper.yaml",), *(("paper.yaml", name) for name in sorted(OVERLAYS)), *ONE_GPU],
     ids=lambda names: "+".join(names) or "config.yaml",
 )
 def test_config_files_of_the_project_are_accepted(names):
@@ -50,6 +51,7 @@ def test_config_files_of_the_project_are_accepted(names):
 def test_every_study_has_a_root_of_its_own():
     roots = [load(name)["pathvars"]["results"] for name in OVERLAYS if name.startswith("studies/")]
     assert len(roots) >= 4
+    roots += [load(name)["pathvars"]["results"] for name in ("one_gpu.yaml", "one_day.yaml")]
     assert len({"results", "results/smoke", *roots}) == len(roots) + 2
 
 
