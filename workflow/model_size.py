@@ -9,7 +9,8 @@ from pathlib import Path
 def model_size(folder: str | Path) -> dict:
     """Return parameters and kv_bytes_per_token (two bytes a number) of a model directory; {} without a config.json.
 
-    Parameters are counted from the shapes in the headers of its safetensors, and left out where there are none.
+    Parameters are counted from the shapes in the headers of its safetensors, those of the index where there is one, and
+    left out where there are none.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
@@ -19,7 +20,12 @@ def model_size(folder: str | Path) -> dict:
     heads = config["num_attention_heads"]
     head_size = config.get("head_dim") or config["hidden_size"] // heads
     kv_heads = config.get("num_key_value_heads") or heads
-    parameters = sum(_parameters(file) for file in sorted(folder.glob("*.safetensors")))
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        files = {folder / name for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+    else:
+        files = set(folder.glob("model.safetensors"))
+    parameters = sum(_parameters(file) for file in files)
     size = {"kv_bytes_per_token": float(2 * config["num_hidden_layers"] * kv_heads * head_size * 2)}
     return size | ({"parameters": float(parameters)} if parameters else {})
 

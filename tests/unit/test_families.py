@@ -1,9 +1,11 @@
 """Llama, Qwen 3, Gemma and Mistral in miniature: each samples, judges, and goes through SFT and DPO."""
 
 import json
+from pathlib import Path
 
 import families
 import pytest
+import trl
 from jobs import ENGINE, SAMPLING, job, read, write
 from test_engines import printed
 from test_training import LN2, SFT, Run, pairs, sft_rows
@@ -114,6 +116,45 @@ def test_options_of_the_template_hold_for_the_model_and_leave_the_users_file(tmp
     texts = [tokenizer.decode(render(tokenizer, USER)) for tokenizer in rendered]
     assert texts[1] == texts[0] + "<think>\n\n</think>\n\n"
     assert (source / "chat_template.jinja").read_text() == before
+
+
+RELEASED = {
+    "qwen2_5": ("qwen3", {}),
+    "qwen3": ("qwen3", {"enable_thinking": False}),
+    "qwen3_instruct_2507": ("qwen3", {}),
+    "gemma": ("gemma", {}),
+    "gemma3": ("gemma", {}),
+    "llama3": ("llama", {}),
+    "llama3_1": ("llama", {}),
+    "llama3_2": ("llama", {"strftime_now": "26 Jul 2024"}),
+}
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_released_templates_are_accepted(tmp_path, name):
+    """TRL's package holds the templates as their models were released."""
+    family, options = RELEASED[name]
+    folder = families.save_model(tmp_path, family)
+    template = Path(trl.__file__).parent / f"chat_templates/{name}.jinja"
+    (folder / "chat_template.jinja").write_text(template.read_text())
+    fetch_seed_model.set_template_options(folder, options)
+    fetch_seed_model.check_model(folder, name)
+    assert options.get("strftime_now", "") in prompt_text(folder)
+
+
+def prompt_text(folder):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return tokenizer.decode(render(tokenizer, USER))
+
+
+def test_a_template_that_writes_todays_date_is_refused(tmp_path):
+    folder = families.save_model(tmp_path, "llama")
+    template = Path(trl.__file__).parent / "chat_templates/llama3_2.jinja"
+    (folder / "chat_template.jinja").write_text(template.read_text())
+    with pytest.raises(UserError, match=r"today's date.*template_options: \{strftime_now"):
+        fetch_seed_model.check_model(folder, "test")
 
 
 def test_gemma_whose_turn_does_not_end_generation_is_refused(tmp_path):
