@@ -54,7 +54,7 @@ def test_it_samples_and_judges(tmp_path, seed):
 
 def test_sft_and_dpo_train_it(trained):
     sft, dpo = trained
-    assert sft.stats["trained_on"] == 4
+    assert sft.stats["trained_on"] == 8
     assert dpo.first_step()["loss"] == pytest.approx(LN2, abs=1e-6)
     for run in trained:
         fetch_seed_model.check_model(run.folder / "weights", "trained")
