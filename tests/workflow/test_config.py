@@ -10,6 +10,7 @@ import lineage
 import pytest
 import settings
 import yaml
+from differences import differences
 from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
@@ -53,6 +54,12 @@ def test_every_study_has_a_root_of_its_own():
     assert len(roots) >= 4
     roots += [load(name)["pathvars"]["results"] for name in ("one_gpu.yaml", "one_day.yaml")]
     assert len({"results", "results/smoke", *roots}) == len(roots) + 2
+
+
+def test_one_gpu_differs_from_the_paper_in_the_adapter_and_the_learning_rates():
+    found = differences(settings.resolve(laid_over(*ONE_GPU[0])), ROOT / "config/paper.yaml")
+    assert {key.rsplit(".", 1)[1] for key, _, _ in found} == {"use_peft", "learning_rate"}
+    assert ["sft.use_peft", "False", "True"] in found
 
 
 def test_the_laptops_keys_do_not_reach_the_paper():
