@@ -89,9 +89,8 @@ def resolve(config: dict) -> dict:
     settings = with_defaults(config, full_schema, full_schema["$defs"])
     # a config laid over another keeps the other's keys: only those of this source count
     source = settings["model"]["source"]
-    settings["model"] = {
-        key: settings["model"][key] for key in ("source", *config_checks.MODEL_KEYS[source]) if key in settings["model"]
-    }
+    keys = ("source", *config_checks.MODEL_KEYS[source], "template_options")
+    settings["model"] = {key: settings["model"][key] for key in keys if key in settings["model"]}
     if isinstance(settings["prompts"]["path"], str):
         settings["prompts"]["path"] = [settings["prompts"]["path"]]
     faults = config_checks.check(settings)

@@ -10,6 +10,7 @@ import lineage
 import pytest
 import settings
 import yaml
+from differences import differences
 from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
@@ -35,12 +36,13 @@ def laid_over(*names):
     return config
 
 
+ONE_GPU = [("paper.yaml", "one_gpu.yaml"), ("paper.yaml", "one_gpu.yaml", "one_day.yaml")]
 OVERLAYS = ["ablations.yaml", *(f"studies/{path.name}" for path in (ROOT / "config/studies").glob("*.yaml"))]
 
 
 @pytest.mark.parametrize(
     "names",
-    [(), ("smoke.yaml",), ("paper.yaml",), *(("paper.yaml", name) for name in sorted(OVERLAYS))],
+    [(), ("smoke.yaml",), ("paper.yaml",), *(("paper.yaml", name) for name in sorted(OVERLAYS)), *ONE_GPU],
     ids=lambda names: "+".join(names) or "config.yaml",
 )
 def test_config_files_of_the_project_are_accepted(names):
@@ -50,7 +52,14 @@ def test_config_files_of_the_project_are_accepted(names):
 def test_every_study_has_a_root_of_its_own():
     roots = [load(name)["pathvars"]["results"] for name in OVERLAYS if name.startswith("studies/")]
     assert len(roots) >= 4
+    roots += [load(name)["pathvars"]["results"] for name in ("one_gpu.yaml", "one_day.yaml")]
     assert len({"results", "results/smoke", *roots}) == len(roots) + 2
+
+
+def test_one_gpu_differs_from_the_paper_in_the_adapter_and_the_learning_rates():
+    found = differences(settings.resolve(laid_over(*ONE_GPU[0])), ROOT / "config/paper.yaml")
+    assert {key.rsplit(".", 1)[1] for key, _, _ in found} == {"use_peft", "learning_rate"}
+    assert ["sft.use_peft", "False", "True"] in found
 
 
 def test_the_laptops_keys_do_not_reach_the_paper():

@@ -350,11 +350,13 @@ def test_a_real_edit_in_elo(done):
     assert {model for _, model in found} == {"meta-rewarding/m1", "meta-rewarding/m2"}
 
 
-def test_an_edit_of_a_benchmarks_module_reruns_its_jobs_where_it_is_run(done):
-    """One job answers all benchmarks, so it runs again; what it drew comes from its store."""
-    edit(done / "scripts/metarewarding/evaluation/mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
-    assert runs(done) == set()  # the report alone
-    edit(done / "scripts/metarewarding/evaluation/arena_laptop.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+def test_an_edit_of_a_benchmarks_module_reruns_what_uses_that_part_of_it(done):
+    modules = done / "scripts/metarewarding/evaluation"
+    edit(modules / "mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+    assert runs(done) == set()  # the report alone: it is not run
+    edit(modules / "arena_laptop.py", '"judge": "m0"', '"judge": "M0"')
+    assert runs(done) == each({"score_benchmark"}, *MODELS)
+    edit(modules / "arena_laptop.py", 'category=""', 'category="-"')  # of its questions
     assert runs(done) == each(AFTER_EVALUATION, *MODELS)
 
 

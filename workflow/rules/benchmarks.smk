@@ -32,7 +32,7 @@ rule evaluate_model:
         judgments_of_replies=AGREEMENT["judgments"],
         system_prompt=system_prompt,
         seed=SEED,
-        code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED),
+        code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED, fields=["read_questions"]),
     script:
         "../../scripts/benchmarks/evaluate_model.py"
 

@@ -61,10 +61,10 @@ JUDGE_TRAINED = [model for model in TRAINED if lineage.trains_judge(SETTINGS, mo
 META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 
 
-def fingerprint(script, *benchmarks):
+def fingerprint(script, *benchmarks, fields=()):
     """What a script, the local modules that it imports, and those of ``benchmarks`` do; a rule carries it as a param."""
     modules = [BASE / f"scripts/metarewarding/evaluation/{name}.py" for name in benchmarks]
-    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts", modules)
+    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts", modules, fields)
 
 
 def parent(wildcards):

@@ -155,11 +155,19 @@ def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
 
 
 def render(tokenizer, messages) -> list[int]:
-    """The token ids of a chat in the model's own template, up to where the assistant's turn begins."""
-    chat = tokenizer.apply_chat_template(
-        [{**message, "content": inert(message["content"], tokenizer)} for message in messages],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-    )
-    return list(chat["input_ids"])
+    """The token ids of a chat in the model's own template, up to where the assistant's turn begins.
+
+    Raise UserError where the template refuses the chat, as some do with a system message.
+    """
+    from jinja2 import TemplateError
+
+    chat = [{**message, "content": inert(message["content"], tokenizer)} for message in messages]
+    try:
+        rendered = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=True)
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise UserError(
+            f"the model's chat template refuses a chat of the roles {roles} ({error}). If it has no system role, set "
+            "sampling.system_prompt: null."
+        ) from None
+    return list(rendered["input_ids"])
