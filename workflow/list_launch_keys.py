@@ -39,11 +39,13 @@ def of_class(cls: type) -> dict[str, list]:
 
 
 def listed() -> dict:
-    """{"sft", "dpo": keys of a recipe, "accelerate", "fsdp": keys of an accelerate configuration}."""
+    """{"sft", "dpo": keys of a recipe, "accelerate": keys of an accelerate configuration}."""
     from accelerate.commands.config.config_args import ClusterConfig
-    from trl import DPOConfig, SFTConfig
+    from trl import DPOConfig, ModelConfig, SFTConfig
 
-    return {"sft": of_class(SFTConfig), "dpo": of_class(DPOConfig), "accelerate": of_class(ClusterConfig)}
+    # the classes of the parsers in scripts/train/
+    recipes = {name: of_class(ModelConfig) | of_class(of) for name, of in (("sft", SFTConfig), ("dpo", DPOConfig))}
+    return recipes | {"accelerate": of_class(ClusterConfig)}
 
 
 def written() -> str:
