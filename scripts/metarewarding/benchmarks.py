@@ -8,9 +8,11 @@ import numpy as np
 from metarewarding import templates
 from metarewarding.errors import UserError
 from metarewarding.evaluation.alpaca import alpaca_eval_scores
+from metarewarding.evaluation.preference import pairwise_scores, preference_scores
 from metarewarding.records import ArenaVerdict, Question, Rating, Turn
 
-__all__ = ["alpaca_eval_scores", "arena_hard_score", "mt_bench_score"]  # the public ones; the scripts use the rest too
+# the public ones; the scripts use the rest too
+__all__ = ["alpaca_eval_scores", "arena_hard_score", "mt_bench_score", "pairwise_scores", "preference_scores"]
 
 # -- Arena-Hard
 
