@@ -39,13 +39,19 @@ def test_judgebench_with_a_published_reward_model():
 
     rows = [row(r["scores"], int(r["label"] == "B>A"), r["pair_id"], subset(r["source"])) for r in published]
     found = preference_scores(rows)
-    assert (found["accuracy"], found["n"]) == (pytest.approx(62.2857, abs=1e-4), 350)
+    # 218 right, 131 wrong, and one pair with equal scores (20.75), which the published figure counts as wrong
+    assert (found["accuracy"], found["ties"], found["n"]) == (pytest.approx(100 * 218.5 / 350), 1, 350)
+    assert ties_as_wrong(found) == pytest.approx(62.2857, abs=1e-4)
     expected = {"knowledge": (59.09, 154), "livebench-reasoning": (64.29, 98), "livebench-math": (76.79, 56)}
     expected |= {"livecodebench": (50.0, 42)}
-    assert {name: (round(of["accuracy"], 2), of["n"]) for name, of in found["by_subset"].items()} == expected
-    # as many clusters as rows: the interval of a plain proportion
-    half = 1.959964 * np.std([1] * 218 + [0] * 132, ddof=1) / 350**0.5 * 100
+    assert {name: (round(ties_as_wrong(of), 2), of["n"]) for name, of in found["by_subset"].items()} == expected
+    # as many clusters as rows: the interval of a plain mean
+    half = 1.959964 * np.std([1] * 218 + [0.5] + [0] * 131, ddof=1) / 350**0.5 * 100
     assert found["ci_high"] - found["accuracy"] == pytest.approx(half, abs=1e-4)
+
+
+def ties_as_wrong(found):
+    return found["accuracy_without_ties"] * (found["n"] - found["ties"]) / found["n"]
 
 
 @needs_truth
