@@ -136,6 +136,9 @@ def _check_judges(benchmarks: dict) -> list[str]:
             faults.append(
                 f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges (there: {known})."
             )
+    for name, key in (("reward_bench_2", "revision"), ("own_preferences", "path")):
+        if name in benchmarks["run"] and not benchmarks[name][key]:
+            faults.append(f"config: benchmarks.{name}.{key}: missing; benchmarks.run names {name}.")
     for name, judge in benchmarks["judges"].items():
         where, weights = f"config: benchmarks.judges.{name}", judge["weights"]
         if (judge["base_url"] is None) == (weights is None):

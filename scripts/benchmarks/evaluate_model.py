@@ -1,7 +1,8 @@
 """All that a model is asked for its evaluation, in one job, so that the engine starts once.
 
 It answers the questions of every configured benchmark, judges people's ranked replies to the held-out prompts
-(table 7) and, for table 3, the seed's responses. A second turn's chat holds the first turn's answer.
+(table 7), the responses of preference benchmarks and, for table 3, the seed's responses. A second turn's chat holds
+the first turn's answer.
 """
 
 from metarewarding import judging, templates
@@ -9,7 +10,8 @@ from metarewarding.engines import sampling
 from metarewarding.engines.engine import open_engine
 from metarewarding.engines.facts import engine_facts
 from metarewarding.errors import UserError
-from metarewarding.evaluation import benchmark_files
+from metarewarding.evaluation import benchmark_files, preference_judging
+from metarewarding.evaluation.preference_rows import read_items, responses_of
 from metarewarding.jobs.job import logged
 from metarewarding.records import Prompt, RankedReply, Response, Turn, read_jsonl, write_json, write_jsonl
 
@@ -96,6 +98,8 @@ def main(job):
         questions = benchmark_files.questions(name, given[name], own["subset"])
         asked[name] = questions, decoding_of(own, questions, given[name])
     held_out = read_jsonl(given.responses, Response) if "responses" in given.keys() else []
+    preferences = {name: read_items(given[name]) for name in p.preferences}
+    pairwise = templates.load(given.pairwise_template, "pairwise") if "pairwise_template" in given.keys() else None
     engine = open_engine(given.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
 
     for name, (questions, decoding) in asked.items():
@@ -113,6 +117,13 @@ def main(job):
     if held_out:
         texts = {row["prompt_id"]: row["text"] for row in read_jsonl(given.prompts, Prompt)}
         judge(texts, sampling.distinct(held_out), p.judgments["n"], "held_out")
+    for name, items in preferences.items():
+        own = p.preferences[name]
+        judge({row["prompt_id"]: row["prompt"] for row in items}, responses_of(items), own["judgments"], name)
+        if own["pairwise"]:
+            rows, facts = preference_judging.judge_pairs(engine, items, pairwise, own["max_tokens"], p.seed)
+            write_jsonl(out[f"{name}_pairwise"], rows)
+            write_json(out[f"{name}_pairwise_stats"], engine_facts(engine, facts, job))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ rule evaluate_model:
         **{name: questions_of(name) for name in ANSWERED},
         # of table 3: the seed's responses, which every model judges
         **({"prompts": HELD_OUT_PROMPTS, "responses": HELD_OUT_RESPONSES} if TABLE_3 else {}),
+        **{name: preference_file(name) for name in PREFERRED},
+        **({"pairwise_template": TEMPLATES["pairwise"]} if JUDGED_IN_PAIRS else {}),
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
         template=TEMPLATES["judge"],
@@ -25,6 +27,7 @@ rule evaluate_model:
         # of all benchmarks together, and in the same place whatever `run` names
         store=lambda wildcards, output: str(Path(output.judgments).parents[1] / "completions.jsonl"),
         benchmarks={name: answer_settings(name) for name in ANSWERED},
+        preferences={name: preference_settings(name) for name in PREFERRED},
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
         system_prompt=SAMPLING["system_prompt"],

@@ -28,7 +28,7 @@ except config_settings.ConfigError as error:
 provenance.export(SETTINGS, BASE)
 PLAN = plans.plan(SETTINGS)
 # {role: its template, and the rubric that it includes}
-TEMPLATES = {role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "generate")}
+TEMPLATES = {role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "pairwise", "generate")}
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 
 
@@ -43,6 +43,7 @@ wildcard_constraints:
     reward_model=r"[A-Za-z0-9._-]+",
     benchmark="alpaca_eval|arena_hard|mt_bench",
     source="[a-z0-9_]+",
+    preference="llmbar|judgebench|pandalm|reward_bench_2|own_preferences|held_out_preferences",
 
 
 SAMPLING = SETTINGS["sampling"]

@@ -6,6 +6,8 @@ library takes it, and GITHUB_RAW_ENDPOINT instead of https://raw.githubuserconte
 
 import os
 
+from metarewarding.evaluation.preference_table import SOURCES as PREFERENCE_SOURCES
+
 ALPACA_EVAL = "tatsu-lab/alpaca_eval/cd543a149df89434d8a54582c0151c0b945c3d20"
 ARENA_HARD = "lmarena/arena-hard-auto/196f6b826783b3da7310e361a805fa36f0be83f3"
 MT_BENCH = "lm-sys/FastChat/0e6d3e4beaab66f4d3f93db72541a4abab8af28d/fastchat/llm_judge/data"
@@ -52,6 +54,7 @@ SOURCES = {
         f"{MT_BENCH}/judge_prompts.jsonl",
         "fd283293406d024f44c174b094ef48031d0687a4682fd3a56b29b138f80281b6",
     ),
+    **PREFERENCE_SOURCES,
 }
 
 MIRRORS = {
@@ -60,8 +63,12 @@ MIRRORS = {
 }
 
 
-def address(name: str) -> tuple[str, str | None]:
-    """(URL, sha256 or None) of the source ``name``, at the mirror that the environment names, if it names one."""
+def address(name: str, revision: str | None = None) -> tuple[str, str | None]:
+    """(URL, sha256 or None) of the source ``name``, at the mirror that the environment names, if it names one.
+
+    ``revision`` stands for {revision} in the path of a source whose revision the config names.
+    """
     site, path, digest = SOURCES[name]
+    path = path.replace("{revision}", revision or "")
     variable, default = MIRRORS[site]
     return f"{(os.environ.get(variable) or default).rstrip('/')}/{path}", digest

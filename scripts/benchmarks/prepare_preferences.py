@@ -1,0 +1,21 @@
+"""The rows of a preference benchmark in one form, read from its pinned files."""
+
+from collections import Counter
+
+from metarewarding.evaluation.preference_rows import subset_of
+from metarewarding.evaluation.preference_table import PREFERENCES
+from metarewarding.jobs.job import logged
+from metarewarding.records import write_jsonl
+
+
+@logged
+def main(job):
+    p = job.params
+    benchmark = PREFERENCES[p.benchmark]
+    rows = subset_of(benchmark.read(dict(job.input.items())), p.subset)
+    print(f"{benchmark.title}: licence {benchmark.licence}; rows by subset: {dict(Counter(r['subset'] for r in rows))}")
+    write_jsonl(job.output[0], rows)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

@@ -1,0 +1,61 @@
+# Did the judge improve? Benchmarks of rows whose best response is known.
+
+
+rule prepare_preferences:
+    """The rows of a preference benchmark in one form, read from its pinned files."""
+    input:
+        unpack(preference_sources),
+    output:
+        "<results>/data/benchmarks/{preference}.jsonl",
+    log:
+        "<results>/logs/prepare_preferences/{preference}.log",
+    localrule: True
+    conda:
+        environment("evaluate")
+    params:
+        benchmark="{preference}",
+        subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.preference]["subset"],
+        code=fingerprint("benchmarks/prepare_preferences.py"),
+    script:
+        "../../scripts/benchmarks/prepare_preferences.py"
+
+
+rule score_preferences:
+    """How often a model's scores, and its pairwise verdicts, find the best response."""
+    input:
+        preferences="<results>/data/benchmarks/{preference}.jsonl",
+        judgments="<results>/{model}/benchmarks/{preference}/judgments.jsonl",
+        verdicts=pairwise_verdicts,
+    output:
+        "<results>/{model}/benchmarks/{preference}/score.json",
+    log:
+        "<results>/logs/score_preferences/{preference}/{model}.log",
+    localrule: True
+    conda:
+        environment("sample")
+    params:
+        benchmark="{preference}",
+        code=fingerprint("benchmarks/score_preferences.py"),
+    script:
+        "../../scripts/benchmarks/score_preferences.py"
+
+
+rule measure_sensitivity:
+    """What K, N and rho buy, and how far the meta-judge repeats itself, from what was sampled anyway."""
+    input:
+        unpack(sampled_of),
+    output:
+        "<results>/{model}/sensitivity.json",
+    log:
+        "<results>/logs/measure_sensitivity/{model}.log",
+    localrule: True
+    conda:
+        environment("sample")
+    params:
+        **{key: SETTINGS["pairs"][key] for key in ("allow_truncated_chosen", "elo_l2")},
+        rho=rho_of_child,
+        draws=SENSITIVITY_DRAWS,
+        seed=SEED,
+        code=fingerprint("benchmarks/measure_sensitivity.py"),
+    script:
+        "../../scripts/benchmarks/measure_sensitivity.py"
