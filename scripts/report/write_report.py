@@ -5,7 +5,7 @@ from pathlib import Path
 
 from metarewarding.jobs.job import logged
 from metarewarding.records import read_json, replacing, write_json
-from metarewarding.reporting import alerts, figures, metrics, page, paper, scoreboard, tables
+from metarewarding.reporting import alerts, figures, judging, metrics, page, paper, scoreboard, tables
 
 PAPER_PROMPTS = 5000  # an iteration (section 3.1)
 
@@ -32,6 +32,7 @@ def main(job):
     found["judged"] = tables.judged(found)
     found["beside_the_paper"] = paper.beside_the_paper(found, printed)
     found["alerts"] = alerts.alerts(found)
+    found["judging"] = judging.section(found)
     found["differs"] = p.differs
     found["note"] = small_run_note(p.model, p.per_iteration)
     drawn = figures.of(found, printed)
@@ -50,6 +51,7 @@ def main(job):
         verdict=paper.verdict,
         claims=paper.claims(found, printed),
         stages=tables.stages(found),
+        judging=found["judging"],
         provenance=tables.provenance(found),
         versions=tables.versions(found),
         examples=page.to_look_into(inside),

@@ -28,7 +28,9 @@ except config_settings.ConfigError as error:
 provenance.export(SETTINGS, BASE)
 PLAN = plans.plan(SETTINGS)
 # {role: its template, and the rubric that it includes}
-TEMPLATES = {role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "pairwise", "generate")}
+TEMPLATES = {
+    role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "pairwise", "generate")
+}
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 
 

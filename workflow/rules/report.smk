@@ -35,11 +35,13 @@ rule write_report:
         bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
         arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),
+        preferences=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=PREFERRED),
+        sensitivity=expand("<results>/{model}/sensitivity.json", model=JUDGES),
         judged=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=JUDGED),
         plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
-        look=["workflow/report/page.css", "workflow/report/page.js"],
+        look=["workflow/report/page.css", "workflow/report/page.js", "workflow/report/judging.html.jinja"],
     output:
         page=report("<results>/report/index.html", caption="../report/page.rst", category="The page"),
         tables=report(

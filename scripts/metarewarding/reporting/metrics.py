@@ -10,11 +10,13 @@ STEPS_SHOWN = 200  # of a training's losses; more are averaged
 
 def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str]) -> dict:
     """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``."""
-    one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "arena", "summaries")
+    one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "arena", "summaries", "sensitivity")
     files = {kind: {of_model(path, root): read_json(path) for path in inputs.get(kind, [])} for kind in one_a_model}
     judged: dict[str, dict] = {}
-    for path in inputs["judged"]:
-        judged.setdefault(of_model(path, root), {})[Path(path).parent.name] = read_json(path)
+    preferences: dict[str, dict] = {}
+    for scores, kind in ((judged, "judged"), (preferences, "preferences")):
+        for path in inputs.get(kind, []):
+            scores.setdefault(of_model(path, root), {})[Path(path).parent.name] = read_json(path)
     rows = [
         {
             "model": model,
@@ -28,6 +30,8 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
             "summary": files["summaries"].get(model),
             "manifest": {k: v for k, v in files["manifests"].get(model, {}).items() if k in OF_MANIFEST},
             "judged": judged.get(model, {}),
+            "preferences": preferences.get(model, {}),
+            "sensitivity": files["sensitivity"].get(model),
         }
         for model in models
     ]
