@@ -136,6 +136,9 @@ def _check_judges(benchmarks: dict) -> list[str]:
             faults.append(
                 f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges (there: {known})."
             )
+    folder = benchmarks["lm_eval"]["folder"]
+    if folder is not None and not Path(folder).is_dir():
+        faults.append(f"config: benchmarks.lm_eval.folder: {folder} is not a folder.")
     for name, key in (("reward_bench_2", "revision"), ("own_preferences", "path")):
         if name in benchmarks["run"] and not benchmarks[name][key]:
             faults.append(f"config: benchmarks.{name}.{key}: missing; benchmarks.run names {name}.")

@@ -421,7 +421,14 @@ def test_mt_bench_end_to_end(tmp_path, monkeypatch):
     inputs |= {"template": tmp_path / "judge.txt", "weights": tmp_path}
     own = {"temperature": {"writing": 0.7, "math": 0.0}, "top_p": 1.0, "max_tokens": 8, "subset": None}
     params = {"benchmarks": {"mt_bench": own}, "judgments": own | {"n": 1, "temperature": 1, "max_score": 5}}
-    params |= {"judgments_of_replies": 1, "system_prompt": None, "seed": 0, "store": None, "engine": {}}
+    params |= {
+        "judgments_of_replies": 1,
+        "preferences": {},
+        "system_prompt": None,
+        "seed": 0,
+        "store": None,
+        "engine": {},
+    }
     outputs = {"mt_bench": "answers.jsonl", "mt_bench_stats": "a.json", "judgments": "j.jsonl"}
     evaluate_model.main(job(tmp_path, inputs, outputs | {"judgments_stats": "j.json"}, params))
     answers = tmp_path / "answers.jsonl"

@@ -59,3 +59,43 @@ rule measure_sensitivity:
         code=fingerprint("benchmarks/measure_sensitivity.py"),
     script:
         "../../scripts/benchmarks/measure_sensitivity.py"
+
+
+rule prepare_regressions:
+    """The data of the tasks of lm-evaluation-harness, fetched where there is internet access."""
+    output:
+        "<results>/data/benchmarks/lm_eval.json",
+    log:
+        "<results>/logs/prepare_regressions.log",
+    localrule: True
+    conda:
+        environment("regressions")
+    params:
+        tasks=LM_EVAL["tasks"],
+        folder=LM_EVAL["folder"],
+        code=fingerprint("benchmarks/prepare_regressions.py"),
+    script:
+        "../../scripts/benchmarks/prepare_regressions.py"
+
+
+rule measure_regressions:
+    """What a model loses or gains on tasks that no preference pair is about, by lm-evaluation-harness."""
+    input:
+        data="<results>/data/benchmarks/lm_eval.json",
+        weights="<results>/{model}/weights",
+    output:
+        "<results>/{model}/benchmarks/lm_eval/score.json",
+    log:
+        "<results>/logs/measure_regressions/{model}.log",
+    conda:
+        environment("regressions")
+    threads: NEEDS["engine"]["threads"]
+    resources:
+        **needs("engine"),
+    params:
+        **engine_params(),
+        **{key: LM_EVAL[key] for key in ("tasks", "folder", "limit", "num_fewshot", "chat_template")},
+        seed=SEED,
+        code=fingerprint("benchmarks/measure_regressions.py"),
+    script:
+        "../../scripts/benchmarks/measure_regressions.py"

@@ -1,6 +1,7 @@
 # What the rules of judging.smk take: settings, files, params; no rules.
 
 SENSITIVITY_DRAWS = 20  # random subsets of the responses and judgments
+LM_EVAL = SETTINGS["benchmarks"]["lm_eval"]
 
 
 def preference_sources(wildcards):

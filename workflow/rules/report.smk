@@ -36,6 +36,7 @@ rule write_report:
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
         arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),
         preferences=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=PREFERRED),
+        regressions=expand("<results>/{model}/benchmarks/lm_eval/score.json", model=REPORTED * bool(LM_EVAL["tasks"])),
         sensitivity=expand("<results>/{model}/sensitivity.json", model=JUDGES),
         judged=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=JUDGED),
         plan="<results>/report/plan.json",

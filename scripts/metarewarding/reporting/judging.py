@@ -8,10 +8,10 @@ Z = 1.96
 
 
 def section(metrics: dict) -> dict | None:
-    """Return {verdict, heads, rows, advice, consistency}; None for a run in which no model was judged as a judge.
+    """Return {verdict, heads, rows, advice, consistency, regressions}, or None where no judge was measured.
 
     ``rows``: a table of texts, a row a model, whose first cell is the model. ``advice``: a sentence a model that was
-    sampled. ``consistency``: (heads, rows) of the meta-judge's repeats.
+    sampled. ``consistency`` and ``regressions``: (heads, rows) or None.
     """
     measures = [name for name in measured(metrics) if any(value_of(row, name) for row in metrics["models"])]
     if not measures:
@@ -32,6 +32,7 @@ def section(metrics: dict) -> dict | None:
             if row.get("sensitivity")
         ],
         "consistency": consistency(metrics),
+        "regressions": regressions(metrics),
     }
 
 
@@ -141,6 +142,35 @@ def consistency(metrics: dict) -> tuple[list[str], list[list[str]]] | None:
                 ]
             )
     return (heads, rows) if rows else None
+
+
+def regressions(metrics: dict) -> tuple[list[str], list[list[str]]] | None:
+    """Return (heads, rows) of lm-evaluation-harness: scores with 95 % intervals and differences to the seed."""
+    measured = {row["model"]: row["regressions"]["tasks"] for row in metrics["models"] if row.get("regressions")}
+    if not measured:
+        return None
+    columns = list(dict.fromkeys((task, metric) for of in measured.values() for task in of for metric in of[task]))
+    heads = ["Model", *(f"{task}: {metric}" for task, metric in columns)]
+    rows = []
+    for model, of in measured.items():
+        cells = []
+        for task, metric in columns:
+            ours, seed = (found.get(task, {}) for found in (of, measured.get("seed", {})))
+            cells.append(with_difference(ours.get(metric), None if model == "seed" else seed.get(metric)))
+        rows.append([model, *cells])
+    return heads, rows
+
+
+def with_difference(score: dict | None, seed: dict | None) -> str:
+    """Return "value ± half, difference ± half" in the task's own unit."""
+    if score is None:
+        return "–"
+    text = f"{score['value']:.3f}" + ("" if score["stderr"] is None else f" ± {Z * score['stderr']:.3f}")
+    if seed is not None:
+        text += f"; {score['value'] - seed['value']:+.3f}".replace("-", "−")
+        if score["stderr"] is not None and seed["stderr"] is not None:
+            text += f" ± {Z * sqrt(score['stderr'] ** 2 + seed['stderr'] ** 2):.3f}"
+    return text
 
 
 def interval_text(value: tuple[float, float, float] | None) -> str:

@@ -10,7 +10,18 @@ STEPS_SHOWN = 200  # of a training's losses; more are averaged
 
 def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str]) -> dict:
     """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``."""
-    one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "arena", "summaries", "sensitivity")
+    one_a_model = (
+        "manifests",
+        "training",
+        "pairs",
+        "elo",
+        "bias",
+        "agreement",
+        "arena",
+        "summaries",
+        "sensitivity",
+        "regressions",
+    )
     files = {kind: {of_model(path, root): read_json(path) for path in inputs.get(kind, [])} for kind in one_a_model}
     judged: dict[str, dict] = {}
     preferences: dict[str, dict] = {}
@@ -32,6 +43,7 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
             "judged": judged.get(model, {}),
             "preferences": preferences.get(model, {}),
             "sensitivity": files["sensitivity"].get(model),
+            "regressions": files["regressions"].get(model),
         }
         for model in models
     ]
