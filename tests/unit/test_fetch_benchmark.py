@@ -113,7 +113,7 @@ def test_a_local_file_replaces_the_download(tmp_path, server):
 def test_the_script_reads_its_params(tmp_path, server):
     made = SimpleNamespace(
         output=[str(tmp_path / "data/question.jsonl")],
-        params=SimpleNamespace(name="toy", key=KEY, path=None),
+        params=SimpleNamespace(name="toy", key=KEY, path=None, revision=None),
         log=[str(tmp_path / "log")],
     )
     fetch_benchmark.main(made)
