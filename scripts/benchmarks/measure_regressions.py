@@ -5,6 +5,7 @@ import os
 from metarewarding.engines.precision import resolve_dtype
 from metarewarding.evaluation import harness
 from metarewarding.jobs.job import elapsed, logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.jobs.provenance import host
 from metarewarding.records import write_json
 
@@ -45,7 +46,7 @@ def main(job):
         "process_seconds": round(elapsed(), 1),
         "host": host(),
     }
-    print(result["tasks"])
+    logger.info(in_words(result["tasks"]))
     write_json(job.output[0], result)
 
 

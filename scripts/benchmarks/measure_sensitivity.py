@@ -5,6 +5,7 @@ import numpy as np
 from metarewarding import consistency, reliability, sensitivity
 from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import Judgment, MetaJudgment, Response, read_jsonl, write_json
 from metarewarding.row_checks import iter_jsonl
 
@@ -106,7 +107,7 @@ def main(job):
         p.draws,
         p.seed,
     )
-    print(result["sentence"])
+    logger.info(result["sentence"])
     write_json(job.output[0], result | {"model": job.wildcards.model})
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from metarewarding.evaluation.preference_rows import subset_of
 from metarewarding.evaluation.preference_table import PREFERENCES
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import write_jsonl
 
 
@@ -13,7 +14,8 @@ def main(job):
     p = job.params
     benchmark = PREFERENCES[p.benchmark]
     rows = subset_of(benchmark.read(dict(job.input.items())), p.subset)
-    print(f"{benchmark.title}: licence {benchmark.licence}; rows by subset: {dict(Counter(r['subset'] for r in rows))}")
+    subsets = ", ".join(f"{name or 'all'} {count}" for name, count in Counter(row["subset"] for row in rows).items())
+    logger.info("%s, licence %s: rows %s", benchmark.title, benchmark.licence, subsets)
     write_jsonl(job.output[0], rows)
 
 

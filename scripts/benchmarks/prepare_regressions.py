@@ -2,13 +2,14 @@
 
 from metarewarding.evaluation import harness
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import write_json
 
 
 @logged
 def main(job):
     versions = harness.fetch(job.params.tasks, job.params.folder)
-    print(versions)
+    logger.info(in_words(versions))
     write_json(job.output[0], versions)
 
 

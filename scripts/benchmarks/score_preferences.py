@@ -4,6 +4,7 @@ from metarewarding.evaluation import preference_judging
 from metarewarding.evaluation.preference_rows import read_items
 from metarewarding.evaluation.preference_table import PREFERENCES
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Judgment, read_jsonl, write_json
 
 
@@ -14,7 +15,7 @@ def main(job):
     result = preference_judging.score(read_items(given.preferences), read_jsonl(given.judgments, Judgment), verdicts)
     benchmark = PREFERENCES[job.params.benchmark]
     result |= {"benchmark": benchmark.name, "title": benchmark.title, "model": job.wildcards.model}
-    print(result)
+    logger.info(in_words(result))
     write_json(job.output[0], result)
 
 

@@ -87,6 +87,8 @@ rule measure_regressions:
         "<results>/{model}/benchmarks/lm_eval/score.json",
     log:
         "<results>/logs/measure_regressions/{model}.log",
+    benchmark:
+        "<results>/logs/measure_regressions/{model}.tsv"
     conda:
         environment("regressions")
     threads: NEEDS["engine"]["threads"]
