@@ -2,6 +2,8 @@
 
 SENSITIVITY_DRAWS = 20  # random subsets of the responses and judgments
 LM_EVAL = SETTINGS["benchmarks"]["lm_eval"]
+# the models whose judgments were sampled for training
+JUDGES = list(dict.fromkeys(PARENTS[model] for model in TRAINED if lineage.uses_judgments(SETTINGS, model)))
 
 
 def preference_sources(wildcards):
