@@ -48,6 +48,13 @@ def check(settings: dict) -> list[str]:
                     "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with its own root "
                     "(pathvars.results)."
                 )
+            if own["loss_weights"] is not None and len(own["loss_weights"]) != len(own["loss_type"]):
+                faults.append(
+                    f"{where}.loss_weights: {len(own['loss_weights'])} weights for {len(own['loss_type'])} losses."
+                )
+            used = own["n"] or settings["sampling"]["judgments"]["n"]
+            if own["consistent_halves"] and (own["scored_by"] is not None or used < 2):
+                faults.append(f"{where}.consistent_halves: needs 2 judgments a response or more, and no scored_by.")
             if own["scored_by"] is not None:
                 faults += _check_reward_model(where, own)
             for key, sampled in (("k", "responses"), ("n", "judgments")):

@@ -305,6 +305,7 @@ def actor(tmp_path, prompts, **changes):
     responses = [response(0, "long and good"), response(1, "good"), response(2, "bad"), response(3, "bad")]
     judgments = [judgment(0, 0, 4), judgment(0, 1, None), judgment(1, 0, 4), judgment(2, 0, 1), judgment(2, 1, 2)]
     params = {"rho": 0.0, "max_chosen_chars": None, "allow_truncated_chosen": False, "k": None, "n": None}
+    params["consistent_halves"] = False
     made = job(
         tmp_path,
         {

@@ -35,7 +35,11 @@ def laid_over(*names):
     return config
 
 
-OVERLAYS = ["ablations.yaml", *(f"studies/{path.name}" for path in (ROOT / "config/studies").glob("*.yaml"))]
+OVERLAYS = [
+    "ablations.yaml",
+    "judge_benchmarks.yaml",
+    *(f"studies/{path.name}" for path in (ROOT / "config/studies").glob("*.yaml")),
+]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,15 @@ def test_every_study_has_a_root_of_its_own():
     roots = [load(name)["pathvars"]["results"] for name in OVERLAYS if name.startswith("studies/")]
     assert len(roots) >= 4
     assert len({"results", "results/smoke", *roots}) == len(roots) + 2
+
+
+def test_an_open_judge_serves_all_benchmarks(tmp_path):
+    with pytest.raises(settings.ConfigError, match="open: give either base_url"):
+        settings.resolve(laid_over("paper.yaml", "open_judge.yaml"))
+    config = laid_over("paper.yaml", "open_judge.yaml")
+    config["benchmarks"]["judges"]["open"]["weights"] = str(tmp_path)
+    own = settings.resolve(config)["benchmarks"]
+    assert {own[name]["judge"] for name in ("alpaca_eval", "arena_hard", "mt_bench", "judge_vs_gpt4")} == {"open"}
 
 
 def test_the_laptops_keys_do_not_reach_the_paper():
@@ -307,6 +320,17 @@ def put(path, value):
             "category_template: the file x does",
         ),
         ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "judges.local.base_url: not of the form"),
+        ("benchmarks.run", ["reward_bench_2"], "benchmarks.reward_bench_2.revision: missing"),
+        ("benchmarks.run", ["own_preferences"], "benchmarks.own_preferences.path: missing"),
+        ("benchmarks.lm_eval.folder", "nowhere", "benchmarks.lm_eval.folder: nowhere is not a folder"),
+        ("dpo.loss_weights", [1.0, 0.1], "loss_weights: 2 weights for 1 losses"),
+        ("dpo.loss_type", ["simpo"], "dpo.loss_type[0]: 'simpo' is not one of"),
+        (
+            "methods.self-rewarding",
+            {"n": 1, "consistent_halves": True, "iterations": [{"train_on": ["actor"]}]},
+            "needs 2",
+        ),
+        ("templates.pairwise", "nowhere.txt", "templates.pairwise: the file nowhere.txt does not exist"),
         ("benchmarks.files", {"mt_bench": "x"}, "benchmarks.files.mt_bench: no such source"),
         ("benchmarks.files", {"mt_bench_questions": "x"}, "benchmarks.files.mt_bench_questions: the file x does not"),
     ],

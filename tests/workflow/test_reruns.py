@@ -15,7 +15,7 @@ from conftest import ROOT, copy_project, snakemake
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 RESULTS = "results/smoke"
-OF_A_MODEL = {"train_dpo", "evaluate_model", "judge_answers", "score_arena", "judge_agreement"}
+OF_A_MODEL = {"train_dpo", "evaluate_model", "judge_answers", "score_arena", "judge_agreement", "score_preferences"}
 AFTER_EVALUATION = OF_A_MODEL - {"train_dpo"}
 ACTOR_PAIRS = {"build_actor_pairs", "check_pairs"}
 JUDGE_PAIRS = {"fit_elo", "build_judge_pairs"}
@@ -150,7 +150,7 @@ def test_rho_of_the_last_iteration(same):
 def test_rho_of_the_first_iteration(same):
     assert runs(same, iterations("meta-rewarding", 1, rho=0.3)) == (
         each(ACTOR_PAIRS | OF_A_MODEL, "meta-rewarding/m1", "meta-rewarding/m2")
-        | each({"sample_and_judge", "meta_judge", "measure_meta_judge"}, "meta-rewarding/m1")
+        | each({"sample_and_judge", "meta_judge", "measure_meta_judge", "measure_sensitivity"}, "meta-rewarding/m1")
         | each(JUDGE_PAIRS, "meta-rewarding/m2")
     )
 
@@ -162,17 +162,35 @@ def test_rho_of_the_first_iteration(same):
         ({"arena_laptop": {"bootstrap_rounds": 300}}, {"score_arena"}),
         # one job answers and judges: how little of it reaches the engine is counted below
         ({"judge_agreement": {"judgments": 2}}, AFTER_EVALUATION),
+        ({"held_out_preferences": {"judgments": 2}}, AFTER_EVALUATION),
+        ({"held_out_preferences": {"subset": 2}}, AFTER_EVALUATION | {"prepare_preferences"}),
         ({"run": []}, {"evaluate_model", "judge_agreement"}),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_benchmark_settings(same, change, rules):
-    assert runs(same, {"benchmarks": change}) == each(rules, *MODELS)
+    found = {(rule, model) for rule, model in runs(same, {"benchmarks": change}) if rule != "prepare_preferences"}
+    assert found == each(rules - {"prepare_preferences"}, *MODELS)
+
+
+def test_repeats_of_the_meta_judge(same):
+    """What is repeated is not trained on, but the job asks for both: the store answers for what is known."""
+    found = runs(same, {"sampling": {"meta_judgments": {"repeats": 0.5}}})
+    assert {("meta_judge", "m0"), ("measure_sensitivity", "m0")} <= found
+
+
+def test_the_loss_of_dpo(same):
+    assert runs(same, {"methods": {"self-rewarding": {"ld_alpha": 0.5}}}) == each(OF_A_MODEL, "self-rewarding/m1")
+
+
+def test_regressions_add_their_own_rules_alone(same):
+    found = runs(same, {"benchmarks": {"lm_eval": {"tasks": ["ifeval"]}}})
+    assert found == each({"measure_regressions"}, *MODELS) | {("prepare_regressions", "data")}
 
 
 def test_a_setting_of_the_judge(same):
     found = runs(same, {"sampling": {"judgments": {"max_tokens": 20}}})
-    first = {"sample_and_judge", "meta_judge", "measure_meta_judge"}
+    first = {"sample_and_judge", "meta_judge", "measure_meta_judge", "measure_sensitivity"}
     assert found == (
         each(AFTER_EVALUATION, *MODELS)
         | each(first, "m0", "meta-rewarding/m1")
