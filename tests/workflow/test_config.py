@@ -322,7 +322,7 @@ def put(path, value):
         ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "judges.local.base_url: not of the form"),
         ("benchmarks.run", ["reward_bench_2"], "benchmarks.reward_bench_2.revision: missing"),
         ("benchmarks.run", ["own_preferences"], "benchmarks.own_preferences.path: missing"),
-        ("benchmarks.lm_eval.folder", "nowhere", "benchmarks.lm_eval.folder: nowhere is not a folder"),
+        ("benchmarks.lm_eval", {"folder": "nowhere"}, "benchmarks.lm_eval.folder: nowhere is not a folder"),
         ("dpo.loss_weights", [1.0, 0.1], "loss_weights: 2 weights for 1 losses"),
         ("dpo.loss_type", ["simpo"], "dpo.loss_type[0]: 'simpo' is not one of"),
         (
