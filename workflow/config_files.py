@@ -6,6 +6,7 @@ from pathlib import Path
 from lineage import iterations
 
 from metarewarding import templates
+from metarewarding.evaluation import registry
 
 
 def on_hub(place: str) -> dict | None:
@@ -50,8 +51,7 @@ def template_files(settings: dict, role: str) -> list[str]:
 def templates_read(settings: dict) -> list[tuple[str, str, str]]:
     """(key, role, path) of the templates that are read: two of them only where a model generates prompts or labels."""
     generates, alpaca = settings["prompts"]["source"] == "generate", settings["benchmarks"]["alpaca_eval"]
-    judges_pairs = any(settings["benchmarks"][name].get("pairwise") for name in settings["benchmarks"]["run"])
-    roles = ("judge", "meta_judge", *["pairwise"] * judges_pairs, *["generate"] * generates)
+    roles = ("judge", "meta_judge", *["generate"] * generates)
     found = [(f"templates.{role}", role, settings["templates"][role]) for role in roles]
     if alpaca["categories"] == "judge":
         found.append(("benchmarks.alpaca_eval.category_template", "category", alpaca["category_template"]))
@@ -99,6 +99,8 @@ def named_files(settings: dict) -> list[tuple[str, str]]:
         files.append(("benchmarks.alpaca_eval.categories", settings["benchmarks"]["alpaca_eval"]["categories"]))
     if "own_preferences" in settings["benchmarks"]["run"] and settings["benchmarks"]["own_preferences"]["path"]:
         files.append(("benchmarks.own_preferences.path", settings["benchmarks"]["own_preferences"]["path"]))
-    if "arena_laptop" in settings["benchmarks"]["run"]:
-        files.append(("benchmarks.arena_laptop.prompts", settings["benchmarks"]["arena_laptop"]["prompts"]))
+    for name in settings["benchmarks"]["run"]:
+        key, own = registry.get(name).questions, settings["benchmarks"][name]
+        if key in own:  # its questions are a local file
+            files.append((f"benchmarks.{name}.{key}", own[key]))
     return files

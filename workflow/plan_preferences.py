@@ -3,7 +3,7 @@
 import config_files
 
 from metarewarding import templates
-from metarewarding.evaluation.preference_table import PREFERENCES
+from metarewarding.evaluation import registry
 
 ROWS = {"llmbar": (419, 2), "judgebench": (620, 2), "pandalm": (999, 2), "reward_bench_2": (1865, 4)}  # rows, responses
 
@@ -12,7 +12,7 @@ def preferences(made, held_out: int, count_lines, prompt: float, response: float
     """Add a row for each preference benchmark of ``made.settings``, in whose rows ``held_out`` prompts have replies."""
     settings, models = made.settings, made.models
     for name in settings["benchmarks"]["run"]:
-        if name not in PREFERENCES:
+        if not registry.get(name).read_rows:
             continue
         own, folder = settings["benchmarks"][name], f"benchmarks/{name}"
         if name == "held_out_preferences":

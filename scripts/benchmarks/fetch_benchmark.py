@@ -1,4 +1,4 @@
-"""One file of a benchmark, from its pinned place (metarewarding/jobs/sources.py) or from a local path."""
+"""One file of a benchmark, from its pinned place (metarewarding/evaluation/) or from a local path."""
 
 import re
 import shutil
@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from metarewarding.errors import UserError
+from metarewarding.evaluation import registry
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.provenance import sha256
-from metarewarding.jobs.sources import MIRRORS, SOURCES, address
 
 TRIES, FIRST_WAIT, TIMEOUT = 4, 2.0, 60.0  # seconds
 
@@ -20,7 +20,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
     """Write the file ``name`` to ``target`` if its hash is the pinned one; return the hash.
 
     ``path`` is a local file to take instead, with any content. ``key`` is the config key that may name such a path.
-    ``revision``: see ``sources.address``.
+    ``revision``: see ``registry.address``.
     """
     expected = None
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -32,9 +32,9 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
                 raise UserError(f"{key}: {path} is not a file.")
             shutil.copyfile(path, file)
         else:
-            url, expected = address(name, revision)
+            url, expected = registry.address(name, revision)
             source = without_login(url)
-            download(url, file, key, MIRRORS[SOURCES[name][0]][0])
+            download(url, file, key, registry.MIRRORS[registry.sources()[name][0]][0])
         found = sha256(file)
         if expected and found != expected:
             raise UserError(

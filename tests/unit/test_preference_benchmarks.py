@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from jobs import job, judgment, read, write
 
-from benchmarks import prepare_preferences, score_preferences
+from benchmarks import prepare_preferences, score_benchmark
 from metarewarding.engines.sampling import Completion
 from metarewarding.errors import UserError
 from metarewarding.evaluation import (
@@ -20,11 +20,10 @@ from metarewarding.evaluation import (
     own_preferences,
     pandalm,
     preference_judging,
+    registry,
     reward_bench_2,
 )
 from metarewarding.evaluation.preference_rows import item, responses_of, subset_of
-from metarewarding.evaluation.preference_table import PREFERENCES, SOURCES
-from metarewarding.jobs import sources
 
 TRUTH = Path(os.environ.get("TRUTH_DATA", ROOT.parent / "shared" / "truth")) / "judge"
 needs_truth = pytest.mark.skipif(not TRUTH.is_dir(), reason=f"{TRUTH}: the published rows are not there")
@@ -143,13 +142,17 @@ def test_a_subset_is_spread_evenly():
 
 
 def test_every_source_is_pinned():
-    for name, (_, path, _) in SOURCES.items():
+    for name, (_, path, _) in registry.sources().items():
         pinned = any(len(part) == 40 and set(part) <= set("0123456789abcdef") for part in path.split("/"))
         assert pinned or "{revision}" in path, name
-    url, digest = sources.address("reward_bench_2_test", "a" * 40)
+    url, digest = registry.address("reward_bench_2_test", "a" * 40)
     assert f"/resolve/{'a' * 40}/data/" in url
     assert digest is None
-    assert {benchmark.licence for benchmark in PREFERENCES.values()} >= {"MIT", "Apache-2.0", "ODC-BY"}
+    assert {benchmark.licence for benchmark in registry.every().values() if benchmark.read_rows} >= {
+        "MIT",
+        "Apache-2.0",
+        "ODC-BY",
+    }
 
 
 # -- verdicts
@@ -237,8 +240,8 @@ def test_rows_that_are_ties_by_their_label_have_no_pointwise_accuracy():
 
 def test_rows_are_prepared_and_scored(tmp_path, capsys):
     own = write(tmp_path / "own.jsonl", *({"prompt": f"q{i}", "responses": ["a", "b"], "best": 0} for i in range(4)))
-    params = {"benchmark": "own_preferences", "subset": 2}
-    prepare_preferences.main(job(tmp_path, {"path": own}, {"rows": "rows.jsonl"}, params))
+    made = job(tmp_path, {"path": own}, {"rows": "rows.jsonl"}, {"subset": 2}, preference="own_preferences")
+    prepare_preferences.main(made)
     rows = read(tmp_path / "rows.jsonl")
     assert [row["item_id"] for row in rows] == ["own/1", "own/3"]
     judged = [
@@ -246,9 +249,9 @@ def test_rows_are_prepared_and_scored(tmp_path, capsys):
         for row in rows
         for response, score in zip(row["responses"], (4.0, 2.0), strict=True)
     ]
-    inputs = {"preferences": tmp_path / "rows.jsonl", "judgments": write(tmp_path / "j.jsonl", *judged), "verdicts": []}
-    made = job(tmp_path, inputs, {"score": "score.json"}, {"benchmark": "own_preferences"}, model="m0")
-    score_preferences.main(made)
+    inputs = {"preferences": tmp_path / "rows.jsonl", "judgments": write(tmp_path / "j.jsonl", *judged)}
+    params, name = {"settings": {"pairwise": False}, "seed": 0}, "own_preferences"
+    score_benchmark.main(job(tmp_path, inputs, {"score": "score.json"}, params, model="m0", benchmark=name))
     found = json.loads((tmp_path / "score.json").read_text())
     assert (found["pointwise"]["accuracy"], found["pairwise"], found["model"]) == (100, None, "m0")
     assert found["title"] == "Own preferences"

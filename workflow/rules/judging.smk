@@ -13,31 +13,10 @@ rule prepare_preferences:
     conda:
         environment("evaluate")
     params:
-        benchmark="{preference}",
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.preference]["subset"],
-        code=fingerprint("benchmarks/prepare_preferences.py"),
+        code=lambda wildcards: fingerprint("benchmarks/prepare_preferences.py", wildcards.preference),
     script:
         "../../scripts/benchmarks/prepare_preferences.py"
-
-
-rule score_preferences:
-    """How often a model's scores, and its pairwise verdicts, find the best response."""
-    input:
-        preferences="<results>/data/benchmarks/{preference}.jsonl",
-        judgments="<results>/{model}/benchmarks/{preference}/judgments.jsonl",
-        verdicts=pairwise_verdicts,
-    output:
-        "<results>/{model}/benchmarks/{preference}/score.json",
-    log:
-        "<results>/logs/score_preferences/{preference}/{model}.log",
-    localrule: True
-    conda:
-        environment("sample")
-    params:
-        benchmark="{preference}",
-        code=fingerprint("benchmarks/score_preferences.py"),
-    script:
-        "../../scripts/benchmarks/score_preferences.py"
 
 
 rule measure_sensitivity:

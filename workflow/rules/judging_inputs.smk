@@ -13,13 +13,7 @@ def preference_sources(wildcards):
         return {"path": SETTINGS["benchmarks"][name]["path"]}
     if name == "held_out_preferences":
         return {"replies": "<results>/data/eft/eval.jsonl"}
-    return {source: benchmark_file(source) for source in PREFERENCES[name].sources}
-
-
-def pairwise_verdicts(wildcards):
-    """The file with a model's pairwise verdicts, where they are asked for."""
-    file = f"<results>/{wildcards.model}/benchmarks/{wildcards.preference}/verdicts.jsonl"
-    return [file] if wildcards.preference in JUDGED_IN_PAIRS else []
+    return {source: benchmark_file(source) for source in registry.get(name).sources}
 
 
 def sampled_of(wildcards):

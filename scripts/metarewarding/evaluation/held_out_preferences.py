@@ -3,7 +3,7 @@
 Their pointwise judgments are those of the judge's agreement with people, so only the pairwise reading costs sampling.
 """
 
-from metarewarding.evaluation.preference_rows import PreferenceBenchmark, PreferenceItem, checked
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked
 from metarewarding.records import RankedReply, read_jsonl
 
 
@@ -29,6 +29,13 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
     return checked(rows, path)
 
 
-PREFERENCE = PreferenceBenchmark(
-    name="held_out_preferences", title="Held-out replies", licence="that of `eft.trees`", read=read
+BENCHMARK = benchmark(
+    name="held_out_preferences",
+    title="Held-out replies",
+    description=(
+        "The held-out replies that people ranked, as preference rows. With the same `judgments` as "
+        "judge_agreement only the pairwise verdicts are sampled."
+    ),
+    licence="that of `eft.trees`",
+    read=read,
 )

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceBenchmark, PreferenceItem, checked, item
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item
 from metarewarding.records import read_jsonl
 
 REPOSITORY = "ScalerLab/JudgeBench/e2c52c284e735e139b3daa61c206ee208f36c461/data"
@@ -48,9 +48,10 @@ def read_file(path: str) -> list[PreferenceItem]:
     return checked(rows, path)
 
 
-PREFERENCE = PreferenceBenchmark(
+BENCHMARK = benchmark(
     name="judgebench",
     title="JudgeBench",
+    description="JudgeBench: a correct and a wrong answer of one model (620 pairs).",
     licence="MIT (code); the questions are those of MMLU-Pro, LiveBench and LiveCodeBench, each under its own",
     sources={
         name: ("github", f"{REPOSITORY}/dataset=judgebench,response_model={model}.jsonl", digest)

@@ -1,7 +1,7 @@
 """LLMBar (Zeng et al., arXiv 2310.07641): which of two outputs follows the instruction; 419 rows in five subsets."""
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceBenchmark, PreferenceItem, checked, item
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item
 from metarewarding.records import read_json
 
 REPOSITORY = "princeton-nlp/LLMBar/900616bff90b6c6c8e1681f7d079250637c55992/Dataset/LLMBar"
@@ -36,9 +36,10 @@ def read_subset(path: str, subset: str) -> list[PreferenceItem]:
     return checked(rows, path)
 
 
-PREFERENCE = PreferenceBenchmark(
+BENCHMARK = benchmark(
     name="llmbar",
     title="LLMBar",
+    description="LLMBar: which of two outputs follows the instruction (419 rows; MIT).",
     licence="MIT",
     sources={source(subset): ("github", f"{REPOSITORY}/{path}/dataset.json", None) for subset, path in SUBSETS.items()},
     read=read,

@@ -3,7 +3,7 @@
 from typing import NotRequired, TypedDict
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceBenchmark, PreferenceItem, checked, item
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item
 from metarewarding.records import read_jsonl
 
 
@@ -31,4 +31,16 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
     return checked(rows, path)
 
 
-PREFERENCE = PreferenceBenchmark(name="own_preferences", title="Own preferences", licence="the user's", read=read)
+BENCHMARK = benchmark(
+    name="own_preferences",
+    title="Own preferences",
+    description="Preference rows of your own.",
+    licence="the user's",
+    read=read,
+    path={
+        "type": ["string", "null"],
+        "default": None,
+        "description": "JSONL with prompt, responses (texts), best (a place from 0, or a list of places), and if "
+        "wanted prompt_id and subset; it must be given where the benchmark runs.",
+    },
+)

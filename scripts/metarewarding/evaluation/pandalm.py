@@ -3,7 +3,7 @@
 from collections import Counter
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceBenchmark, PreferenceItem, checked, item, text_id
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item, text_id
 from metarewarding.records import read_json
 
 REPOSITORY = "WeOpenML/PandaLM/3871806e72b4832f815ecafd24d3503c73403f48"
@@ -34,9 +34,10 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
     return checked(rows, path)
 
 
-PREFERENCE = PreferenceBenchmark(
+BENCHMARK = benchmark(
     name="pandalm",
     title="PandaLM test set",
+    description="PandaLM's test set: pairs labelled by three annotators (999 pairs; Apache-2.0).",
     licence="Apache-2.0",
     sources={
         "pandalm_testset": (

@@ -1,16 +1,17 @@
 """Rows of preference benchmarks: a prompt, two or more responses, and which of them are best.
 
-Each benchmark has a module with its pinned source and a reader that gives these rows; ``READERS`` lists them.
+Each such benchmark has a module with its pinned source and a reader that gives these rows.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
 from metarewarding.errors import UserError
-from metarewarding.records import Response, read_jsonl, unique_by
+from metarewarding.evaluation import shared
+from metarewarding.evaluation.registry import PREFERENCE, Benchmark
+from metarewarding.records import Judgment, Response, read_jsonl, unique_by
 
 
 class PreferenceItem(TypedDict):
@@ -22,18 +23,6 @@ class PreferenceItem(TypedDict):
     prompt: str
     responses: list  # of {response_id, text}
     best: list  # of response ids
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreferenceBenchmark:
-    """What is particular to one preference benchmark."""
-
-    name: str
-    title: str
-    licence: str
-    # {name: (site, path, sha256)}, as in jobs/sources.py; a path may hold {revision}
-    sources: dict[str, tuple[str, str, str | None]] = field(default_factory=dict)
-    read: Callable[[dict[str, str]], list[PreferenceItem]]  # ({source or config key: path})
 
 
 def text_id(text: str) -> str:
@@ -95,3 +84,59 @@ def responses_of(items: Sequence[PreferenceItem]) -> list[Response]:
         for row in items
         for response in row["responses"]
     ]
+
+
+def benchmark(
+    name: str,
+    title: str,
+    description: str,
+    read: Callable[[Mapping[str, str]], list[PreferenceItem]],
+    licence: str,
+    sources: dict | None = None,
+    **settings: dict,
+) -> Benchmark:
+    """Return the registry's entry of a preference benchmark; ``settings`` are those beside the ones that all have."""
+    folder = f"<results>/{{}}/benchmarks/{name}"
+
+    def score_files(own: Mapping, model: str) -> dict[str, str]:
+        files = {
+            "preferences": f"<results>/data/benchmarks/{name}.jsonl",
+            "judgments": f"{folder.format(model)}/judgments.jsonl",
+        }
+        return files | ({"verdicts": f"{folder.format(model)}/verdicts.jsonl"} if own["pairwise"] else {})
+
+    def score(files, own: Mapping, model: str, seed: int) -> dict:
+        from metarewarding.evaluation import preference_judging
+
+        verdicts = read_jsonl(files["verdicts"], preference_judging.PairwiseVerdict) if own["pairwise"] else None
+        rows, judgments = read_items(files["preferences"]), read_jsonl(files["judgments"], Judgment)
+        return {"title": title} | preference_judging.score(rows, judgments, verdicts)
+
+    return Benchmark(
+        name=name,
+        title=title,
+        kind=PREFERENCE,
+        description=description,
+        licence=licence,
+        settings={
+            "judgments": shared.whole_number(11, "Judgments of each response.", maximum=1024),
+            "subset": {
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "default": None,
+                "description": "So many of the rows, spread evenly (null: all).",
+            },
+            "pairwise": {
+                "type": "boolean",
+                "default": True,
+                "description": "Also ask for a verdict on one pair of each row, in both orders.",
+            },
+            "max_tokens": shared.whole_number(1024, "New tokens of a pairwise verdict at most."),
+            **settings,
+        },
+        sources=sources or {},
+        read_rows=read,
+        score_keys=("pairwise",),
+        score=score,
+        score_files=score_files,
+    )

@@ -5,7 +5,7 @@ counts as right when the highest score belongs to a right answer.
 """
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceBenchmark, PreferenceItem, checked, item
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item
 
 COLUMNS = ("id", "prompt", "chosen", "rejected", "subset")
 
@@ -30,9 +30,10 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
     return checked(rows, path)
 
 
-PREFERENCE = PreferenceBenchmark(
+BENCHMARK = benchmark(
     name="reward_bench_2",
     title="RewardBench 2",
+    description="RewardBench 2: best of four, and ties (1,865 rows; ODC-BY).",
     licence="ODC-BY",
     sources={
         "reward_bench_2_test": (
@@ -42,4 +43,9 @@ PREFERENCE = PreferenceBenchmark(
         )
     },
     read=read,
+    revision={
+        "type": ["string", "null"],
+        "default": None,
+        "description": "Commit of the hub's dataset allenai/reward-bench-2; it must be given where the benchmark runs.",
+    },
 )
