@@ -11,6 +11,7 @@ from metarewarding.errors import UserError
 from metarewarding.evaluation import arena_hard, registry
 from metarewarding.evaluation.alpaca_scores import alpaca_eval_scores, read_rows
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import read_json, replacing, write_json
 
 
@@ -104,7 +105,7 @@ def main(job):
         f"{r['substitute']:10.2f} {r['shift']:+8.2f}"
         for r in rows
     ]
-    print("\n".join(lines), flush=True)
+    logger.info("\n".join(["shifts of the scores", *lines]))
     with replacing(job.output.table) as file:
         file.write("\n".join(lines) + "\n")
     write_json(job.output.shifts, result)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from metarewarding.errors import UserError
 from metarewarding.evaluation import registry
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.jobs.provenance import sha256
 
 TRIES, FIRST_WAIT, TIMEOUT = 4, 2.0, 60.0  # seconds
@@ -42,7 +43,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
                 "damaged, and is not kept. Run again, or set the key to a copy of the right file."
             )
         file.replace(target)
-    print(f"{source}\nsha256 {found}", flush=True)
+    logger.info(f"{source}, sha256 {found}")
     return found
 
 
@@ -68,7 +69,7 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
         except (OSError, ValueError) as error:  # no connection, a time-out, a malformed address
             problem = str(getattr(error, "reason", error))
         if attempt < TRIES:
-            print(f"{without_login(url)}: {problem}; trying again", flush=True)
+            logger.warning(f"{without_login(url)}: {problem}; trying again")
             time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
     raise UserError(
         f"{key}: {without_login(url)} could not be downloaded in {TRIES} tries; the last time: {problem}. {fix}"

@@ -6,6 +6,7 @@ from metarewarding import templates
 from metarewarding.errors import UserError
 from metarewarding.evaluation import alpaca_categories, alpaca_eval, registry
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.judges.client import ask, reached
 from metarewarding.records import write_json
 
@@ -20,7 +21,7 @@ def main(job):
     read = {row["turns"][0]: alpaca_categories.read_category(replies[row["prompt_id"]]["text"]) for row in rows}
     labels = {instruction: category for instruction, category in read.items() if category is not None}
     facts |= {"questions": len(rows), "unread": len(rows) - len(labels), "labels": Counter(labels.values())}
-    print(facts, flush=True)
+    logger.info(in_words(facts))
     if facts["unread"] > p.max_missing * len(rows):
         raise UserError(
             f"judge '{judge['name']}' named no category of the list for {facts['unread']} of {len(rows)} instructions, "

@@ -77,8 +77,9 @@ rule score_benchmark:
     wildcard_constraints:
         model=ANY_MODEL,
     localrule: True
+    # so that a run without a benchmark judge needs no environment for them
     conda:
-        environment("evaluate")
+        lambda wildcards: environment("sample") if wildcards.benchmark in OWN_WIN_RATES else environment("evaluate")
     params:
         settings=score_settings,
         seed=SEED,

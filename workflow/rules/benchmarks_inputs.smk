@@ -1,6 +1,6 @@
 # What the rules of benchmarks.smk take: settings, files, params; no rules.
 
-from metarewarding.evaluation.registry import JUDGED_ANSWERS, PREFERENCE
+from metarewarding.evaluation.registry import JUDGED_ANSWERS, OWN_WIN_RATE, PREFERENCE
 
 BENCHMARKS = {name: registry.get(name) for name in SETTINGS["benchmarks"]["run"]}
 ANSWERED = [name for name in BENCHMARKS if BENCHMARKS[name].kind != PREFERENCE]
@@ -8,6 +8,7 @@ PREFERRED = [name for name in BENCHMARKS if BENCHMARKS[name].read_rows]  # rows 
 JUDGED_IN_PAIRS = [name for name in PREFERRED if SETTINGS["benchmarks"][name]["pairwise"]]
 # other given responses
 JUDGED_BY_MODEL = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE and name not in PREFERRED]
+OWN_WIN_RATES = [name for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE]
 ARENA = SETTINGS["benchmarks"]["arena_laptop"]
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published

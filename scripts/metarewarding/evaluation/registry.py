@@ -5,6 +5,7 @@ workflow imports these modules where Snakemake is installed and little else, so 
 imported inside the functions that need them.
 """
 
+import functools
 import importlib
 import os
 import re
@@ -111,10 +112,11 @@ class Benchmark:
         return read_jsonl(path, Turn if self.turns > 1 else Response)
 
 
-def names() -> list[str]:
+@functools.cache
+def names() -> tuple[str, ...]:
     """Return the names of all benchmarks, by alphabet."""
     texts = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")}
-    return sorted(name for name, text in texts.items() if re.search(r"^BENCHMARK = ", text, re.MULTILINE))
+    return tuple(sorted(name for name, text in texts.items() if re.search(r"^BENCHMARK = ", text, re.MULTILINE)))
 
 
 def get(name: str) -> Benchmark:
