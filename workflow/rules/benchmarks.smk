@@ -79,7 +79,7 @@ rule score_benchmark:
     localrule: True
     # so that a run without a benchmark judge needs no environment for them
     conda:
-        lambda wildcards: environment("sample") if wildcards.benchmark in OWN_WIN_RATES else environment("evaluate")
+        lambda wildcards: environment("sample") if wildcards.benchmark in NO_JUDGE else environment("evaluate")
     params:
         settings=score_settings,
         seed=SEED,

@@ -10,8 +10,9 @@ rule prepare_preferences:
     log:
         "<results>/logs/prepare_preferences/{preference}.log",
     localrule: True
+    # the published rows of one are parquet, which needs a package that `sample` lacks
     conda:
-        environment("evaluate")
+        lambda wildcards: environment("evaluate" if registry.get(wildcards.preference).sources else "sample")
     params:
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.preference]["subset"],
         code=lambda wildcards: fingerprint("benchmarks/prepare_preferences.py", wildcards.preference),
