@@ -85,7 +85,7 @@ def pins(name):
     return [line for line in lines if line and not line.startswith((" ", "#"))]
 
 
-CUDA = ("sample", "train", "evaluate")
+CUDA = ("sample", "train", "evaluate", "regressions")
 TWINS = [f"cpu/{name}" for name in CUDA]
 
 

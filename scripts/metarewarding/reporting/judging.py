@@ -108,7 +108,8 @@ def verdict(metrics: dict, measures: list[str]) -> str:
             continue
         noise = sqrt(((before[2] - before[1]) / 2) ** 2 + ((after[2] - after[1]) / 2) ** 2)
         change = after[0] - before[0]
-        text = f"{title_of(metrics, name).replace(', %', '')} {change:+.1f} ± {noise:.1f} points".replace("-", "−")
+        signed = f"{change:+.1f}".replace("-", "−")
+        text = f"{title_of(metrics, name).replace(', %', '')} {signed} ± {noise:.1f} points"
         (same if abs(change) <= noise else better if change > 0 else worse).append(text)
     total = len(better) + len(worse) + len(same)
     if not total:
