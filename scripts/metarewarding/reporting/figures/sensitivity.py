@@ -134,24 +134,27 @@ def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordina
         return None
     models = list(dict.fromkeys(row["model"] for row in rows))
     chosen, opacity = toggle("model", "models")
-    x = alt.X(f"{axis}:{'N' if ordinal else 'Q'}", title=axis, sort=ordinal, axis=alt.Axis(labelAngle=0))
-    if not ordinal:
-        x = alt.X(f"{axis}:Q", title=axis, scale=alt.Scale(zero=False), axis=alt.Axis(tickMinStep=0.1, tickCount=5))
+    places = ordinal or sorted({row["x"] for row in rows})
+    x = alt.X(f"{axis}:O", title=axis, sort=places, axis=alt.Axis(labelAngle=0))
     charts = []
     for name in dict.fromkeys(row["measure"] for row in values):
         of_measure = [row for row in values if row["measure"] == name]
         width = SMALL[0] * (2 if len(measures) == 1 else 1)
-        chart = plot(of_measure, width=width, height=SMALL[1]).mark_line(point={"size": 35}, strokeWidth=2)
+        chart = plot(of_measure, width=width, height=SMALL[1])
+        # between named designs a line would mean nothing
+        chart = (
+            chart.mark_point(size=60, filled=True) if ordinal else chart.mark_line(point={"size": 35}, strokeWidth=2)
+        )
         charts.append(
             chart.encode(
                 x=x,
                 y=alt.Y("value:Q", title=name, scale=alt.Scale(zero=False)),
                 color=alt.Color("model:N", title="Model", scale=models_scale(models), sort=models, legend=legend()),
-                strokeDash=model_dash(models, "Model"),
                 opacity=opacity,
+                **({} if ordinal else {"strokeDash": model_dash(models, "Model")}),
                 tooltip=[
                     "model:N",
-                    f"{axis}:{'N' if ordinal else 'Q'}",
+                    f"{axis}:O",
                     alt.Tooltip("value:Q", format=".3g", title=name),
                 ],
             )
