@@ -64,7 +64,7 @@ def sensitivity(metrics: dict, chain: dict) -> list[dict | None]:
     rho_measures = {
         "with_pair": "Prompts with a pair, %",
         "shorter": "Chosen is the shorter, %",
-        "length": "Chosen minus rejected, characters",
+        "length": "Extra characters of chosen",
         "gap": "Gap (points)",
     }
     reliability = {"reliability": "Reliability"}
@@ -135,7 +135,10 @@ def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordina
     models = list(dict.fromkeys(row["model"] for row in rows))
     chosen, opacity = toggle("model", "models")
     places = ordinal or sorted({row["x"] for row in rows})
-    x = alt.X(f"{axis}:O", title=axis, sort=places, axis=alt.Axis(labelAngle=0))
+    if all(isinstance(place, float) for place in places):
+        x = alt.X(f"{axis}:Q", title=axis, axis=alt.Axis(tickCount=5))
+    else:
+        x = alt.X(f"{axis}:O", title=axis, sort=places, axis=alt.Axis(labelAngle=0))
     charts = []
     for name in dict.fromkeys(row["measure"] for row in values):
         of_measure = [row for row in values if row["measure"] == name]
