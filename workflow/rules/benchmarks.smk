@@ -6,9 +6,9 @@ rule evaluate_model:
     input:
         **{name: questions_of(name) for name in ANSWERED},
         **judged_files(),
-        checked=CHECKED,
         **{name: preference_file(name) for name in PREFERRED},
         **({"pairwise_template": TEMPLATES["pairwise"]} if JUDGED_IN_PAIRS else {}),
+        checked=CHECKED,
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
         template=TEMPLATES["judge"],
