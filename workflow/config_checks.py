@@ -52,6 +52,13 @@ def check(settings: dict) -> list[str]:
                     "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with its own root "
                     "(pathvars.results)."
                 )
+            if own["loss_weights"] is not None and len(own["loss_weights"]) != len(own["loss_type"]):
+                faults.append(
+                    f"{where}.loss_weights: {len(own['loss_weights'])} weights for {len(own['loss_type'])} losses."
+                )
+            used = own["n"] or settings["sampling"]["judgments"]["n"]
+            if own["consistent_halves"] and (own["scored_by"] is not None or used < 2):
+                faults.append(f"{where}.consistent_halves: needs 2 judgments a response or more, and no scored_by.")
             if own["scored_by"] is not None:
                 faults += _check_reward_model(where, own)
             for key, sampled in (("k", "responses"), ("n", "judgments")):
@@ -145,6 +152,12 @@ def _check_judges(benchmarks: dict) -> list[str]:
             faults.append(
                 f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges (there: {known})."
             )
+    folder = benchmarks["lm_eval"]["folder"]
+    if folder is not None and not Path(folder).is_dir():
+        faults.append(f"config: benchmarks.lm_eval.folder: {folder} is not a folder.")
+    for name, key in (("reward_bench_2", "revision"), ("own_preferences", "path")):
+        if name in benchmarks["run"] and not benchmarks[name][key]:
+            faults.append(f"config: benchmarks.{name}.{key}: missing; benchmarks.run names {name}.")
     for name, judge in benchmarks["judges"].items():
         where, weights = f"config: benchmarks.judges.{name}", judge["weights"]
         if (judge["base_url"] is None) == (weights is None):

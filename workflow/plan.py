@@ -18,6 +18,7 @@ import yaml
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 import config_files  # noqa: E402
 import lineage  # noqa: E402
+import plan_preferences  # noqa: E402
 import settings as config_settings  # noqa: E402
 from model_size import model_size  # noqa: E402
 
@@ -387,7 +388,8 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
         judgment,
         f"{len(models)} models x {replies:,} ranked replies x {asked}",
     )
-    for name in measured["run"]:
+    plan_preferences.preferences(made, held_out, count_lines, prompt, response, judgment)
+    for name in [name for name in measured["run"] if not registry.get(name).read_rows]:
         own, folder = measured[name], f"benchmarks/{name}"
         if name == "arena_laptop":
             count = count_lines(own["prompts"])

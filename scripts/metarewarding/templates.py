@@ -9,6 +9,7 @@ from metarewarding.errors import UserError
 PLACEHOLDERS = {
     "judge": ("prompt", "response"),
     "meta_judge": ("prompt", "response", "judgment_a", "judgment_b"),
+    "pairwise": ("prompt", "response_a", "response_b"),
     "generate": ("demonstrations", "next"),
     "category": ("categories", "prompt"),
 }

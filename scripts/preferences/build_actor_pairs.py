@@ -5,7 +5,7 @@ A response's score is the mean of its valid judgments, or a reward model's (sect
 
 from collections import Counter
 
-from metarewarding import judging, pairs
+from metarewarding import judging, pairs, ties
 from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import in_words, logger
@@ -28,18 +28,45 @@ def first_judgments(judgments, n):
     return [row for row in judgments if n is None or int(row["judgment_id"].rsplit("/j", 1)[1]) < n]
 
 
+def halves_agree(chosen: str, rejected: str, judgments_of) -> bool:
+    """Whether each half of the judgments, by the parity of their draw, scores ``chosen`` above ``rejected``."""
+    for parity in (0, 1):
+        means = judging.mean_scores(
+            row
+            for response_id in (chosen, rejected)
+            for row in judgments_of[response_id]
+            if int(row["judgment_id"].rsplit("/j", 1)[1]) % 2 == parity
+        )
+        if len(means) < 2 or ties.compare(means[chosen], means[rejected]) <= 0:
+            return False
+    return True
+
+
 def actor_pairs(
-    prompts, responses, judgments, rho, max_chosen_chars, allow_truncated_chosen, k, n, system_prompt, rewards=None
+    prompts,
+    responses,
+    judgments,
+    rho,
+    max_chosen_chars,
+    allow_truncated_chosen,
+    k,
+    n,
+    system_prompt,
+    rewards=None,
+    consistent_halves=False,
 ):
     """(score rows, pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair.
 
-    With ``rewards`` (rows of a reward model) no judgment is used.
+    With ``rewards`` (rows of a reward model) no judgment is used. ``consistent_halves``: see ``halves_agree``.
     """
     judgments = first_judgments(judgments, n)
     scores_of = judging.valid_scores(judgments)
     means = judging.mean_scores(judgments)
     if rewards is not None:
         scores_of, means = {}, {row["response_id"]: row["reward"] for row in rewards}
+    judgments_of: dict[str, list[dict]] = {}
+    for row in judgments:
+        judgments_of.setdefault(row["response_id"], []).append(row)
     by_prompt = first_responses(responses, k)
     drawn = Counter(row["prompt_id"] for row in responses)
     score_rows, pair_rows, outcome = [], [], Counter()
@@ -66,6 +93,8 @@ def actor_pairs(
             outcome["all responses identical" if identical else why_none(scores, may, rho)] += 1
         elif max_chosen_chars is not None and lengths[picked[0]] > max_chosen_chars:
             outcome["chosen too long"] += 1
+        elif consistent_halves and not halves_agree(*(scored[i]["response_id"] for i in picked), judgments_of):
+            outcome["halves of the judgments disagree"] += 1
         else:
             outcome["pair"] += 1
             chosen, rejected = picked
@@ -135,6 +164,7 @@ def main(job):
         p.n,
         p.system_prompt,
         rewards if job.input.get("rewards") else None,
+        p.consistent_halves,
     )
     logger.info(in_words(facts))
     write_jsonl(job.output.scores, score_rows)

@@ -23,8 +23,12 @@ def main(job):
     rows, facts = meta_judging.meta_judge(
         engine, texts, responses, judgments, template, decoding, p.seed, p.strip_scores, p.orders
     )
+    repeats, of_repeats = meta_judging.repeat(
+        engine, texts, responses, judgments, template, decoding, p.seed, p.repeats, p.strip_scores
+    )
     write_jsonl(job.output.meta_judgments, rows)
-    write_json(job.output.stats, engine_facts(engine, facts, job))
+    write_jsonl(job.output.repeats, repeats)
+    write_json(job.output.stats, engine_facts(engine, facts | {"repeated": of_repeats}, job))
 
 
 if __name__ == "__main__":

@@ -424,6 +424,7 @@ def test_mt_bench_end_to_end(tmp_path, monkeypatch):
     params = {
         "benchmarks": {"mt_bench": own},
         "judged": [],
+        "preferences": {},
         "judgments": own | {"n": 1, "temperature": 1, "max_score": 5},
     }
     params |= {"judgments_of_replies": 1, "system_prompt": None, "seed": 0, "store": None, "engine": {}}

@@ -151,7 +151,7 @@ def test_rho_of_the_last_iteration(same):
 def test_rho_of_the_first_iteration(same):
     assert runs(same, iterations("meta-rewarding", 1, rho=0.3)) == (
         each(ACTOR_PAIRS | OF_A_MODEL, "meta-rewarding/m1", "meta-rewarding/m2")
-        | each({"sample_and_judge", "meta_judge", "measure_meta_judge"}, "meta-rewarding/m1")
+        | each({"sample_and_judge", "meta_judge", "measure_meta_judge", "measure_sensitivity"}, "meta-rewarding/m1")
         | each(JUDGE_PAIRS, "meta-rewarding/m2")
     )
 
@@ -163,17 +163,35 @@ def test_rho_of_the_first_iteration(same):
         ({"arena_laptop": {"bootstrap_rounds": 300}}, {"score_benchmark"}),
         # one job answers and judges: how little of it reaches the engine is counted below
         ({"judge_agreement": {"judgments": 2}}, AFTER_EVALUATION),
+        ({"held_out_preferences": {"judgments": 2}}, AFTER_EVALUATION),
+        ({"held_out_preferences": {"subset": 2}}, AFTER_EVALUATION | {"prepare_preferences"}),
         ({"run": []}, {"evaluate_model", "judge_agreement"}),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_benchmark_settings(same, change, rules):
-    assert runs(same, {"benchmarks": change}) == each(rules, *MODELS)
+    found = {(rule, model) for rule, model in runs(same, {"benchmarks": change}) if rule != "prepare_preferences"}
+    assert found == each(rules - {"prepare_preferences"}, *MODELS)
+
+
+def test_repeats_of_the_meta_judge(same):
+    """What is repeated is not trained on, but the job asks for both: the store answers for what is known."""
+    found = runs(same, {"sampling": {"meta_judgments": {"repeats": 0.5}}})
+    assert {("meta_judge", "m0"), ("measure_sensitivity", "m0")} <= found
+
+
+def test_the_loss_of_dpo(same):
+    assert runs(same, {"methods": {"self-rewarding": {"ld_alpha": 0.5}}}) == each(OF_A_MODEL, "self-rewarding/m1")
+
+
+def test_regressions_add_their_own_rules_alone(same):
+    found = runs(same, {"benchmarks": {"lm_eval": {"tasks": ["ifeval"]}}})
+    assert found == each({"measure_regressions"}, *MODELS) | {("prepare_regressions", "data")}
 
 
 def test_a_setting_of_the_judge(same):
     found = runs(same, {"sampling": {"judgments": {"max_tokens": 20}}})
-    first = {"sample_and_judge", "meta_judge", "measure_meta_judge"}
+    first = {"sample_and_judge", "meta_judge", "measure_meta_judge", "measure_sensitivity"}
     assert found == (
         each(AFTER_EVALUATION, *MODELS)
         | each(first, "m0", "meta-rewarding/m1")
@@ -256,11 +274,13 @@ def drawn(folder, *names) -> dict[str, int]:
 
 
 def test_a_first_run_draws_everything(same):
-    """Each stats file of the finished run: nothing came from a store."""
+    """Each stats file of the finished run: nothing came from a store, but the judgments that two benchmarks share."""
     found = [json.loads(path.read_text()) for path in (same / RESULTS).rglob("*.stats.json")]
     asked = [facts for facts in found if "from_store" in facts]
-    assert len(asked) == 2 * 2 + 2 + 2 * len(MODELS) + len(MODELS)
-    assert all(facts["from_store"] == 0 < facts["completions"] for facts in asked)
+    shared = [facts for facts in asked if facts["from_store"]]
+    assert len(asked) == 2 * 2 + 2 + 4 * len(MODELS) + len(MODELS)
+    assert all(facts["from_store"] == facts["completions"] for facts in shared)
+    assert len(shared) == len(MODELS)
 
 
 def test_more_judgments_of_replies_and_benchmarks_taken_out_and_in_draw_only_what_is_new(done):

@@ -6,6 +6,8 @@ rule evaluate_model:
     input:
         **{name: questions_of(name) for name in ANSWERED},
         **judged_files(),
+        **{name: preference_file(name) for name in PREFERRED},
+        **({"pairwise_template": TEMPLATES["pairwise"]} if JUDGED_IN_PAIRS else {}),
         checked=CHECKED,
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
@@ -28,6 +30,7 @@ rule evaluate_model:
         store=lambda wildcards, output: str(Path(output.judgments).parents[1] / "completions.jsonl"),
         benchmarks={name: answer_settings(name) for name in ANSWERED},
         judged=JUDGED_BY_MODEL,
+        preferences={name: preference_settings(name) for name in PREFERRED},
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
         system_prompt=system_prompt,
@@ -78,7 +81,7 @@ rule score_benchmark:
     localrule: True
     # so that a run without a benchmark judge needs no environment for them
     conda:
-        lambda wildcards: environment("sample") if wildcards.benchmark in OWN_WIN_RATES else environment("evaluate")
+        lambda wildcards: environment("sample") if wildcards.benchmark in NO_JUDGE else environment("evaluate")
     params:
         settings=score_settings,
         seed=SEED,

@@ -31,7 +31,9 @@ provenance.export(SETTINGS, BASE)
 snakemake_private.become_driver(workflow)
 PLAN = plans.plan(SETTINGS)
 # {role: its template, and the rubric that it includes}
-TEMPLATES = {role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "generate")}
+TEMPLATES = {
+    role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "pairwise", "generate")
+}
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 
 
@@ -46,6 +48,7 @@ wildcard_constraints:
     reward_model=r"[A-Za-z0-9._-]+",
     benchmark="|".join(registry.names()),
     source="[a-z0-9_]+",
+    preference="|".join(name for name, known in registry.every().items() if known.read_rows),
 
 
 SAMPLING = SETTINGS["sampling"]

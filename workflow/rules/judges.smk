@@ -16,6 +16,7 @@ rule fetch_benchmark:
         name="{source}",
         key="benchmarks.files.{source}",
         path=lambda wildcards: BENCHMARK_FILES.get(wildcards.source),
+        revision=lambda wildcards: revision_of(wildcards.source),
         source=lambda wildcards: registry.sources().get(wildcards.source),
         code=fingerprint("benchmarks/fetch_benchmark.py"),
     script:

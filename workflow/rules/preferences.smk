@@ -88,6 +88,7 @@ rule build_actor_pairs:
         max_chosen_chars=of_iteration("max_chosen_chars"),
         allow_truncated_chosen=of_iteration("allow_truncated_chosen"),
         k=of_iteration("k"),
+        consistent_halves=of_iteration("consistent_halves"),
         n=of_iteration("n"),
         system_prompt=system_prompt,
         code=fingerprint("preferences/build_actor_pairs.py"),

@@ -34,6 +34,8 @@ rule write_report:
         bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
         scores=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=BENCHMARKS),
+        regressions=expand("<results>/{model}/benchmarks/lm_eval/score.json", model=REPORTED * bool(LM_EVAL["tasks"])),
+        sensitivity=expand("<results>/{model}/sensitivity.json", model=JUDGES),
         plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",

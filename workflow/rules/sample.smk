@@ -46,6 +46,7 @@ rule meta_judge:
         template=TEMPLATES["meta_judge"],
     output:
         meta_judgments="<results>/{model}/meta_judgments/{shard}.jsonl",
+        repeats="<results>/{model}/meta_judgments/{shard}.repeats.jsonl",
         stats="<results>/{model}/meta_judgments/{shard}.stats.json",
     log:
         "<results>/logs/meta_judge/{model}/{shard}.log",

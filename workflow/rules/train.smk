@@ -71,6 +71,7 @@ rule train_dpo:
         threads_each=threads_each,
         learning_rate=of_iteration("learning_rate"),
         beta=of_iteration("beta"),
+        loss=dpo_loss,
         batch_size=of_iteration("batch_size"),
         schedule_epochs=of_iteration("schedule_epochs"),
         stop_epoch=of_iteration("stop_epoch"),
@@ -87,6 +88,7 @@ rule train_dpo:
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate} --beta {params.beta}"
+        " {params.loss}"
         " --num_train_epochs {params.schedule_epochs} --max_judge_pairs {params.max_judge_pairs}"
         " --held_out {params.held_out} --measured_pairs {params.measured_pairs}"
         " --seed {params.seed} > {log:q} 2>&1"
