@@ -44,6 +44,22 @@ def position_weights(meta_judgments: Iterable[MetaJudgment]) -> tuple[float, flo
     return wins["second"] / total, wins["first"] / total
 
 
+def one_sided(facts: dict) -> str | None:
+    """The bias of a meta-judge that always names the same place, from counts of its verdicts; or None.
+
+    Such verdicts weigh nothing: a win in a place that always wins has the weight 0 (section 2.2).
+    """
+    first, second = facts["first_wins"], facts["second_wins"]
+    if min(first, second) or first + second < 4:  # a few verdicts may agree by chance
+        return None
+    place = "A, the judgment shown first" if first else "B, the judgment shown second"
+    return (
+        f"the meta-judge named {place}, in all of its {first + second} readable verdicts: position bias 100 %. Its "
+        "verdicts carry no information, and there is no judge pair. Take a stronger model or another template "
+        "(templates.meta_judge)."
+    )
+
+
 def battle_matrix(
     judgment_ids: Sequence[str], meta_judgments: Iterable[MetaJudgment], omega1: float, omega2: float
 ) -> np.ndarray:

@@ -35,7 +35,9 @@ def main(job):
     found["alerts"] = alerts.alerts(found)
     found["judging"] = judging.section(found)
     found["differs"] = p.differs
-    found["note"] = small_run_note(p.model, p.per_iteration)
+    # what the seed's weights were made from, not what the config says now
+    seed = next((row["manifest"].get("origin") for row in found["models"] if row["model"] == "seed"), None)
+    found["note"] = small_run_note(seed or p.model, p.per_iteration)
     drawn = figures.of(found, printed)
     page.draw(drawn, job.output.figures)
     for name, rows in tables.for_files(found, drawn).items():

@@ -515,15 +515,19 @@ def test_a_response_without_a_valid_judgment_is_not_the_worst():
     assert ids_of([("x", [5]), ("y", [None, None]), ("z", [3])]) == (("p/r0", "p/r2"), "pair")
 
 
+NOT_TO_BE_CHOSEN = "no response of the top tier may be chosen (empty, or cut at the token limit)"
+
+
 @pytest.mark.parametrize(
     ("responses", "rho", "reason"),
     [
         ([], 0, "fewer than two scored responses"),
         ([("x", [5])], 0, "fewer than two scored responses"),
         ([("x", [5]), ("y", [None])], 0, "fewer than two scored responses"),
-        ([("x", [5]), ("x", [3])], 0, "fewer than two scored responses"),  # the same text
+        ([("x", [5]), ("x", [3])], 0, "all responses identical"),
         ([("x", [4, 2]), ("y", [3, 3])], 0, "all scores equal"),
-        ([("x", [5], "length"), ("y", [1])], 0, "no response of the top tier may be chosen (cut at the token limit)"),
+        ([("x", [5], "length"), ("y", [1])], 0, NOT_TO_BE_CHOSEN),
+        ([(" ", [5]), ("y", [1])], 0, NOT_TO_BE_CHOSEN),
     ],
 )
 def test_why_a_prompt_gave_no_actor_pair(responses, rho, reason):

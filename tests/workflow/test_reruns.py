@@ -38,9 +38,10 @@ def same(finished_smoke, tmp_path_factory):
 def runs(folder, change=None, words=()) -> set[tuple[str, str]]:
     """{(rule, model in whose folder it writes)} of a dry-run with ``change`` laid over the smoke config.
 
-    Whatever runs, the report follows; it is checked here and left out.
+    Whatever runs, the report follows; it is checked here and left out. So is `check_inputs`, which reads again what
+    the user gave and by which nothing runs.
     """
-    found = why.jobs(dry_run(folder, change, words))
+    found = [job for job in why.jobs(dry_run(folder, change, words)) if job["rule"] != "check_inputs"]
     # an iteration's summary is the page's; it lies with the model
     of_page = (f"{RESULTS}/report/", "summarise_iteration")
     report = [job for job in found if job["output"][0].startswith(of_page[0]) or job["rule"] == of_page[1]]
@@ -321,6 +322,15 @@ def test_another_template_of_the_judge_draws_no_response_and_no_answer_again(don
 # -- inputs and code
 
 
+def test_another_check_of_the_inputs_runs_nothing_after_it(done):
+    with open(done / "scripts/data/check_inputs.py", "a") as file:
+        file.write("\nADDED = 1\n")
+    with open(done / "config/smoke/prompts.jsonl", "a") as file:
+        file.write("\n")
+    found = {job["rule"] for job in why.jobs(dry_run(done))}
+    assert found == {"check_inputs", "build_prompts"}  # the pool comes out as it was
+
+
 def test_the_meta_judges_template(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
@@ -360,11 +370,13 @@ def test_a_real_edit_in_elo(done):
     assert {model for _, model in found} == {"meta-rewarding/m1", "meta-rewarding/m2"}
 
 
-def test_an_edit_of_a_benchmarks_module_reruns_its_jobs_where_it_is_run(done):
-    """One job answers all benchmarks, so it runs again; what it drew comes from its store."""
-    edit(done / "scripts/metarewarding/evaluation/mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
-    assert runs(done) == set()  # the report alone
-    edit(done / "scripts/metarewarding/evaluation/arena_laptop.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+def test_an_edit_of_a_benchmarks_module_reruns_what_uses_that_part_of_it(done):
+    modules = done / "scripts/metarewarding/evaluation"
+    edit(modules / "mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+    assert runs(done) == set()  # the report alone: it is not run
+    edit(modules / "arena_laptop.py", '"judge": "m0"', '"judge": "M0"')
+    assert runs(done) == each({"score_benchmark"}, *MODELS)
+    edit(modules / "arena_laptop.py", 'category=""', 'category="-"')  # of its questions
     assert runs(done) == each(AFTER_EVALUATION, *MODELS)
 
 

@@ -8,6 +8,7 @@ rule evaluate_model:
         **judged_files(),
         **{name: preference_file(name) for name in PREFERRED},
         **({"pairwise_template": TEMPLATES["pairwise"]} if JUDGED_IN_PAIRS else {}),
+        checked=CHECKED,
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
         template=TEMPLATES["judge"],
@@ -32,9 +33,9 @@ rule evaluate_model:
         preferences={name: preference_settings(name) for name in PREFERRED},
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         seed=SEED,
-        code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED),
+        code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED, fields=["read_questions"]),
     script:
         "../../scripts/benchmarks/evaluate_model.py"
 
@@ -42,6 +43,7 @@ rule evaluate_model:
 rule judge_answers:
     """M0 judges a model's answers to the arena."""
     input:
+        checked=CHECKED,
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
         weights="<results>/m0/weights",

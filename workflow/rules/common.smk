@@ -23,10 +23,12 @@ import snakemake_private
 from metarewarding.evaluation import registry
 
 try:
+    config_settings.check_files(workflow.configfiles)
     SETTINGS = config_settings.resolve(config)
 except config_settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 provenance.export(SETTINGS, BASE)
+snakemake_private.become_driver(workflow)
 PLAN = plans.plan(SETTINGS)
 # {role: its template, and the rubric that it includes}
 TEMPLATES = {
@@ -62,10 +64,10 @@ JUDGE_TRAINED = [model for model in TRAINED if lineage.trains_judge(SETTINGS, mo
 META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 
 
-def fingerprint(script, *benchmarks):
+def fingerprint(script, *benchmarks, fields=()):
     """What a script, the local modules that it imports, and those of ``benchmarks`` do; a rule carries it as a param."""
     modules = [BASE / f"scripts/metarewarding/evaluation/{name}.py" for name in benchmarks]
-    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts", modules)
+    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts", modules, fields)
 
 
 def parent(wildcards):
@@ -95,6 +97,11 @@ def of_iteration(key):
         return rounds[number - 1][key]
 
     return value
+
+
+def system_prompt(wildcards):
+    """A function, as Snakemake would take braces in the text for wildcards."""
+    return SAMPLING["system_prompt"]
 
 
 def training_pairs(wildcards):

@@ -30,6 +30,7 @@ def iteration_stats(wildcards):
     if uses_judgments(wildcards):
         stats["judgments"] = [ancient(file) for file in from_parent("judgments/{shard}.stats.json")(wildcards)]
     if "judge" in kinds:
+        stats["elo"] = f"<results>/{wildcards.method}/m{wildcards.iteration}/elo.stats.json"
         stats["meta_judgments"] = [
             ancient(file) for file in from_parent("meta_judgments/{shard}.stats.json")(wildcards)
         ]

@@ -4,6 +4,7 @@
 rule train_sft:
     """Seed -> M0 on EFT, loss on the judgments only."""
     input:
+        checked=CHECKED,
         weights="<results>/seed/weights",
         data="<results>/data/eft/train.jsonl",
         recipe=SETTINGS["sft"]["recipe"],
@@ -33,7 +34,7 @@ rule train_sft:
         seed=SEED,
         code=fingerprint("train/train_sft.py"),
     shell:
-        "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        "accelerate-launch --quiet --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
@@ -45,9 +46,10 @@ rule train_sft:
 rule train_dpo:
     """M(t-1) -> M(t) on the iteration's pairs, reference M(t-1)."""
     input:
+        checked=CHECKED,
         weights=from_parent("weights"),
         data=training_pairs,
-        checked="<results>/{method}/m{iteration}/pairs/stats.json",
+        pairs_checked="<results>/{method}/m{iteration}/pairs/stats.json",
         recipe=of_iteration("recipe"),
         accelerate=of_iteration("accelerate"),
     output:
@@ -80,7 +82,7 @@ rule train_dpo:
         seed=SEED,
         code=fingerprint("train/train_dpo.py"),
     shell:
-        "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        "accelerate-launch --quiet --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
