@@ -4,7 +4,7 @@ envs/run python tests/faults/kills.py             # 30 kills; prints a table and
 
 Each round starts from nothing, is killed (SIGKILL to Snakemake alone, so its jobs are orphans) at a moment drawn from
 the undisturbed run's length, and goes on with the same command, as a user would. `--kills N` kills N times in all,
-`--each M` of them in one run.
+`--each M` of them in one run. `--calm FOLDER` names a project with a finished run, instead of a first one.
 """
 
 import argparse
@@ -83,15 +83,17 @@ def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
     }
 
 
-def main(kills: int, each: int, seed: int) -> int:
+def main(kills: int, each: int, seed: int, calm: Path | None) -> int:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as scratch:
-        calm = copy_project(Path(scratch) / "calm")
-        begun = time.monotonic()
-        if start(calm).wait() != 0:
-            print((calm / "run.log").read_text()[-3000:])
-            return 1
-        length, wanted = time.monotonic() - begun, hashes(calm)
+        length = 120.0
+        if calm is None:
+            calm, begun = copy_project(Path(scratch) / "calm"), time.monotonic()
+            if start(calm).wait() != 0:
+                print((calm / "run.log").read_text()[-3000:])
+                return 1
+            length = time.monotonic() - begun
+        wanted = hashes(calm)
         print(f"undisturbed: {length:.0f} s, {len(wanted)} files compared", flush=True)
         total = {"kills": 0, "orphans": 0, "lost": 0, "failed": 0}
         while total["kills"] < kills:
@@ -112,4 +114,5 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--each", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--calm", type=Path)
     sys.exit(main(**vars(parser.parse_args())))

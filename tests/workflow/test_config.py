@@ -60,6 +60,12 @@ def test_every_study_has_a_root_of_its_own():
     assert len({"results", "results/smoke", *roots}) == len(roots) + 2
 
 
+def test_one_gpu_differs_from_the_paper_in_the_adapter_and_the_learning_rates():
+    found = differences(settings.resolve(laid_over(*ONE_GPU[0])), ROOT / "config/paper.yaml")
+    assert {key.rsplit(".", 1)[1] for key, _, _ in found} == {"use_peft", "learning_rate"}
+    assert ["sft.use_peft", "False", "True"] in found
+
+
 def test_an_open_judge_serves_all_benchmarks(tmp_path):
     with pytest.raises(settings.ConfigError, match="open: give either base_url"):
         settings.resolve(laid_over("paper.yaml", "open_judge.yaml"))
@@ -67,12 +73,6 @@ def test_an_open_judge_serves_all_benchmarks(tmp_path):
     config["benchmarks"]["judges"]["open"]["weights"] = str(tmp_path)
     own = settings.resolve(config)["benchmarks"]
     assert {own[name]["judge"] for name in ("alpaca_eval", "arena_hard", "mt_bench", "judge_vs_gpt4")} == {"open"}
-
-
-def test_one_gpu_differs_from_the_paper_in_the_adapter_and_the_learning_rates():
-    found = differences(settings.resolve(laid_over(*ONE_GPU[0])), ROOT / "config/paper.yaml")
-    assert {key.rsplit(".", 1)[1] for key, _, _ in found} == {"use_peft", "learning_rate"}
-    assert ["sft.use_peft", "False", "True"] in found
 
 
 def test_the_laptops_keys_do_not_reach_the_paper():

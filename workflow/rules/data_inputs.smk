@@ -39,5 +39,5 @@ def local_models():
 CHECKS = {
     "prompts": SETTINGS["prompts"]["path"] if SETTINGS["prompts"]["source"] == "file" else [],
     "trees": [] if TREES_ON_HUB else [EFT["trees"]],
-    "questions": [ARENA["prompts"]] if OWN_WIN_RATES else [],
+    "questions": [questions_of(name) for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE],
 }
