@@ -138,8 +138,9 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                         f"one of {', '.join(json.dumps(value) for value in values)}."
                     )
             for field in ids:
-                if len(row[field]) > MOST_CHARACTERS or not row[field] or _NOT_IN_AN_ID.search(row[field]):
-                    raise UserError(f"{path}, line {number}: the {field} {id_fault(row[field])}. {fix_of(path)}")
+                value = row.get(field)  # None where the field may be absent
+                if value is not None and (len(value) > MOST_CHARACTERS or not value or _NOT_IN_AN_ID.search(value)):
+                    raise UserError(f"{path}, line {number}: the {field} {id_fault(value)}. {fix_of(path)}")
             for field, start in begins:
                 if not row[field].startswith(f"{row[start]}/"):
                     raise UserError(

@@ -39,7 +39,7 @@ rule write_report:
         plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
-        look=["workflow/report/page.css", "workflow/report/page.js"],
+        look=["workflow/report/page.css", "workflow/report/page.js", "workflow/report/judging.html.jinja"],
     output:
         page=report("<results>/report/index.html", caption="../report/page.rst", category="The page"),
         tables=report(
