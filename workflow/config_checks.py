@@ -199,27 +199,31 @@ def _check_pool(settings: dict) -> list[str]:
 
 
 def _check_accelerate(settings: dict) -> list[str]:
-    """Accelerate configs whose processes do not fit the GPUs that a training job asks for: one GPU a process."""
-    faults, gpus = [], settings["resources"]["train"]["gpu"]
+    """Accelerate configs that do not fit the GPUs that a training job asks for, and engine settings without effect."""
+    faults, gpus, engine = [], settings["resources"]["train"]["gpu"], settings["engine"]
+    for key in ("quantization", "batch_invariant"):
+        if engine[key] and (engine["name"] != "vllm" or settings["resources"]["engine"]["gpu"] == 0):
+            faults.append(
+                f"config: engine.{key}: only vLLM on GPUs has it; engine.name is {engine['name']} and "
+                f"resources.engine.gpu {settings['resources']['engine']['gpu']}. Remove it."
+            )
     for key, path in named_files(settings):
         if not key.endswith(".accelerate"):
             continue
         try:
             launch = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-            kind, processes = launch["distributed_type"], int(launch.get("num_processes", 1))
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
+            kind = launch["distributed_type"]
+        except (yaml.YAMLError, KeyError, TypeError):
             faults.append(f"config: {key}: {path} is not an accelerate configuration; it has no distributed_type.")
             continue
         if kind == "NO" and gpus > 1:
             faults.append(
                 f"config: {key}: {path} trains on one GPU (distributed_type NO), and resources.train.gpu is {gpus}: "
-                f"set that to 1, or take a distributed configuration with num_processes {gpus}, such as "
-                "config/accelerate/fsdp_8gpu.yaml."
+                f"set that to 1, or take a distributed configuration, such as config/accelerate/fsdp_8gpu.yaml."
             )
-        elif kind != "NO" and gpus != processes:
+        elif kind != "NO" and gpus == 0:
             faults.append(
-                f"config: {key}: {path} starts {processes} processes (distributed_type {kind}), one on each GPU, and "
-                f"resources.train.gpu is {gpus}: set that to {processes}, or take another configuration, such as "
-                "config/accelerate/gpu.yaml for one GPU."
+                f"config: {key}: {path} is distributed ({kind}), one process on each GPU, and resources.train.gpu is 0: "
+                "set that to the number of GPUs, or take config/accelerate/cpu.yaml."
             )
     return faults

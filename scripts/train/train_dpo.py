@@ -114,7 +114,7 @@ def main(run: DpoArguments, args) -> None:
         train_dataset=dataset(trained),
         eval_dataset=dataset(measured) if measured else None,
         processing_class=tokenizer,
-        callbacks=[stop_after(run.stop_epoch)],
+        callbacks=[stop_after(run.stop_epoch, run.checkpoint_epochs)],
     )
     if trainer.ref_model is not None and args.device.type == "cpu" and args.world_size == 1:
         compute_reference_once(trainer.ref_model)

@@ -38,7 +38,7 @@ def main(run: RunArguments, args) -> None:
         args=args,
         train_dataset=Dataset.from_list(kept),
         processing_class=tokenizer,
-        callbacks=[stop_after(run.stop_epoch)],
+        callbacks=[stop_after(run.stop_epoch, run.checkpoint_epochs)],
     )
     train(trainer, run, facts, lambda: loss_by_epoch(trainer.state.log_history))
 

@@ -4,11 +4,12 @@
 rule evaluate_model:
     """All that a model is asked for its evaluation: the benchmarks' questions, and the held-out replies to judge."""
     input:
+        **checked("engine"),
         **{name: questions_of(name) for name in ANSWERED},
         # of table 3: the seed's responses, which every model judges
         **({"prompts": HELD_OUT_PROMPTS, "responses": HELD_OUT_RESPONSES} if TABLE_3 else {}),
         replies="<results>/data/eft/eval.jsonl",
-        weights="<results>/{model}/weights",
+        weights=weights_to_sample,
         template=TEMPLATES["judge"],
     output:
         **evaluation_files(".jsonl", ""),
@@ -39,7 +40,7 @@ rule judge_answers:
     input:
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
-        weights="<results>/m0/weights",
+        weights=engine_weights("m0"),
         template=TEMPLATES["judge"],
     output:
         verdicts="<results>/{model}/benchmarks/arena_laptop/verdicts.jsonl",

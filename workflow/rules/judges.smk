@@ -211,6 +211,7 @@ rule score_mt_bench:
 rule answer_held_out:
     """The seed's responses to the prompts of table 3, sampled as in the loop."""
     input:
+        **checked("engine"),
         prompts=HELD_OUT_PROMPTS,
         weights="<results>/seed/weights",
     output:

@@ -5,7 +5,7 @@ rule sample_and_judge:
     """Of one shard: n responses of the actor to each prompt, and n judgments of each distinct response."""
     input:
         prompts=prompts_of,
-        weights="<results>/{model}/weights",
+        weights=weights_to_sample,
         template=TEMPLATES["judge"],
     output:
         responses="<results>/{model}/responses/{shard}.jsonl",
@@ -38,7 +38,7 @@ rule meta_judge:
         prompts=prompts_of,
         responses="<results>/{model}/responses/{shard}.jsonl",
         judgments="<results>/{model}/judgments/{shard}.jsonl",
-        weights="<results>/{model}/weights",
+        weights=weights_to_sample,
         template=TEMPLATES["meta_judge"],
     output:
         meta_judgments="<results>/{model}/meta_judgments/{shard}.jsonl",

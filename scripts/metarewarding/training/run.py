@@ -14,6 +14,7 @@ from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
 from metarewarding.records import write_json
 from metarewarding.training.arguments import RunArguments, compute_dtype
 from metarewarding.training.checkpoints import check_disk, last_checkpoint
+from metarewarding.training.engine_copy import write_bfloat16_copy
 
 
 def loss_by_epoch(log: list[dict]) -> list[dict]:
@@ -41,7 +42,8 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     args, folder = trainer.args, Path(trainer.args.output_dir)
     identity = {
         "dtype": compute_dtype(args),
-        "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
+        "settings": {name: value for name, value in vars(run).items() if name not in _CHANGE_NOTHING}
+        | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
         "data_sha256": {path: sha256(path) for path in run.data},
         "trained_from_sha256": weights_sha256(run.model),
     }
@@ -69,6 +71,8 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     (partial / "training_args.bin").unlink(missing_ok=True)
     shutil.rmtree(run.weights, ignore_errors=True)
     os.replace(partial, run.weights)
+    if run.engine_weights:
+        write_bfloat16_copy(run.weights, run.engine_weights)
     write_json(
         run.stats,
         facts
@@ -97,6 +101,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     shutil.rmtree(folder)
 
 
+_CHANGE_NOTHING = ("engine_weights", "checkpoint_epochs")  # of what is trained
 _SETTINGS = (
     "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim",
     "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",
