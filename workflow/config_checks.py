@@ -223,7 +223,7 @@ def _check_accelerate(settings: dict) -> list[str]:
             )
         elif kind != "NO" and gpus == 0:
             faults.append(
-                f"config: {key}: {path} is distributed ({kind}), one process on each GPU, and resources.train.gpu is 0: "
-                "set that to the number of GPUs, or take config/accelerate/cpu.yaml."
+                f"config: {key}: {path} is distributed ({kind}), one process on each GPU, and resources.train.gpu is "
+                "0: set that to the number of GPUs, or take config/accelerate/cpu.yaml."
             )
     return faults

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import replacing
 
 DRIVER = 580  # the oldest that runs PyTorch's CUDA 13 builds
@@ -20,7 +21,7 @@ SCRATCH_GB = 5  # compiled kernels and graphs, and what libraries unpack
 
 
 def driver_faults(listed: str | None) -> list[str]:
-    """Return what is wrong with the driver; ``listed`` has a line "name, driver version, memory" a GPU, None: no driver."""
+    """Return what is wrong with the driver, from what ``list_gpus`` found."""
     if not listed:
         return [
             "nvidia-smi finds no NVIDIA driver or no GPU. Name a partition with GPUs (slurm_partition in "
@@ -49,8 +50,8 @@ def compiler_faults() -> list[str]:
     """Compile what Triton compiles when an engine or a trainer starts: C that includes Python.h."""
     compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")  # where Triton looks, in its order
     fix = (
-        "Triton needs a C compiler on the node. The environments in envs/*.yaml bring one (gxx_linux-64): make them anew "
-        "with `--sdm conda`, load a module with gcc before snakemake is called, or set CC."
+        "Triton needs a C compiler on the node. The environments in envs/*.yaml bring one (gxx_linux-64): make them "
+        "anew with `--sdm conda`, load a module with gcc before snakemake is called, or set CC."
     )
     if not compiler:
         return [f"There is no C compiler: CC is not set, and gcc and clang are not on PATH. {fix}"]
@@ -79,7 +80,7 @@ def import_faults(packages: list[str]) -> list[str]:
     faults = []
     for name in packages:
         try:
-            print(f"{name} {importlib.import_module(name).__version__}", flush=True)
+            logger.info(f"{name} {importlib.import_module(name).__version__}")
         except Exception as error:  # a missing library of the system raises anything
             faults.append(
                 f"{name} cannot be imported: {type(error).__name__}: {error}. Remove the rule's environment in "
@@ -101,14 +102,14 @@ def card_faults(torch, gpus: int) -> list[str]:
         name = torch.cuda.get_device_name(device)
         if torch.cuda.get_device_capability(device) < (8, 0):
             faults.append(
-                f"GPU {device}, {name}, does not compute in bfloat16. Ask for A100 or newer (gpu_model or constraint in "
-                "workflow/profiles/slurm), or set engine.dtype: float16 and fp16 in the recipes."
+                f"GPU {device}, {name}, does not compute in bfloat16. Ask for A100 or newer (gpu_model or constraint "
+                "in workflow/profiles/slurm), or set engine.dtype: float16 and fp16 in the recipes."
             )
             continue
         a, b = (torch.randn(1024, 1024, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
         product = (a.to(f"cuda:{device}", torch.bfloat16) @ b.to(f"cuda:{device}", torch.bfloat16)).float().cpu()
         error = ((product - a @ b).norm() / (a @ b).norm()).item()
-        print(f"GPU {device}: {name}, a bfloat16 product is off by {error:.2%}", flush=True)
+        logger.info(f"GPU {device}: {name}, a bfloat16 product is off by {error:.2%}")
         if not error < 0.02:
             faults.append(f"GPU {device}, {name}, multiplies wrongly (off by {error:.0%}). Exclude this node.")
     return faults
@@ -117,10 +118,9 @@ def card_faults(torch, gpus: int) -> list[str]:
 @logged
 def main(job):
     listed, scratch = list_gpus(), tempfile.gettempdir()
-    print(
-        f"node {os.uname().nodename}, TMPDIR {scratch}, CUDA_VISIBLE_DEVICES {os.environ.get('CUDA_VISIBLE_DEVICES')}"
-    )
-    print(listed, flush=True)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    logger.info(f"node {os.uname().nodename}, TMPDIR {scratch}, CUDA_VISIBLE_DEVICES {visible}")
+    logger.info(listed)
     faults = driver_faults(listed) + compiler_faults() + scratch_faults(scratch) + import_faults(job.params.packages)
     if listed and not faults:
         import torch

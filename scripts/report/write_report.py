@@ -4,6 +4,7 @@ the metrics files alone."""
 from pathlib import Path
 
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import read_json, replacing, write_json
 from metarewarding.reporting import alerts, figures, metrics, page, paper, scoreboard, tables
 
@@ -59,7 +60,7 @@ def main(job):
     with replacing(job.output.scoreboard) as file:
         file.write(scoreboard.render(found, found["note"]))
     write_json(job.output.metrics, found)
-    print(f"{len(drawn)} figures, {len(found['alerts'])} warnings, a page of {len(html.encode()) / 1e6:.1f} MB")
+    logger.info(f"{len(drawn)} figures, {len(found['alerts'])} warnings, a page of {len(html.encode()) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 
 import pytest
@@ -105,7 +106,30 @@ def test_no_checkpoint_and_no_partial_file_is_left(results):
 def test_every_job_left_a_log(results):
     logs = list((results / "logs").rglob("*.log"))
     assert len(logs) > 40
-    assert all(log.stat().st_size for log in logs)
+    form = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO (\w+): ")
+    for log in logs:
+        rules = set(form.findall(log.read_text()))
+        assert rules == {log.relative_to(results / "logs").parts[0].removesuffix(".log")}, log
+
+
+def test_every_stats_file_names_its_rule_and_the_plans_stages_are_rules(results):
+    found = {path: json.loads(path.read_text()) for path in results.rglob("*.stats.json")}
+    assert len(found) > 20
+    assert all(facts["rule"] for facts in found.values())
+    plan = json.loads((results / "report/plan.json").read_text())
+    of_plan = {results / name: row["stage"] for row in plan["rows"] for name in row["files"]}
+    assert {path: json.loads(path.read_text())["rule"] for path in of_plan} == of_plan
+    sampled = {path for path, facts in found.items() if "process_seconds" in facts}
+    assert sampled <= set(of_plan)
+
+
+def test_snakemake_measured_the_jobs_that_load_a_model(results):
+    plan = json.loads((results / "report/plan.json").read_text())
+    for row in plan["rows"]:
+        if row["stage"] in ("sample_and_judge", "meta_judge", "evaluate_model", "train_sft", "train_dpo"):
+            assert row["measured"]["cpu_seconds"] > 1
+            assert row["measured"]["max_memory_mb"] > 100
+    assert "CPU seconds" in (results / "report/index.html").read_text()
 
 
 def test_a_second_run_does_nothing(run):

@@ -7,10 +7,10 @@ rule check_engine_node:
         "<results>/preflight/engine.txt",
     log:
         "<results>/logs/check_engine_node.log",
-    conda:
-        environment("sample")
     # what is missing stays missing
     retries: 0
+    conda:
+        environment("sample")
     threads: NEEDS["engine"]["threads"]
     resources:
         **needs("engine"),

@@ -24,7 +24,6 @@ rule summarise_iteration:
 rule write_report:
     """The page, its tables and figures, a table for the terminal, and the numbers behind them all."""
     input:
-        sampling=sampling_stats,
         eft="<results>/data/eft/stats.json",
         manifests=expand("<results>/{model}/manifest.json", model=REPORTED),
         training=expand("<results>/{model}/training.json", model=REPORTED[1:]),

@@ -20,35 +20,11 @@ def iteration_rows(wildcards):
     return rows | {name: from_parent(f"{name}/{{shard}}.jsonl")(wildcards) for name in sampled}
 
 
-def sampled_folders():
-    """`<model>/<stage>` of everything that is sampled, or scored, to train the reported models."""
-    stages = [(model, "responses") for model in dict.fromkeys(PARENTS.values())]
-    stages += [(model, "judgments") for model in JUDGES]
-    stages += [(model, "meta_judgments") for model in META_JUDGES]
-    stages += [(model, "rewards") for model in REWARD_SCORED]
-    return [f"{model}/{stage}" for model, stage in stages]
-
-
 def sampled_rows(wildcards):
-    """Every sampled shard, so that one which was deleted is missed although what follows from it is there."""
-    return expand("<results>/{folder}/{shard}.jsonl", folder=sampled_folders(), shard=SHARDS)
-
-
-def sampling_stats(wildcards):
-    """The facts of every sampling job behind the reported models."""
-    sampled = expand("<results>/{folder}/{shard}.stats.json", folder=sampled_folders(), shard=SHARDS)
-    files = evaluation_files(".stats.json", "").values()
-    files = [*files, "<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json"] if ARENA_RUNS else files
-    data = expand("<results>/data/eft/judgments/{shard}.stats.json", shard=SHARDS) * (EFT["annotator"] != "written")
-    if GENERATES:
-        data += expand(
-            "<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",
-            pool=range(1, GENERATION["pools"] + 1),
-            round=range(1, GENERATION["rounds"] + 1),
-            shard=range(GENERATION["shards"]),
-        )
-    held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * TABLE_3
-    return data + sampled + expand(files, model=REPORTED) + held_out
+    """Every shard sampled to train a model, so that one which was deleted is missed although what follows is there."""
+    files = [file for row in PLAN["rows"] if row["kind"] == "sample" for file in row["files"]]
+    of_models = [file for file in files if not file.startswith("data/") and "/benchmarks/" not in file]
+    return [f"<results>/{file.removesuffix('.stats.json')}.jsonl" for file in of_models]
 
 
 def show_estimate():

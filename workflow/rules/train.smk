@@ -15,6 +15,8 @@ rule train_sft:
         manifest="<results>/m0/manifest.json",
     log:
         "<results>/logs/train_sft.log",
+    benchmark:
+        "<results>/logs/train_sft.tsv"
     conda:
         environment("train")
     threads: NEEDS["train"]["threads"]
@@ -38,7 +40,7 @@ rule train_sft:
         " --main_process_port 0 --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
-        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
+        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
         " --engine_weights {params.engine_weights:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate}"
@@ -59,6 +61,8 @@ rule train_dpo:
         manifest="<results>/{method}/m{iteration}/manifest.json",
     log:
         "<results>/logs/train_dpo/{method}/m{iteration}.log",
+    benchmark:
+        "<results>/logs/train_dpo/{method}/m{iteration}.tsv"
     conda:
         environment("train")
     threads: NEEDS["train"]["threads"]
@@ -86,7 +90,7 @@ rule train_dpo:
         " --main_process_port 0 --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
-        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
+        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
         " --engine_weights {params.engine_weights:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate} --beta {params.beta}"

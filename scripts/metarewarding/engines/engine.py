@@ -3,6 +3,7 @@
 Chats are rendered with the model's own chat template; the i-th sample of a request has the seed ``seed + i``.
 """
 
+import logging
 import os
 import sys
 import time
@@ -20,6 +21,8 @@ from metarewarding.engines.sampling import Completion, Request
 from metarewarding.engines.transformers_backend import TransformersBackend
 from metarewarding.engines.vllm_backend import VllmBackend
 from metarewarding.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 def open_engine(
@@ -40,12 +43,15 @@ def open_engine(
     """Return an engine for the model directory ``weights``; ``name`` is "vllm" or "transformers".
 
     ``max_model_len``: tokens of prompt and completion together. ``dtype``: see ``precision.resolve_dtype``.
-    ``batch_size``: sequences at once, transformers only. ``gpu_memory_utilization`` and ``cpu_cache_gb`` (memory for
-    keys and values on a CPU): vLLM only. ``gpus``: GPUs of this job; vLLM runs a copy of the model on each and
-    distributes the requests, transformers uses one. ``store``: JSONL file of the completions drawn before, of which
-    none is drawn again; None keeps nothing. ``max_num_seqs`` and ``max_num_batched_tokens``: sequences and tokens of one
-    step of vLLM at most, None for its own. ``quantization``: None or "fp8", the weights' type in vLLM.
-    ``batch_invariant``: whether a text may not depend on the texts beside it (vLLM). Raise UserError where the model or the engine is missing.
+    ``batch_size``: sequences at once, transformers only. ``gpus``: GPUs of this job; vLLM runs a copy of the model on
+    each and distributes the requests, transformers uses one. ``store``: JSONL file of the completions drawn before, of
+    which none is drawn again; None keeps nothing.
+
+    For vLLM only: ``gpu_memory_utilization``, a share; ``cpu_cache_gb``, memory for keys and values on a CPU;
+    ``max_num_seqs`` and ``max_num_batched_tokens``, sequences and tokens of one step at most, None for vLLM's own;
+    ``quantization``, "fp8" for weights of 8 bits; ``batch_invariant``, whether a text does not depend on others.
+
+    Raise UserError where the model or the engine is missing.
     """
     if not (Path(weights) / "config.json").is_file():
         raise UserError(f"{weights} is not a model directory: it has no config.json.")
@@ -53,7 +59,7 @@ def open_engine(
     facts = {"engine": name, "engine_version": _version(name), "dtype": dtype}
     changed = {"quantization": quantization, "batch_invariant": batch_invariant}  # another text for the same seed
     facts |= {key: value for key, value in changed.items() if value}
-    print(f"engine {name} {facts['engine_version']}, {dtype}", flush=True)
+    logger.info(f"engine {name} {facts['engine_version']}, {dtype}")
     if name == "vllm":
         chosen = {"max_num_seqs": max_num_seqs, "max_num_batched_tokens": max_num_batched_tokens, **changed}
         memory = gpu_memory_utilization, cpu_cache_gb
@@ -78,7 +84,8 @@ class Engine:
     """A model that completes chats.
 
     Its backend, which takes seconds to minutes to start, is started by the first request that the store cannot
-    answer. ``facts``: engine, engine_version, dtype, and once it is started those of the backend. ``start_seconds``: what the start took, 0 before.
+    answer. ``facts``: engine,
+    engine_version, dtype, and what the started backend adds. ``start_seconds``: what the start took, 0 before.
     """
 
     def __init__(self, weights, max_model_len: int, facts: dict, start: Callable, store: CompletionStore | None):

@@ -117,12 +117,12 @@ def tiles(found: dict) -> list[tuple[str, str]]:
                if isinstance(facts, dict) and "trained_on" in facts]  # fmt: skip
     if trained:
         told.append((f"{sum(trained):,}", "preference pairs trained on, all iterations"))
-    gpu_hours = sum(stage["gpu_hours"] for stage in found["stages"].values())
+    gpu_hours = sum(stage["gpu_hours"] or 0 for stage in found["stages"].values())
     seconds = sum(stage["seconds"] for stage in found["stages"].values())
     told.append(
         (f"{gpu_hours:,.0f}", "GPU-hours") if gpu_hours else (f"{seconds / 60:,.0f}", "minutes of jobs, no GPU")
     )
-    told.append((short(sum(stage.get("output_tokens", 0) for stage in found["stages"].values())), "tokens written"))
+    told.append((short(sum(stage["output_tokens"] for stage in found["stages"].values())), "tokens written"))
     cost = sum(table["cost"] for table in found["judged"])
     return told + ([(f"{cost:,.2f}", "US dollars for judges")] if cost else [])
 
@@ -151,10 +151,8 @@ def even(found: dict) -> str | None:
 
 
 def stages(found: dict) -> list[tuple[str, dict, dict]]:
-    """(stage, measured, planned); a stage that was planned or measured alone has an empty other half."""
-    planned = {row["stage"]: row for row in (found["plan"] or {}).get("rows", [])}
-    names = [*found["stages"], *(name for name in planned if name not in found["stages"])]
-    return [(name, found["stages"].get(name, {}), planned.get(name, {})) for name in names]
+    """(stage, measured, planned); what is measured of a stage that has not run is empty."""
+    return [(row["stage"], found["stages"].get(row["stage"], {}), row) for row in found["plan"]["rows"]]
 
 
 def provenance(found: dict) -> tuple[list[str], list[list[str]]]:

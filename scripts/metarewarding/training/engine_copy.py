@@ -9,8 +9,8 @@ from pathlib import Path
 def write_bfloat16_copy(weights: str | Path, copy: str | Path) -> None:
     """Write the model directory ``copy``, whole or not at all: ``weights`` with each float32 tensor as bfloat16.
 
-    An engine that computes in bfloat16 rounds float32 weights in the same way when it loads them, so it samples the same
-    from both. One file at a time is in memory.
+    An engine that computes in bfloat16 rounds float32 weights in the same way when it loads them, so it samples the
+    same from both. One file at a time is in memory.
     """
     import torch
     from safetensors import safe_open
