@@ -89,6 +89,11 @@ def trained_weights(folder):
     return {name: directory(f"{folder}/{name}") for name in ["weights"] + ["engine_weights"] * HALF_COPY}
 
 
+def engine_weights_option(wildcards, output):
+    """The trainers' option for the copy that engines read, where there is one."""
+    return f"--engine_weights {shlex.quote(str(output.engine_weights))}" if HALF_COPY else ""
+
+
 def checked(*kinds):
     """The inputs by which the first jobs on GPUs wait for preflight.smk. They never cause a rerun: ancient, and constant."""
     if not CHECKS_NODES:

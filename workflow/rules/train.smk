@@ -27,7 +27,7 @@ rule train_sft:
         checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
         processes=processes,
         threads_each=threads_each,
-        engine_weights=lambda wildcards, output: output.get("engine_weights", ""),  # "": no copy
+        engine_weights=engine_weights_option,
         learning_rate=SETTINGS["sft"]["learning_rate"],
         batch_size=SETTINGS["sft"]["batch_size"],
         schedule_epochs=SETTINGS["sft"]["schedule_epochs"],
@@ -41,7 +41,7 @@ rule train_sft:
         " scripts/train/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
-        " --engine_weights {params.engine_weights:q}"
+        " {params.engine_weights}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate}"
         " --num_train_epochs {params.schedule_epochs} --seed {params.seed} > {log:q} 2>&1"
@@ -73,7 +73,7 @@ rule train_dpo:
         checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
         processes=processes,
         threads_each=threads_each,
-        engine_weights=lambda wildcards, output: output.get("engine_weights", ""),  # "": no copy
+        engine_weights=engine_weights_option,
         learning_rate=of_iteration("learning_rate"),
         beta=of_iteration("beta"),
         batch_size=of_iteration("batch_size"),
@@ -91,7 +91,7 @@ rule train_dpo:
         " scripts/train/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
-        " --engine_weights {params.engine_weights:q}"
+        " {params.engine_weights}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate} --beta {params.beta}"
         " --num_train_epochs {params.schedule_epochs} --max_judge_pairs {params.max_judge_pairs}"
