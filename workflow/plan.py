@@ -19,7 +19,9 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "
 import config_files  # noqa: E402
 import forecast  # noqa: E402
 import lineage  # noqa: E402
+import plan_preferences  # noqa: E402
 import settings as config_settings  # noqa: E402
+from model_size import model_size  # noqa: E402
 from speeds import (  # noqa: E402
     CARDS,
     COLD_START,
@@ -33,17 +35,11 @@ from speeds import (  # noqa: E402
 )
 
 from metarewarding import templates  # noqa: E402
+from metarewarding.evaluation import registry  # noqa: E402
 from metarewarding.reporting import scoreboard  # noqa: E402
 from metarewarding.reporting.measured import measure  # noqa: E402
 
 ROW_BYTES = 250  # of a JSONL row beside its text
-# requests a model; characters of a question, of a model's answer (tables 1, 2, 6), and of all that a judge reads beside
-# them: its instructions (assumed) and the baseline's answer (AlpacaEval's list: 2049; Arena-Hard: assumed)
-BENCHMARKS = {
-    "alpaca_eval": {"questions": 805, "games": 1, "question": 165, "answer": 1980, "beside": 2000 + 2049},
-    "arena_hard": {"questions": 500, "games": 2, "question": 700, "answer": 2430, "beside": 1700 + 1700},
-    "mt_bench": {"questions": 80, "games": 2, "question": 270, "answer": 1560, "beside": 900},
-}
 CATEGORY_NAMES = 254  # characters of the list of categories that an instruction is sorted into
 COUNTS = ("jobs", "requests", "completions", "prompt_tokens", "distinct_prompt_tokens", "output_tokens")
 
@@ -53,7 +49,9 @@ class Plan:
 
     def __init__(self, settings: dict, card: str):
         self.settings, self.card = settings, CARDS[card]
-        self.assumed, self.rows, self.arithmetic = settings["plan"], [], []
+        self.assumed, self.rows, self.arithmetic = dict(settings["plan"]), [], []
+        if settings["model"]["source"] == "path":
+            self.assumed |= model_size(settings["model"]["path"])
         self.started = False  # whether an engine has started before
         self.models = lineage.models(settings, settings["run"])
         self.trained = self.models[2:]
@@ -126,8 +124,10 @@ class Plan:
     def train(self, stage, models, tokens, reference, pairs, section, why):
         """A training stage; ``tokens`` are those of all its epochs together."""
         recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
-        # forward 2, backward 4, forward again where activations are not kept; the reference reads once
-        flop = 6 + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
+        # forward 2, backward 4 (2 where only an adapter learns, as the weights need no gradient), forward again where
+        # activations are not kept; the reference reads once
+        adapter = bool(recipe.get("use_peft"))
+        flop = 6 - 2 * adapter + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
         parameters = self.assumed["parameters"]
         gpus = self.settings["resources"]["train"]["gpu"]
         hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None
@@ -137,14 +137,20 @@ class Plan:
         self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * each * parameters / 1e9, why, kind="train")
         self.rows[-1] |= {
             "examples": pairs,
-            "passes": 3 + reference,  # forward 1, backward 2, and the reference's forward
-            "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no"),
+            # forward 1, backward 2 (1 where only an adapter learns), and the reference's forward
+            "passes": 3 - adapter + reference,
+            # an adapter's checkpoints are a few hundredths of that
+            "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no" and not adapter),
         }
         if gpus:
             self.arithmetic.append(
                 f"{stage}: {flop} x {parameters:.3g} FLOP x {tokens:.3g} tokens at {TRAINING:.0%} of "
-                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; weights of {each} bytes a parameter stay, "
-                "and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any."
+                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; weights of {each} bytes a parameter stay"
+                + (
+                    "."
+                    if adapter
+                    else ", and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any."
+                )
             )
 
     def save_checkpoints(self, epochs: dict[str, list[int]]) -> None:
@@ -404,7 +410,8 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
         judgment,
         f"{len(models)} models x {replies:,} ranked replies x {asked}",
     )
-    for name in measured["run"]:
+    plan_preferences.preferences(made, held_out, count_lines, prompt, response, judgment)
+    for name in [name for name in measured["run"] if not registry.get(name).read_rows]:
         own, folder = measured[name], f"benchmarks/{name}"
         if name == "arena_laptop":
             count = count_lines(own["prompts"])
@@ -470,13 +477,28 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 shown,
                 1,
             )
+        elif registry.get(name).kind == registry.PREFERENCE:
+            facts, n = registry.get(name).volume, settings["sampling"]["judgments"]["n"]
+            prompts, responses = facts["prompts"], facts["responses"]
+            text, other = made.tokens(facts["prompt"]), made.tokens(facts["response"])
+            made.sample(
+                "evaluate_model",
+                [f"{m}/{folder}/judgments.stats.json" for m in models],
+                len(models) * responses,
+                n,
+                rubric + text + other,
+                len(models) * (rubric + prompts * text + responses * other),
+                judgment,
+                f"{name}, {len(models)} models x {responses:,} responses x {n}",
+                jobs=0,
+            )
         else:
-            facts = BENCHMARKS[name]
-            questions = min(own["subset"] or facts["questions"], facts["questions"])
-            turns = 2 if name == "mt_bench" else 1
+            known = registry.get(name)
+            facts, turns = known.volume, known.turns
+            questions = min(own.get("subset") or facts["questions"], facts["questions"])
             asked = len(models) * questions
             question = made.tokens(facts["question"])
-            answer = made.tokens(facts["answer"], own["max_tokens"])
+            answer = made.tokens(facts["answer"], own.get("max_tokens"))
             made.sample(
                 "evaluate_model",
                 [f"{m}/{folder}/answers.stats.json" for m in models],
@@ -498,15 +520,14 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                     + question,
                     3,
                 )
-            out = (
-                1 if name == "alpaca_eval" else made.tokens(made.assumed["api_verdict_chars"], own["judge_max_tokens"])
-            )
-            stats = "annotations" if name == "alpaca_eval" else "verdicts"
+            written = facts.get("verdict", made.assumed["api_verdict_chars"])
+            out = made.tokens(written, own.get("judge_max_tokens"))
+            stats = known.verdict_file.rsplit(".", 1)[0]
             made.ask(
                 f"judge_{name}",
                 [f"{m}/{folder}/{stats}.stats.json" for m in models],
                 own["judge"],
-                asked * facts["games"],
+                asked * facts["requests"],
                 made.tokens(facts["beside"]) + question + answer,
                 out,
             )
@@ -600,6 +621,8 @@ def main(words: list[str]) -> None:
         settings = config_settings.resolve(config_settings.load(given.configfile, given.config))
     except config_settings.ConfigError as error:
         sys.exit(str(error))
+    # only here: in a run, a plan that changed when the seed model is there would make its page anew
+    settings["plan"] |= model_size(Path(settings["pathvars"].get("results", "results"), "seed/weights"))
     found = plan(settings, given.card)
     found = measure(found, settings["pathvars"].get("results", "results"))
     found["left"] = forecast.hours_left(found)

@@ -1,4 +1,4 @@
-"""One file of a benchmark, from its pinned place (metarewarding/jobs/sources.py) or from a local path."""
+"""One file of a benchmark, from its pinned place (metarewarding/evaluation/) or from a local path."""
 
 import re
 import shutil
@@ -9,17 +9,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from metarewarding.errors import UserError
+from metarewarding.evaluation import registry
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.jobs.provenance import sha256
-from metarewarding.jobs.sources import MIRRORS, SOURCES, address
 
 TRIES, FIRST_WAIT, TIMEOUT = 4, 2.0, 60.0  # seconds
 
 
-def fetch(name: str, target: Path, key: str, path: str | None = None) -> str:
+def fetch(name: str, target: Path, key: str, path: str | None = None, revision: str | None = None) -> str:
     """Write the file ``name`` to ``target`` if its hash is the pinned one; return the hash.
 
     ``path`` is a local file to take instead, with any content. ``key`` is the config key that may name such a path.
+    ``revision``: see ``registry.address``.
     """
     expected = None
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -31,9 +33,9 @@ def fetch(name: str, target: Path, key: str, path: str | None = None) -> str:
                 raise UserError(f"{key}: {path} is not a file.")
             shutil.copyfile(path, file)
         else:
-            url, expected = address(name)
+            url, expected = registry.address(name, revision)
             source = without_login(url)
-            download(url, file, key, MIRRORS[SOURCES[name][0]][0])
+            download(url, file, key, registry.MIRRORS[registry.sources()[name][0]][0])
         found = sha256(file)
         if expected and found != expected:
             raise UserError(
@@ -41,7 +43,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None) -> str:
                 "damaged, and is not kept. Run again, or set the key to a copy of the right file."
             )
         file.replace(target)
-    print(f"{source}\nsha256 {found}", flush=True)
+    logger.info(f"{source}, sha256 {found}")
     return found
 
 
@@ -67,7 +69,7 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
         except (OSError, ValueError) as error:  # no connection, a time-out, a malformed address
             problem = str(getattr(error, "reason", error))
         if attempt < TRIES:
-            print(f"{without_login(url)}: {problem}; trying again", flush=True)
+            logger.warning(f"{without_login(url)}: {problem}; trying again")
             time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
     raise UserError(
         f"{key}: {without_login(url)} could not be downloaded in {TRIES} tries; the last time: {problem}. {fix}"
@@ -77,7 +79,7 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
 @logged
 def main(job):
     p = job.params
-    fetch(p.name, Path(job.output[0]), p.key, p.path)
+    fetch(p.name, Path(job.output[0]), p.key, p.path, p.revision)
 
 
 if __name__ == "__main__":

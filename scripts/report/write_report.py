@@ -6,7 +6,7 @@ from pathlib import Path
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import logger
 from metarewarding.records import read_json, replacing, write_json
-from metarewarding.reporting import alerts, figures, metrics, page, paper, scoreboard, tables
+from metarewarding.reporting import alerts, figures, judging, metrics, page, paper, scoreboard, tables
 
 PAPER_PROMPTS = 5000  # an iteration (section 3.1)
 
@@ -33,8 +33,11 @@ def main(job):
     found["judged"] = tables.judged(found)
     found["beside_the_paper"] = paper.beside_the_paper(found, printed)
     found["alerts"] = alerts.alerts(found)
+    found["judging"] = judging.section(found)
     found["differs"] = p.differs
-    found["note"] = small_run_note(p.model, p.per_iteration)
+    # what the seed's weights were made from, not what the config says now
+    seed = next((row["manifest"].get("origin") for row in found["models"] if row["model"] == "seed"), None)
+    found["note"] = small_run_note(seed or p.model, p.per_iteration)
     drawn = figures.of(found, printed)
     page.draw(drawn, job.output.figures)
     for name, rows in tables.for_files(found, drawn).items():
@@ -51,6 +54,7 @@ def main(job):
         verdict=paper.verdict,
         claims=paper.claims(found, printed),
         stages=tables.stages(found),
+        judging=found["judging"],
         provenance=tables.provenance(found),
         versions=tables.versions(found),
         examples=page.to_look_into(inside),

@@ -2,12 +2,14 @@
 
 
 rule evaluate_model:
-    """All that a model is asked for its evaluation: the benchmarks' questions, and the held-out replies to judge."""
+    """All that a model is asked for its evaluation: the benchmarks' questions, and what it judges."""
     input:
         **checked("engine"),
         **{name: questions_of(name) for name in ANSWERED},
-        # of table 3: the seed's responses, which every model judges
-        **({"prompts": HELD_OUT_PROMPTS, "responses": HELD_OUT_RESPONSES} if TABLE_3 else {}),
+        **judged_files(),
+        **{name: preference_file(name) for name in PREFERRED},
+        **({"pairwise_template": TEMPLATES["pairwise"]} if JUDGED_IN_PAIRS else {}),
+        checked=CHECKED,
         replies="<results>/data/eft/eval.jsonl",
         weights=weights_to_sample,
         template=TEMPLATES["judge"],
@@ -28,11 +30,13 @@ rule evaluate_model:
         # of all benchmarks together, and in the same place whatever `run` names
         store=lambda wildcards, output: str(Path(output.judgments).parents[1] / "completions.jsonl"),
         benchmarks={name: answer_settings(name) for name in ANSWERED},
+        judged=JUDGED_BY_MODEL,
+        preferences={name: preference_settings(name) for name in PREFERRED},
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         seed=SEED,
-        code=fingerprint("benchmarks/evaluate_model.py"),
+        code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED, fields=["read_questions"]),
     script:
         "../../scripts/benchmarks/evaluate_model.py"
 
@@ -40,6 +44,7 @@ rule evaluate_model:
 rule judge_answers:
     """M0 judges a model's answers to the arena."""
     input:
+        checked=CHECKED,
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
         weights=engine_weights("m0"),
@@ -64,25 +69,26 @@ rule judge_answers:
         "../../scripts/benchmarks/judge_answers.py"
 
 
-rule score_arena:
-    """A model's win rate against the seed's answers, by M0's mean scores."""
+rule score_benchmark:
+    """A model's score on any benchmark."""
     input:
-        answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
-        verdicts="<results>/{model}/benchmarks/arena_laptop/verdicts.jsonl",
-        baseline="<results>/seed/benchmarks/arena_laptop/verdicts.jsonl",
+        unpack(score_inputs),
     output:
-        "<results>/{model}/benchmarks/arena_laptop/score.json",
+        "<results>/{model}/benchmarks/{benchmark}/score.json",
     log:
-        "<results>/logs/score_arena/{model}.log",
+        "<results>/logs/score_benchmark/{benchmark}/{model}.log",
+    wildcard_constraints:
+        model=ANY_MODEL,
     localrule: True
+    # so that a run without a benchmark judge needs no environment for them
     conda:
-        environment("sample")
+        lambda wildcards: environment("sample") if wildcards.benchmark in NO_JUDGE else environment("evaluate")
     params:
-        rounds=ARENA["bootstrap_rounds"],
+        settings=score_settings,
         seed=SEED,
-        code=fingerprint("benchmarks/score_arena.py"),
+        code=lambda wildcards: fingerprint("benchmarks/score_benchmark.py", wildcards.benchmark),
     script:
-        "../../scripts/benchmarks/score_arena.py"
+        "../../scripts/benchmarks/score_benchmark.py"
 
 
 rule judge_agreement:

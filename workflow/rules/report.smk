@@ -33,8 +33,9 @@ rule write_report:
         examples=expand("<results>/{model}/examples.json", model=TRAINED),
         bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
         agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
-        arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),
-        judged=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=JUDGED),
+        scores=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=BENCHMARKS),
+        regressions=expand("<results>/{model}/benchmarks/lm_eval/score.json", model=REPORTED * bool(LM_EVAL["tasks"])),
+        sensitivity=expand("<results>/{model}/sensitivity.json", model=JUDGES),
         plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
@@ -69,7 +70,7 @@ rule write_report:
         per_iteration=SETTINGS["prompts"]["per_iteration"],
         model=SETTINGS["model"],
         differs=differences(SETTINGS, BASE / "config/paper.yaml"),
-        code=fingerprint("report/write_report.py"),
+        code=fingerprint("report/write_report.py", *registry.names()),
     script:
         "../../scripts/report/write_report.py"
 

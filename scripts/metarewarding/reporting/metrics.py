@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from metarewarding.evaluation import registry
 from metarewarding.records import read_json
 
 OF_MANIFEST = ("origin", "git", "host", "device", "devices", "packages", "versions", "seconds", "weights_sha256")
@@ -10,30 +11,49 @@ STEPS_SHOWN = 200  # of a training's losses; more are averaged
 
 def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str]) -> dict:
     """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``."""
-    one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "arena", "summaries")
+    one_a_model = (
+        "manifests",
+        "training",
+        "pairs",
+        "elo",
+        "bias",
+        "agreement",
+        "summaries",
+        "sensitivity",
+        "regressions",
+    )
     files = {kind: {of_model(path, root): read_json(path) for path in inputs.get(kind, [])} for kind in one_a_model}
-    judged: dict[str, dict] = {}
-    for path in inputs["judged"]:
-        judged.setdefault(of_model(path, root), {})[Path(path).parent.name] = read_json(path)
+    scores: dict[str, dict] = {}
+    for path in inputs.get("scores", []):
+        scores.setdefault(of_model(path, root), {})[Path(path).parent.name] = read_json(path)
     rows = [
         {
             "model": model,
             "parent": parents.get(model),
             "agreement": files["agreement"][model],
-            "arena": files["arena"].get(model),
+            "arena": next(iter(of_kind(scores.get(model, {}), own=True).values()), None),
             "training": thinned(files["training"].get(model)),
             "pairs": files["pairs"].get(model),
             "elo": files["elo"].get(model),
             "bias": files["bias"].get(model),
             "summary": files["summaries"].get(model),
             "manifest": {k: v for k, v in files["manifests"].get(model, {}).items() if k in OF_MANIFEST},
-            "judged": judged.get(model, {}),
+            "judged": of_kind(scores.get(model, {}), own=False),
+            "preferences": {name: of for name, of in scores.get(model, {}).items() if registry.get(name).read_rows},
+            "sensitivity": files["sensitivity"].get(model),
+            "regressions": files["regressions"].get(model),
         }
         for model in models
     ]
     plan = read_json(inputs["plan"][0])
     stages = {row["stage"]: row["measured"] for row in plan["rows"] if row["measured"]}
     return {"models": rows, "stages": stages, "eft": read_json(inputs["eft"][0]), "plan": plan}
+
+
+def of_kind(scores: dict[str, dict], own: bool) -> dict[str, dict]:
+    """Those of a model's {benchmark: score} that are its win rate against the seed, or the others without rows."""
+    known = {name: registry.get(name) for name in scores if not registry.get(name).read_rows}
+    return {name: scores[name] for name, of in known.items() if (of.kind == registry.OWN_WIN_RATE) == own}
 
 
 def of_model(path: str, root: str) -> str:
@@ -58,6 +78,11 @@ def value_at(score: dict | None, place: str):
     for key in place.split("."):
         score = score.get(key) if isinstance(score, dict) else None
     return score
+
+
+def score_of(row: dict, benchmark: str) -> dict | None:
+    """A model's score on a benchmark, None where it has none."""
+    return row["arena"] if registry.get(benchmark).kind == registry.OWN_WIN_RATE else row["judged"].get(benchmark)
 
 
 def chains(metrics: dict) -> dict[str, list[str]]:
