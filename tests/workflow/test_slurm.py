@@ -1,6 +1,7 @@
 """What jobs ask SLURM for: nodes, GPUs, retries, cores, and no token. Nothing is submitted."""
 
 import os
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -141,9 +142,13 @@ def test_the_gres_block_of_the_profile_names_every_rule_with_a_gpu(project):
     named = {
         line.split(":")[0].strip("# ") for line in text.splitlines() if "gres: " in line and line.startswith("#   ")
     }
-    rules = set()
+    rules, rule = {f"judge_{name}" for name in ("alpaca_eval", "arena_hard", "mt_bench")}, None
     for file in (ROOT / "workflow/rules").glob("*.smk"):
-        for block in file.read_text().split("\nrule ")[1:]:
-            if "needs(" in block:
-                rules.add(block.split(":")[0])
+        for line in file.read_text().splitlines():
+            if found := re.match(r"(?:rule|use rule \w+ as) (\w+)", line):
+                rule = found[1]
+            elif line.startswith("for "):
+                rule = None  # the judges' rules, named above
+            elif rule and re.match(r"        \*\*(judge_)?needs\(", line):
+                rules.add(rule)
     assert rules <= named
