@@ -43,9 +43,10 @@ def listed() -> dict:
     from accelerate.commands.config.config_args import ClusterConfig
     from trl import DPOConfig, ModelConfig, SFTConfig
 
-    # the classes of the parsers in scripts/train/
-    recipes = {name: of_class(ModelConfig) | of_class(of) for name, of in (("sft", SFTConfig), ("dpo", DPOConfig))}
-    return recipes | {"accelerate": of_class(ClusterConfig)}
+    own = {"checkpoint_epochs": ["integer"]} | of_class(ModelConfig)  # beside those of the trainer
+    own["lora_target_modules"] = ["string", *own["lora_target_modules"]]  # as TRL documents it: all-linear
+    sft, dpo = of_class(SFTConfig) | own, of_class(DPOConfig) | own
+    return {"sft": sft, "dpo": dpo, "accelerate": of_class(ClusterConfig)}
 
 
 def written() -> str:
