@@ -21,7 +21,8 @@ def cost_rows(metrics: dict, fields: dict[str, tuple[str, str]]) -> list[dict]:
     return rows
 
 
-def bars(id, title, caption, rows, axis, what):
+def bars(id, title, caption, rows, axis, what, form=",~r"):
+    """A bar for each stage, the longest first; ``form`` of the axis: `~s` only for counts (800m would be minutes)."""
     order = [name for name, _ in sorted(((r["stage"], r["value"]) for r in rows), key=lambda item: -item[1])]
     names = list(dict.fromkeys(row["what"] for row in rows))
     whens = [when for when in ("measured", "planned") if any(row["when"] == when for row in rows)]
@@ -29,7 +30,7 @@ def bars(id, title, caption, rows, axis, what):
         plot(rows, width=WIDTH - 80, height=alt.Step(20 if len(whens) == 1 else 11))
         .mark_bar(stroke="#333", strokeWidth=0.5)
         .encode(
-            x=alt.X("value:Q", title=axis, axis=alt.Axis(format="~s")),
+            x=alt.X("value:Q", title=axis, axis=alt.Axis(format=form, tickCount=6)),
             y=alt.Y("stage:N", title="Stage", sort=list(dict.fromkeys(order)), axis=alt.Axis(labelLimit=130)),
             yOffset=alt.YOffset("when:N", sort=whens),
             color=alt.Color(
@@ -66,10 +67,9 @@ def tokens(metrics):
     if not rows:
         return None
     caption = (
-        "Tokens read and written by stage. Cached ones are prompt tokens that the engine had kept from an earlier "
-        "request."
+        "Tokens read and written by stage. Cached: prompt tokens that the engine had kept from an earlier request."
     )
-    return bars("tokens", "Where the tokens went", caption, rows, "Tokens", "Tokens")
+    return bars("tokens", "Where the tokens went", caption, rows, "Tokens", "Tokens", form="~s")
 
 
 def hours(metrics):
@@ -84,8 +84,11 @@ def hours(metrics):
             "GPU-hours",
             "Hours",
         )
-    rows = cost_rows(metrics, {"minutes": ("seconds", "")})
+    rows = cost_rows(metrics, {"time": ("seconds", "")})
+    if not rows:
+        return None
+    unit, seconds = ("Hours", 3600) if max(row["value"] for row in rows) > 3 * 3600 else ("Minutes", 60)
     for row in rows:
-        row["value"] /= 60
-    caption = "Minutes of the jobs' processes, engine start included; no GPU was used."
-    return bars("hours", "Where the time went", caption, rows, "Minutes", "Minutes") if rows else None
+        row["value"] /= seconds
+    caption = f"{unit} of the jobs' processes, engine start included; no GPU was used."
+    return bars("hours", "Where the time went", caption, rows, unit, unit)
