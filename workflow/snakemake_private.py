@@ -4,11 +4,19 @@ Only `workflow.current_basedir` is used elsewhere, in rules/common.smk, as it fi
 """
 
 import json
+from pathlib import Path
 
 
 def runs_on_compute_node(workflow) -> bool:
     """Whether this process runs one job that another Snakemake has submitted."""
     return workflow.remote_exec
+
+
+def config_files(workflow, folder) -> list[str]:
+    """The config files of a run, in the order in which they are laid over each other, relative to the clone ``folder``
+    where they lie in it."""
+    paths = [Path(path).resolve() for path in dict.fromkeys(map(str, workflow.configfiles))]
+    return [str(path.relative_to(folder) if path.is_relative_to(folder) else path.name) for path in paths]
 
 
 def name_params(rules) -> None:

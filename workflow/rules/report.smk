@@ -24,6 +24,7 @@ rule summarise_iteration:
 rule write_report:
     """The page, its tables and figures, a table for the terminal, and the numbers behind them all."""
     input:
+        **same_prompts_files(),
         sampling=sampling_stats,
         eft="<results>/data/eft/stats.json",
         manifests=expand("<results>/{model}/manifest.json", model=REPORTED),
@@ -39,7 +40,7 @@ rule write_report:
         plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
-        look=["workflow/report/page.css", "workflow/report/page.js"],
+        look=page_parts(),
     output:
         page=report("<results>/report/index.html", caption="../report/page.rst", category="The page"),
         tables=report(
@@ -69,6 +70,9 @@ rule write_report:
         parents=PARENTS,
         per_iteration=SETTINGS["prompts"]["per_iteration"],
         model=SETTINGS["model"],
+        seed=SEED,
+        configfiles=CONFIGFILES,
+        same_benchmark=SAME_BENCHMARK,
         differs=differences(SETTINGS, BASE / "config/paper.yaml"),
         code=fingerprint("report/write_report.py"),
     script:

@@ -8,6 +8,30 @@ import estimate
 from differences import differences
 from metarewarding.reporting import scoreboard
 
+CONFIGFILES = snakemake_private.config_files(workflow, BASE)
+# the benchmark whose answers the page shows side by side: one with a score for each answer, if there is one
+SAME_BENCHMARK = next((name for name in ("arena_laptop", "mt_bench", *ANSWERED) if name in ANSWERED), None)
+
+
+def page_parts():
+    """What the page's template includes."""
+    return sorted(
+        f"workflow/report/{path.name}"
+        for path in (BASE / "workflow/report").iterdir()
+        if path.suffix in (".css", ".js", ".jinja")
+    )
+
+
+def same_prompts_files():
+    """The questions, answers and verdicts of one benchmark, for every model."""
+    if SAME_BENCHMARK is None:
+        return {}
+    folder = f"<results>/{{model}}/benchmarks/{SAME_BENCHMARK}"
+    files = {"asked": questions_of(SAME_BENCHMARK), "answers": expand(f"{folder}/answers.jsonl", model=REPORTED)}
+    if SAME_BENCHMARK in ("arena_laptop", "mt_bench"):
+        files["verdicts"] = expand(f"{folder}/verdicts.jsonl", model=REPORTED)
+    return files
+
 
 def iteration_rows(wildcards):
     """The rows behind an iteration's pairs, and the pairs."""

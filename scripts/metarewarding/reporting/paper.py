@@ -51,6 +51,7 @@ PAPER_N = {
     "alpaca_eval": 805,
 }
 
+AS_LONG = 0.10  # the share by which mean lengths may differ and count as alike (the paper: 3 %)
 # (claim, benchmark, metric, of this model, over that one)
 CLAIMS = [
     ("AlpacaEval 2: Meta-Rewarding gains over the seed", "alpaca_eval", "lc_win_rate", "meta-rewarding/m4", "seed"),
@@ -240,7 +241,11 @@ def claims(metrics: dict, paper: list[dict]) -> list[dict]:
         gain, gain_there = pair[0][0] - pair[1][0], theirs[0]["value"] - theirs[1]["value"]
         widths = [half(low, high) for _, low, high in pair]
         allowed = None if None in widths else noise(*widths)
-        if allowed is not None and abs(gain) <= allowed:
+        if metric == "avg_length":  # "as long" is a claim about closeness, not about a direction
+            share = gain / pair[1][0]
+            close = "within" if abs(share) <= AS_LONG else "not within"
+            said = f"{100 * share:+.0f} %: {close} {100 * AS_LONG:.0f} % of the same length"
+        elif allowed is not None and abs(gain) <= allowed:
             said = "ours lies within noise: it neither shows the claim nor denies it"
         elif gain * gain_there > 0:
             said = "the same direction as the paper's"

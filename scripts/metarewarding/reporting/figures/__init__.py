@@ -1,6 +1,6 @@
 """The page's figures: from the metrics to charts (Vega-Lite), each with its caption, a description and its values."""
 
-from metarewarding.reporting.figures.cost import hours, tokens
+from metarewarding.reporting.figures.cost import hours, timeline, tokens
 from metarewarding.reporting.figures.judges import judges, meta_judge_bias, parse_rates
 from metarewarding.reporting.figures.outcome import categories, outcomes
 from metarewarding.reporting.figures.pairs import length_against_score, lengths, pairs_kept
@@ -30,5 +30,6 @@ def of(metrics: dict, paper: list[dict]) -> list[dict]:
         *training(metrics),
         tokens(metrics),
         hours(metrics),
+        timeline(metrics),
     ]
     return [figure for figure in drawn if figure is not None]

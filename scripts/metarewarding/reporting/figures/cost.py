@@ -2,7 +2,16 @@
 
 import altair as alt
 
-from metarewarding.reporting.figures.charts import OUTCOMES, WIDTH, figure, legend, methods_scale, plot, told
+from metarewarding.reporting.figures.charts import (
+    OUTCOMES,
+    WIDTH,
+    figure,
+    legend,
+    methods_scale,
+    models_scale,
+    plot,
+    told,
+)
 
 
 def cost_rows(metrics: dict, fields: dict[str, tuple[str, str]]) -> list[dict]:
@@ -92,3 +101,34 @@ def hours(metrics):
         row["value"] /= seconds
     caption = f"{unit} of the jobs' processes, engine start included; no GPU was used."
     return bars("hours", "Where the time went", caption, rows, unit, unit)
+
+
+def timeline(metrics):
+    jobs = metrics.get("jobs") or []
+    if not jobs:
+        return None
+    unit, seconds = ("Hours", 3600) if max(job["end"] for job in jobs) > 3 * 3600 else ("Minutes", 60)
+    rows = [
+        {"stage": job["stage"], "model": job["model"] or "data", "shard": job["shard"]}
+        | {"start": job["start"] / seconds, "end": job["end"] / seconds}
+        for job in jobs
+    ]
+    order = list(dict.fromkeys(row["stage"] for row in sorted(rows, key=lambda row: row["start"])))
+    models = [row["model"] for row in metrics["models"] if any(job["model"] == row["model"] for job in jobs)]
+    scale = models_scale(models)
+    scale.domain, scale.range = ["data", *scale.domain], ["#b05c8c", *scale.range]
+    chart = (
+        plot(rows, width=WIDTH - 80, height=alt.Step(16))
+        .mark_bar(stroke="white", strokeWidth=0.5)
+        .encode(
+            x=alt.X("start:Q", title=f"{unit} since the first job", axis=alt.Axis(tickCount=6)),
+            x2="end:Q",
+            y=alt.Y("stage:N", title="Stage", sort=order, axis=alt.Axis(labelLimit=130)),
+            color=alt.Color("model:N", title="Model", scale=scale, legend=legend()),
+            tooltip=["stage:N", "model:N", "shard:N", alt.Tooltip("start:Q", format=".1f"),
+                     alt.Tooltip("end:Q", format=".1f")],
+        )
+    )  # fmt: skip
+    caption = "Each bar is one job, from its log: it ends when the log was last written. Bars side by side ran at once."
+    description = f"{len(rows)} jobs of {len(order)} stages over {max(row['end'] for row in rows):.1f} {unit.lower()}."
+    return figure("timeline", "cost", "Time line of the jobs", caption, rows, chart, description)
