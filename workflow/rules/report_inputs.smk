@@ -5,6 +5,7 @@ import os
 import shutil
 
 import estimate
+import terminal
 from differences import differences
 from metarewarding.reporting import scoreboard
 
@@ -82,11 +83,16 @@ def show_estimate():
         print(text, file=sys.stderr, flush=True)
 
 
+def scoreboard_text():
+    """The short version of the report, as wide as the terminal, and where the page is."""
+    folder = Path(SETTINGS["pathvars"].get("results", "results")) / "report"
+    if not (folder / "metrics.json").is_file():
+        return ""
+    plain = not sys.stderr.isatty() or "NO_COLOR" in os.environ
+    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    width = shutil.get_terminal_size((120, 24)).columns
+    return f"{scoreboard.render(found, found['note'], width, colour=not plain)}\nPage: {folder / 'index.html'}"
+
+
 def show_scoreboard():
-    """The short version of the report, as wide as the terminal."""
-    metrics = Path(SETTINGS["pathvars"].get("results", "results")) / "report" / "metrics.json"
-    if metrics.is_file():
-        plain = not sys.stderr.isatty() or "NO_COLOR" in os.environ
-        found = json.loads(metrics.read_text(encoding="utf-8"))
-        width = shutil.get_terminal_size((120, 24)).columns
-        print(scoreboard.render(found, found["note"], width, colour=not plain), file=sys.stderr)
+    print(scoreboard_text(), file=sys.stderr)

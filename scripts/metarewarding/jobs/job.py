@@ -34,6 +34,7 @@ def logged(main):
     def wrapper(job):
         if os.isatty(2):
             Progress.terminal = os.fdopen(os.dup(2), "w")
+            Progress.about = " ".join(map(str, (job.rule, *job.wildcards)))
         with output_to(job.log[0]) if job.log else nullcontext(), report_user_errors():
             main(job)
             print(f"done in {elapsed():.0f} s", flush=True)

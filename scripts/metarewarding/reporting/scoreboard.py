@@ -1,6 +1,7 @@
 """The short version for the terminal: models by metric, in any width."""
 
 from metarewarding.reporting.metrics import value_at
+from metarewarding.reporting.summary import duration
 
 # (column, place in a model's row, format, factor); a column that no model has is left out
 COLUMNS = [
@@ -55,10 +56,10 @@ def times(metrics: dict) -> tuple[list[str], list[list[str]]]:
     stages = sorted(metrics["stages"].items(), key=lambda item: -item[1]["seconds"])
     total = sum(stage["seconds"] for _, stage in stages)
     rows = [
-        [name, str(stage["jobs"]), f"{stage['seconds']:.0f}", f"{100 * stage['seconds'] / (total or 1):.0f} %"]
+        [name, str(stage["jobs"]), duration(stage["seconds"]), f"{100 * stage['seconds'] / (total or 1):.0f} %"]
         for name, stage in stages
     ]
-    return ["where the time went", "jobs", "seconds", "share"], [*rows, ["together", "", f"{total:.0f}", ""]]
+    return ["where the time went", "jobs", "time", "share"], [*rows, ["together", "", duration(total), ""]]
 
 
 def render(metrics: dict, note: str | None = None, width: int = 120, colour: bool = False) -> str:
