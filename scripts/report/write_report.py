@@ -46,6 +46,7 @@ def page_facts(found: dict, printed: list[dict], p) -> dict:
     heads = scoreboard.board(found)[0]
     return {
         "metrics": found,
+        "linked": True,
         "title": f"Meta-Rewarding: {summary.model_name(p.model)}, {' + '.join(Path(f).stem for f in p.configfiles)}",
         "header": summary.facts(found, found["run"]),
         "verdict_line": summary.verdict(found),

@@ -32,16 +32,17 @@ def vega_lite(chart) -> dict:
     )
 
 
-def draw(figures: list[dict], folder: str | Path) -> None:
-    """Add to each figure its ``spec`` and ``svg``, and write `<folder>/<id>.svg` and `.png`."""
+def draw(figures: list[dict], folder: str | Path | None = None) -> None:
+    """Add to each figure its ``spec`` and ``svg``; with a ``folder``, write `<folder>/<id>.svg` and `.png`."""
     import vl_convert
 
-    Path(folder).mkdir(parents=True, exist_ok=True)
     for figure in figures:
         figure["spec"] = vega_lite(figure["chart"])
         figure["svg"] = vl_convert.vegalite_to_svg(figure["spec"])
-        (Path(folder) / f"{figure['id']}.svg").write_text(figure["svg"], encoding="utf-8")
-        (Path(folder) / f"{figure['id']}.png").write_bytes(vl_convert.vegalite_to_png(figure["spec"], scale=3))
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            (Path(folder) / f"{figure['id']}.svg").write_text(figure["svg"], encoding="utf-8")
+            (Path(folder) / f"{figure['id']}.png").write_bytes(vl_convert.vegalite_to_png(figure["spec"], scale=3))
 
 
 def said(text: str) -> Markup:
