@@ -1,6 +1,7 @@
 """What a run will take, from its config alone: jobs, requests, tokens, GPU hours, disk, judges' fees.
 
     envs/run python workflow/plan.py --configfile config/paper.yaml [more.yaml ...] [--card H100] [--config key=value]
+        [--explain]
 
 No model is loaded. What the config cannot know (how long texts are, how fast a card is) is assumed: lengths under
 `plan` in the config, speeds below. Where results are there, they stand beside the plan.
@@ -530,8 +531,20 @@ def number(value) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
 
-def shown(found: dict, arithmetic: bool = True) -> str:
-    """The plan as text, planned beside measured where a stage has been run."""
+def wall_hours(found: dict, settings: dict) -> float | None:
+    """Hours from the first job to the last if the shards of a stage run at once, and all other jobs one by one."""
+    if found["totals"]["gpu_hours"] is None:
+        return None
+    hours, shards = 0.0, settings["sampling"]["shards"]
+    for row in found["rows"]:
+        needs = settings["resources"]["train" if row["stage"].startswith("train_") else "engine"]
+        sharded = row["stage"] in ("sample_and_judge", "meta_judge")
+        hours += (row.get("gpu_hours") or 0) / max(needs["gpu"], 1) / (shards if sharded else 1)
+    return hours
+
+
+def shown(found: dict, arithmetic: bool = True, hours: float | None = None) -> str:
+    """The plan as text, planned beside measured where a stage has been run; ``hours`` of wall-clock time."""
     heads = [
         "stage",
         "jobs",
@@ -556,7 +569,9 @@ def shown(found: dict, arithmetic: bool = True) -> str:
         for row in rows
     ]
     lines.append(f"GPU hours on {found['card']}; most disk at one time {found['totals']['most_disk_gb']:,.1f} GB.")
-    return "\n".join([*lines, "", *(found["arithmetic"] if arithmetic else [])])
+    if hours is not None:
+        lines.append(f"Wall-clock time: about {hours:,.1f} hours if the shards of a stage run at once.")
+    return "\n".join([*lines, "", *found["arithmetic"]] if arithmetic else [*lines, "--explain shows the arithmetic."])
 
 
 def main(words: list[str]) -> None:
@@ -564,6 +579,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--configfile", nargs="+", default=[], help="laid over config/config.yaml, as snakemake does")
     parser.add_argument("--config", nargs="+", default=[], metavar="key=value", help="as snakemake takes it")
     parser.add_argument("--card", choices=CARDS, help="instead of plan.card")
+    parser.add_argument("--explain", action="store_true", help="with the arithmetic")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     given = parser.parse_args(words)
     try:
@@ -572,7 +588,7 @@ def main(words: list[str]) -> None:
         sys.exit(str(error))
     found = plan(settings, given.card)
     found = measure(found, settings["pathvars"].get("results", "results"))
-    print(json.dumps(found, indent=2) if given.json else shown(found))
+    print(json.dumps(found, indent=2) if given.json else shown(found, given.explain, wall_hours(found, settings)))
 
 
 if __name__ == "__main__":
