@@ -131,11 +131,12 @@ def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zer
     for row in rows:
         row["series"] = f"{row['method']} ({row['source']})"
     dodge(rows)
+    last = max(map(len, chain.values())) - 1
     sources = [source for source in SOURCES if any(row["source"] == source for row in rows)]
     names = list(chain)
     chosen, opacity = toggle("method", "methods")
     base = plot(rows).encode(
-        x=alt.X("x:Q", title="Model", axis=places_axis(max(map(len, chain.values())) - 1), scale=alt.Scale(nice=False)),
+        x=alt.X("x:Q", title="Model", axis=places_axis(last), scale=alt.Scale(domain=[-0.4, last + 0.4], nice=False)),
         color=alt.Color("method:N", title="Method", scale=methods_scale(names, COLOURS), legend=legend()),
         opacity=opacity,
         tooltip=[

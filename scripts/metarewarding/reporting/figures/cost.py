@@ -46,15 +46,13 @@ def bars(id, title, caption, rows, axis, what, form=",~r"):
                 "what:N", title=what, scale=methods_scale(names, OUTCOMES), legend=legend() if len(names) > 1 else None
             ),
             fillOpacity=alt.FillOpacity(
-                "when:O",
-                title="Planned is paler",
-                sort=whens,
-                scale=alt.Scale(domain=whens, range=[1, 0.35][: len(whens)]),
-                legend=legend() if len(whens) > 1 else None,
+                "when:O", sort=whens, scale=alt.Scale(domain=whens, range=[1, 0.35][: len(whens)]), legend=None
             ),
             tooltip=["stage:N", "what:N", "when:N", alt.Tooltip("value:Q", title=axis, format=",.1f")],
         )
     )
+    if "planned" in whens:
+        caption += " Paler bars: the plan."
     for row in rows:
         row["series"] = f"{row['what']}, {row['when']}"
     return figure(id, "cost", title, caption, rows, chart, told(rows, "series", "stage", "value"))

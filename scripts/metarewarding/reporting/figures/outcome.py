@@ -126,6 +126,9 @@ def categories(metrics, paper, chain):
                 scale=alt.Scale(domain=sources, range=["circle", "cross"][: len(sources)]),
                 legend=legend() if len(sources) > 1 else None,
             ),
+            fill=alt.condition(
+                f"datum.source == '{SOURCES[1]}'", alt.value("white"), alt.Color("model:N", scale=models_scale(models))
+            ),
             opacity=opacity,
             tooltip=[
                 "category:N",
