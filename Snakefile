@@ -29,6 +29,7 @@ rule all:
     input:
         "<results>/report/index.html",
         "<results>/report/manifest.json",
+        expand("<results>/report/iterations/{model}.html", model=IN_PROGRESS),
         expand("<results>/{model}/weights", model=REPORTED),
         sampled_rows,
 

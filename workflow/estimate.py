@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 # Seconds that a job takes beside its work: imports, weights, warm-up. Measured on two cores of a CPU.
-STARTS = {"fetch_seed_model": 45, "train_sft": 15, "train_dpo": 15}
-ENGINE_START, LOCAL_JOBS = 20, 60  # the latter: all jobs without a model together
+STARTS = {"fetch": 45, "train": 15, "sample": 20, "ask": 20}  # by kind of stage (plan.py)
+LOCAL_JOBS = 60  # all jobs without a model together
 # A token of a 135M-parameter model: seconds that do not depend on the matrix rate (memory, the sampler), and FLOP-bound
 # ones as a multiple of 2 FLOP a parameter; from runs at 110 and at about 600 GFLOP/s.
 WRITING_FIXED, WRITING, READING, TRAINING = 0.003 / 1.345e8, 1.8, 1.3, 1.25
@@ -45,10 +45,9 @@ def seconds(plan: dict, root: str | Path, rate: float, parameters: float) -> flo
         flop = 2 * parameters
         work = row["output_tokens"] * parameters * WRITING_FIXED
         work += (row["output_tokens"] * WRITING + row["distinct_prompt_tokens"] * READING) * flop / rate
-        if row["stage"].startswith("train_"):  # forward 1, backward 2, and the reference's forward
-            work = row["prompt_tokens"] * (4 if row["stage"] == "train_dpo" else 3) * flop * TRAINING / rate
-        start = STARTS.get(row["stage"], ENGINE_START)
-        total += left * (row["jobs"] * start + work)
+        if row["kind"] == "train":
+            work = row["prompt_tokens"] * row["passes"] * flop * TRAINING / rate
+        total += left * (row["jobs"] * STARTS[row["kind"]] + work)
     return total
 
 

@@ -22,6 +22,7 @@ import lineage  # noqa: E402
 import settings as config_settings  # noqa: E402
 
 from metarewarding import templates  # noqa: E402
+from metarewarding.reporting import scoreboard  # noqa: E402
 from metarewarding.reporting.measured import measure  # noqa: E402
 
 # Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM).
@@ -98,6 +99,7 @@ class Plan:
             2 * texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,  # rows, and the completion store
             why,
             jobs=jobs,
+            kind="sample",
         )
         if gpus:
             self.arithmetic.append(
@@ -113,7 +115,7 @@ class Plan:
         seconds = 2 * parameters * texts * each / (READING * self.card["flops"]) + len(files) * ENGINE_START
         hours = gpus * seconds / 3600 if gpus else None  # it computes on one GPU and holds those of an engine's job
         tokens, disk = texts * each, texts * ROW_BYTES / 1e9
-        self.add(stage, files, texts, texts, tokens, tokens, 0, hours, disk, why)
+        self.add(stage, files, texts, texts, tokens, tokens, 0, hours, disk, why, kind="sample")
         if gpus:
             self.arithmetic.append(
                 f"{stage}: reading 2 x {parameters:.3g} FLOP x {tokens:.3g} tokens at {READING:.0%} of "
@@ -129,9 +131,10 @@ class Plan:
         gpus = self.settings["resources"]["train"]["gpu"]
         hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None
         files = [f"{model}/manifest.json" for model in models]
-        self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * 4 * parameters / 1e9, why)
+        self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * 4 * parameters / 1e9, why, kind="train")
         self.rows[-1] |= {
             "examples": pairs,
+            "passes": 3 + reference,  # forward 1, backward 2, and the reference's forward
             "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no"),
         }
         if gpus:
@@ -165,9 +168,12 @@ class Plan:
                 f"${found['price_out']:g}) a million = ${cost:,.2f}."
             )
 
-    def add(self, stage, files, requests, texts, tokens, distinct, out, hours, disk, why, cost=None, jobs=None):
+    def add(
+        self, stage, files, requests, texts, tokens, distinct, out, hours, disk, why, cost=None, jobs=None, kind="ask"
+    ):
         row = {
             "stage": stage,
+            "kind": kind,
             "jobs": len(files) if jobs is None else jobs,
             "requests": round(requests),
             "completions": round(texts),
@@ -182,7 +188,7 @@ class Plan:
         same = [other for other in self.rows if other["stage"] == stage]  # one stage, several benchmarks
         if same:
             for key, value in row.items():
-                if key != "stage" and value is not None:
+                if key not in ("stage", "kind") and value is not None:
                     same[0][key] = value if same[0][key] is None else same[0][key] + value
         else:
             self.rows.append(row)
@@ -192,10 +198,12 @@ class Plan:
 def plan(settings: dict, card: str | None = None) -> dict:
     """{card, rows, totals, arithmetic} of what ``run`` builds from nothing, with resolved ``settings``.
 
-    A row: stage (the rule), jobs, requests (of an engine or a judge), completions (texts that come back),
-    prompt_tokens (each text counts its prompt), distinct_prompt_tokens (what remains when the prefixes that
-    requests share are read once), output_tokens, gpu_hours (null without GPUs), disk_gb (kept), cost_usd
-    (judges' fees), files (under the results' root: what says how it was).
+    These rows are the one list of a run's stages: the estimate at its start, what was measured, and the report's time
+    table and figures follow it. A row: stage (the rule), kind (fetch, sample, train or ask), jobs, requests (of an
+    engine or a judge), completions (texts that come back), prompt_tokens (each text counts its prompt),
+    distinct_prompt_tokens (what remains when the prefixes that requests share are read once), output_tokens,
+    gpu_hours (null without GPUs), disk_gb (kept), cost_usd (judges' fees), files (under the results' root: the stats
+    files and manifests that its jobs write).
     """
     card = card or settings["plan"]["card"]
     made = Plan(settings, card)
@@ -221,6 +229,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         None,
         2 * assumed["parameters"] / 1e9,
         "the seed's weights, 2 bytes a parameter",
+        kind="fetch",
     )
 
     scored = [m for m in made.trained if lineage.scored_by(settings, m)]
@@ -229,9 +238,8 @@ def plan(settings: dict, card: str | None = None) -> dict:
     if fetched:
         files = [f"data/reward_models/{name}/manifest.json" for name in fetched]
         disk = len(files) * 2 * assumed["reward_parameters"] / 1e9
-        made.add(
-            "fetch_reward_model", files, 0, 0, 0, 0, 0, None, disk, "a reward model's weights, 2 bytes a parameter"
-        )
+        why = "a reward model's weights, 2 bytes a parameter"
+        made.add("fetch_reward_model", files, 0, 0, 0, 0, 0, None, disk, why, kind="fetch")
 
     eft, a_prompt = settings["eft"], assumed["eft_replies_per_prompt"]
     candidates = assumed["eft_prompts"] - set_aside(settings)
@@ -558,16 +566,12 @@ def shown(found: dict, arithmetic: bool = True, hours: float | None = None) -> s
         "US dollars",
     ]
     keys = (*COUNTS, "gpu_hours", "disk_gb", "cost_usd")
-    rows = [heads]
+    rows = []
     for row in [*found["rows"], {"stage": "together"} | found["totals"]]:
         rows.append([row["stage"], *(number(row.get(key)) for key in keys)])
         if row.get("measured"):
             rows.append(["  measured", *(number(row["measured"].get(key)) for key in keys)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-    lines = [
-        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
+    lines = scoreboard.table(heads, rows)
     lines.append(f"GPU hours on {found['card']}; most disk at one time {found['totals']['most_disk_gb']:,.1f} GB.")
     if hours is not None:
         lines.append(f"Wall-clock time: about {hours:,.1f} hours if the shards of a stage run at once.")

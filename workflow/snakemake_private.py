@@ -39,3 +39,28 @@ def _by_name(rule):
         return json.dumps(found, sort_keys=True, default=str)
 
     return values
+
+
+def job_of(file: str, snakefile: Path, configfiles: list[Path]):
+    """Return the job that makes ``file``, without running anything; raise Snakemake's own errors."""
+    from snakemake.api import OutputSettings, SnakemakeApi
+    from snakemake.dag import DAG
+    from snakemake.settings.enums import Quietness
+    from snakemake.settings.types import ConfigSettings, DAGSettings, ResourceSettings
+
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        settings = ConfigSettings(configfiles=configfiles)
+        workflow = api.workflow(ResourceSettings(), config_settings=settings, snakefile=snakefile)._workflow
+        workflow.dag_settings = DAGSettings()
+        workflow._dag = DAG(workflow, workflow.rules)
+        job = workflow.async_run(workflow.dag.file2jobs(file))[0]
+        workflow.dag._jobid[job] = 1  # which a command is formatted with
+        return job
+
+
+def object_of(job):
+    """Return the object that a program gets of ``job`` as `snakemake`."""
+    from snakemake.script import Snakemake
+
+    files, how = (job.input, job.output, job.params), (job.wildcards, job.threads, job.resources, job.log)
+    return Snakemake(*files, *how, job.rule.workflow.config, job.rule.name, bench_iteration=None)

@@ -26,7 +26,8 @@ def main(job):
         replies, facts = ask(requests, judge, p.store)
     rows = judge_vs_gpt4.verdicts(requests, replies, judge)
     write_jsonl(job.output.verdicts, rows)
-    write_json(job.output.stats, facts | {"pairs": len(pairs)} | parse_facts(row["winner"] for row in rows))
+    facts |= {"rule": job.rule, "pairs": len(pairs)} | parse_facts(row["winner"] for row in rows)
+    write_json(job.output.stats, facts)
 
 
 if __name__ == "__main__":

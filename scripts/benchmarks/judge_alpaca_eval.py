@@ -126,7 +126,8 @@ def main(job):
     write_json(job.output.annotations, rows)
     write_json(
         job.output.stats,
-        facts | {"alpaca-eval": metadata.version("alpaca-eval")} | {"process_seconds": round(elapsed(), 1)},
+        facts
+        | {"rule": job.rule, "alpaca-eval": metadata.version("alpaca-eval"), "process_seconds": round(elapsed(), 1)},
     )
 
 

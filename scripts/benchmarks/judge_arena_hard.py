@@ -52,7 +52,7 @@ def main(job):
     with reached(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
         rows, facts = play(requests, judge, p.store)
     write_jsonl(job.output.verdicts, rows)
-    write_json(job.output.stats, facts | {"baseline": baseline, "questions": len(questions)})
+    write_json(job.output.stats, {"rule": job.rule} | facts | {"baseline": baseline, "questions": len(questions)})
 
 
 if __name__ == "__main__":

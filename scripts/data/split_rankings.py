@@ -6,6 +6,7 @@ from metarewarding import eft
 from metarewarding.engines.sampling import rng
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Prompt, write_json, write_jsonl
 
 
@@ -46,13 +47,13 @@ def main(job):
         exclude_ift_prompts=p.exclude_ift_prompts,
         eval_ids=Path(ids).read_text(encoding="utf-8").split() if ids else None,
     )
-    print(facts, flush=True)
+    logger.info(in_words(facts))
     write_jsonl(job.output.ift, [of_prompt[0] for of_prompt in parts["ift"]])
     write_jsonl(job.output.candidates, [row for of_prompt in parts["train"] for row in of_prompt])
     write_jsonl(job.output.eval, [row for of_prompt in parts["eval"] for row in of_prompt])
     first = [of_prompt[0] for of_prompt in parts["comparison"]]
     write_jsonl(job.output.comparison, [Prompt(prompt_id=row["prompt_id"], text=row["prompt"]) for row in first])
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, {"rule": job.rule} | facts)
 
 
 if __name__ == "__main__":

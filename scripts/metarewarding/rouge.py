@@ -52,16 +52,16 @@ class RougeIndex:
         shortest, longest = t * m / (2 - t), (2 - t) * m / t
         rarest = sorted(encoded, key=lambda character: len(self.holders.get(character, ())))
         rarest = set(rarest[: m - math.ceil(shortest) + 1])
-        found = set().union(*(self.holders.get(character, ()) for character in rarest))
-        found = sorted(i for i in found if shortest <= self.lengths[i] <= longest)
+        candidates = set().union(*(self.holders.get(character, ()) for character in rarest))
+        candidates = sorted(i for i in candidates if shortest <= self.lengths[i] <= longest)
         best = process.extractOne(
-            encoded, [self.texts[i] for i in found], scorer=Indel.normalized_similarity, score_cutoff=t
+            encoded, [self.texts[i] for i in candidates], scorer=Indel.normalized_similarity, score_cutoff=t
         )
         if best is None:
             return None
         total = m + len(best[0])
         rouge_l = (total - Indel.distance(encoded, best[0])) / total  # of whole numbers, so exact at the threshold
-        return (self.ids[found[best[2]]], rouge_l) if rouge_l >= self.threshold else None
+        return (self.ids[candidates[best[2]]], rouge_l) if rouge_l >= self.threshold else None
 
     def _next_character(self) -> str:
         code = len(self.characters) + 1

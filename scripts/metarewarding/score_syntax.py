@@ -80,10 +80,10 @@ def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
                 return _valid(below, label, low, high)
         elif any(map(str.isdigit, answer)) or len(answer.split()) == 1:  # "Score: four" is a verdict, prose is not
             return _valid(answer, label, low, high)
-    found = list(_UNLABELLED.finditer(text))
-    if not found:
+    unlabelled = list(_UNLABELLED.finditer(text))
+    if not unlabelled:
         return None
-    answer = re.sub(r"\\text\w*\{|[{}\s]+", " ", found[-1]["boxed"] or found[-1]["tagged"] or "")
+    answer = re.sub(r"\\text\w*\{|[{}\s]+", " ", unlabelled[-1]["boxed"] or unlabelled[-1]["tagged"] or "")
     label = _LABELLED.match(answer)
     return _valid((label and label["answer"]) or answer, label, low, high)
 
@@ -105,17 +105,17 @@ def _is_empty(text: str) -> bool:
 
 def _valid(answer: str, label: re.Match | None, low: float, high: float) -> float | None:
     """The number that ``answer`` begins with, when it lies in [low, high] and every scale that is named is ``high``."""
-    found = _ANSWER.match(answer)
-    if found is None or _NO_SCORE.match(found["rest"]) or ("<" in found["before"] and ">" not in answer):
+    number = _ANSWER.match(answer)
+    if number is None or _NO_SCORE.match(number["rest"]) or ("<" in number["before"] and ">" not in answer):
         return None
-    totals = [total for scale in _SCALE.finditer(found["rest"]) for total in scale.groups() if total]
+    totals = [total for scale in _SCALE.finditer(number["rest"]) for total in scale.groups() if total]
     if label is not None:
         totals += [total for total in (label["scale"], label["bare"]) if total]
-    if _SCALE_UNKNOWN.match(found["rest"]) and not totals:
+    if _SCALE_UNKNOWN.match(number["rest"]) and not totals:
         return None
     if any(float(_WORDS.get(total.lower(), total)) != high for total in totals):
         return None
-    value = float(found["value"].replace(",", "."))
+    value = float(number["value"].replace(",", "."))
     return value if low <= value <= high else None
 
 
@@ -139,8 +139,9 @@ def _without_one_layer(text: str) -> str:
             if cut != line:
                 lines[i], lines[below] = cut, _CUT
     leading = re.compile(rf"^\s*{_CUT}[\s*_`\"'\])}},;:–—-]*|{_CUT}")
-    kept = [leading.sub("", line).strip() if _CUT in line else line for line in lines]
-    return "\n".join(new for old, new in zip(lines, kept, strict=True) if _CUT not in old or not _is_empty(new)).strip()
+    cleaned = [leading.sub("", line).strip() if _CUT in line else line for line in lines]
+    pairs = zip(lines, cleaned, strict=True)
+    return "\n".join(new for old, new in pairs if _CUT not in old or not _is_empty(new)).strip()
 
 
 def _replace(pattern: re.Pattern, text: str) -> str:

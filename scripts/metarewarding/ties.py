@@ -18,7 +18,7 @@ def compare(a: float, b: float) -> int:
 def levels(values: Sequence[float]) -> list[int]:
     """Return for each value its level: 0 for the lowest, the same for neighbours closer than TOLERANCE."""
     order = sorted(range(len(values)), key=lambda i: values[i])
-    found = [0] * len(values)
+    level_of = [0] * len(values)
     for below, i in pairwise(order):
-        found[i] = found[below] + (compare(values[i], values[below]) != 0)
-    return found
+        level_of[i] = level_of[below] + (compare(values[i], values[below]) != 0)
+    return level_of

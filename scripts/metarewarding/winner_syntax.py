@@ -79,8 +79,8 @@ def parse_winner(text: str) -> str | None:
         elif _LABEL_ALONE.match(line):
             if below := _on_the_line_below(lines[i + 1 :]):
                 return below
-        elif found := list(_REVERSED.finditer(line)):
-            return None if _NO_SINGLE.search(line[: found[-1].start()]) else _letter(found[-1])
+        elif reversed_lines := list(_REVERSED.finditer(line)):
+            return None if _NO_SINGLE.search(line[: reversed_lines[-1].start()]) else _letter(reversed_lines[-1])
     return None
 
 
@@ -92,27 +92,27 @@ def _decides(line: str, label: re.Match) -> bool:
 
 
 def _winner(answer: str) -> str | None:
-    found = _LEADING_OPTION.match(answer)
-    if found is None:
+    option = _LEADING_OPTION.match(answer)
+    if option is None:
         options = {
             _letter(option) for option in _ANY_OPTION.finditer(answer) if option["named"] or _alone(answer, option)
         }
         return options.pop() if len(options) == 1 and not _NO_WINNER.search(answer) else None
-    rest = found["rest"]
-    if not (found["named"] or "").isupper() and not _AFTER_LETTER.match(rest):
+    rest = option["rest"]
+    if not (option["named"] or "").isupper() and not _AFTER_LETTER.match(rest):
         return None
     joined = _JOINED.match(rest)
-    if joined and _letter(_ANY_OPTION.search(joined["equal"] or joined["next"])) != _letter(found):
+    if joined and _letter(_ANY_OPTION.search(joined["equal"] or joined["next"])) != _letter(option):
         return None
     clause = _REASON.split(_AS_GOOD_AS.sub("equal", rest))[0]
-    return None if _TIE.match(rest) or _TAKEN_BACK.search(clause) else _letter(found)
+    return None if _TIE.match(rest) or _TAKEN_BACK.search(clause) else _letter(option)
 
 
 def _on_the_line_below(lines: list[str]) -> str | None:
     """The option that the next line that is not empty begins with; a list of both ("Judgment A: ...") has none."""
     below = next((line for line in lines if line.strip()), "")
-    found = _LEADING_OPTION.match(below)
-    return None if found is None or re.match(r"[*_\s]*:", found["rest"]) else _winner(below)
+    option = _LEADING_OPTION.match(below)
+    return None if option is None or re.match(r"[*_\s]*:", option["rest"]) else _winner(below)
 
 
 def _alone(answer: str, option: re.Match) -> bool:

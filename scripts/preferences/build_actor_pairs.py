@@ -8,6 +8,7 @@ from collections import Counter
 from metarewarding import judging, pairs
 from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Judgment, Prompt, Response, Reward, read_jsonl, unique_by, write_json, write_jsonl
 
 
@@ -125,10 +126,10 @@ def main(job):
         p.system_prompt,
         rewards if job.input.get("rewards") else None,
     )
-    print(facts)
+    logger.info(in_words(facts))
     write_jsonl(job.output.scores, score_rows)
     write_jsonl(job.output.pairs, pair_rows)
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, {"rule": job.rule} | facts)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections import Counter
 from metarewarding import pairs, templates, ties
 from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Elo, Judgment, Prompt, Response, read_jsonl, unique_by, write_json, write_jsonl
 
 
@@ -70,9 +71,9 @@ def main(job):
         p.max_judgment_chars,
         p.seed,
     )
-    print(facts)
+    logger.info(in_words(facts))
     write_jsonl(job.output.pairs, rows)
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, {"rule": job.rule} | facts)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 from metarewarding.errors import UserError
 from metarewarding.jobs.hub import from_hub
 from metarewarding.jobs.job import elapsed, logged
+from metarewarding.jobs.logs import logger
 from metarewarding.jobs.provenance import provenance, weights_sha256
 from metarewarding.records import write_json
 
@@ -13,13 +14,14 @@ from metarewarding.records import write_json
 def main(job):
     repo, folder = job.params.repo, Path(job.output.weights)
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"fetching {repo} at {job.params.revision}", flush=True)
+    logger.info(f"fetching {repo} at {job.params.revision}")
     origin = from_hub(repo, job.params.revision, folder)
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"scored_by: {repo} holds no safetensors weights. Convert it, and name its folder instead.")
     write_json(
         job.output.manifest,
         {
+            "rule": job.rule,
             "target": job.output.weights,
             "origin": origin,
             "weights_sha256": weights_sha256(folder),

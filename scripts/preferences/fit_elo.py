@@ -4,6 +4,7 @@ import numpy as np
 
 from metarewarding import elo, meta_judging
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Judgment, MetaJudgment, unique_by, write_json, write_jsonl
 from metarewarding.row_checks import iter_jsonl
 
@@ -70,9 +71,9 @@ def main(job):
     judgments = read_without_texts(job.input.judgments, Judgment)
     meta_judgments = read_without_texts(job.input.meta_judgments, MetaJudgment)
     rows, facts = elo_rows(judgments, meta_judgments, p.position_weights, p.elo_l2)
-    print(facts)
+    logger.info(in_words(facts))
     write_jsonl(job.output.elo, rows)
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, {"rule": job.rule} | facts)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from metarewarding.engines import rewards, sampling
 from metarewarding.jobs.job import elapsed, logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.jobs.provenance import host
 from metarewarding.records import Prompt, Response, read_jsonl, write_json, write_jsonl
 
@@ -13,9 +14,9 @@ def main(job):
     responses = sampling.distinct(read_jsonl(job.input.responses, Response))
     model = rewards.RewardModel(job.input.weights, p.max_model_len, p.dtype, p.batch_size)
     rows, facts = rewards.score(model, texts, responses)
-    print(facts, flush=True)
+    logger.info(in_words(facts))
     if facts["too_long"]:
-        print(f"warning: {facts['too_long']} responses do not fit engine.max_model_len and have no score", flush=True)
+        logger.warning(f"{facts['too_long']} responses do not fit engine.max_model_len and have no score")
     write_jsonl(job.output.rewards, rows)
     job_facts = {"rule": job.rule, "log": str(job.log[0]), "process_seconds": round(elapsed(), 1), "host": host()}
     write_json(job.output.stats, facts | model.facts | job_facts)

@@ -2,6 +2,7 @@
 
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import Prompt, read_jsonl, unique_by, write_jsonl
 
 
@@ -46,7 +47,7 @@ def main(job):
     else:
         earlier = [row for file in job.input.get("earlier", []) for row in read_jsonl(file, Prompt)]
         rows = pool(job.input.prompts, earlier)
-    print(f"{len(rows)} distinct prompts", flush=True)
+    logger.info(f"{len(rows)} distinct prompts")
     write_jsonl(job.output[0], [{"prompt_id": row["prompt_id"], "text": row["text"]} for row in rows])
 
 

@@ -5,6 +5,7 @@ from itertools import chain
 
 from metarewarding import prompt_generation
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Candidate, Prompt, RankedReply, read_jsonl, write_json, write_jsonl
 
 
@@ -28,7 +29,7 @@ def main(job):
     )
     for row in refused:
         similar = f" ({row.rouge_l:.3f}) to {row.similar_to}" if row.similar_to else ""
-        print(f"{row.prompt_id}: {row.reason}{similar}")
+        logger.info(f"{row.prompt_id}: {row.reason}{similar}")
     facts = {
         "candidates": len(candidates),
         "accepted": len(accepted),
@@ -36,9 +37,9 @@ def main(job):
         "size": p.size,
         "outcome": {"accepted": len(accepted)} | dict(sorted(Counter(row.reason for row in refused).items())),
     }
-    print(facts, flush=True)
+    logger.info(in_words(facts))
     write_jsonl(job.output.accepted, accepted)
-    write_json(job.output.stats, facts)
+    write_json(job.output.stats, {"rule": job.rule} | facts)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from metarewarding.engines.engine import open_engine
 from metarewarding.engines.facts import engine_facts
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import Prompt, RankedReply, read_jsonl, write_json, write_jsonl
 
 # Stands where an engine would when there is nothing to ask: hashing the weights takes seconds.
@@ -30,7 +31,7 @@ def main(job):
     template = templates.load(job.input.template, "generate")
     ids = sampling.shard(prompt_generation.candidate_ids(w.pool, w.round, p.per_round), int(w.shard), p.shards)
     if in_pool >= p.size:
-        print(f"the pool has its {p.size} prompts: nothing is asked", flush=True)
+        logger.info(f"the pool has its {p.size} prompts: nothing is asked")
         ids = []
     engine = NO_ENGINE
     if ids:

@@ -11,6 +11,7 @@ import numpy as np
 from metarewarding import degeneration, pairs, ties
 from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import (
     Elo,
     Judgment,
@@ -186,7 +187,7 @@ def main(job):
         "elo": elo_spread(elo),
         "degeneration": degenerate(rows_of(paths["responses"], Response), set(drawn(prompts, p.seed)[:DISTINCT_2_OF])),
     }
-    print({key: value for key, value in summary.items() if key != "points"})
+    logger.info(in_words({key: value for key, value in summary.items() if key != "points"}))
     write_json(job.output.summary, summary)
     inside = examples(
         [prompts[prompt_id] for prompt_id in drawn(wanted, p.seed)],

@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import read_json, replacing, write_json
 from metarewarding.reporting import (
     alerts,
     figures,
     job_times,
+    measured,
     metrics,
     page,
     paper,
@@ -46,10 +48,10 @@ def page_facts(found: dict, printed: list[dict], p) -> dict:
     heads = scoreboard.board(found)[0]
     return {
         "metrics": found,
-        "linked": True,
+        "linked": not p.progress,  # a page of an iteration has no files beside it
         "title": f"Meta-Rewarding: {summary.model_name(p.model)}, {' + '.join(Path(f).stem for f in p.configfiles)}",
         "header": summary.facts(found, found["run"]),
-        "verdict_line": summary.verdict(found),
+        "verdict_line": summary.verdict(found, p.progress),
         "tiles": summary.tiles(found, printed),
         "board": scoreboard.board(found),
         "board_caption": board_caption(heads, found["eft"]),
@@ -100,7 +102,8 @@ def main(job):
     inputs = {kind: [paths] if isinstance(paths, str) else list(paths) for kind, paths in job.input.items()}
     printed = paper.targets(inputs.pop("paper")[0])
     template = inputs.pop("template")[0]
-    found = metrics.collect(inputs, p.root, p.models, p.parents)
+    plan = measured.measure(p.plan, p.root) if p.progress else None  # its file is written at the end of the run
+    found = metrics.collect(inputs, p.root, p.models, p.parents, plan)
     found["judged"] = tables.judged(found)
     found["beside_the_paper"] = paper.beside_the_paper(found, printed)
     found["alerts"] = alerts.alerts(found)
@@ -109,17 +112,18 @@ def main(job):
     found["run"] = run_facts(p)
     found["note"] = small_run_note(p.model, p.per_iteration)
     drawn = figures.of(found, printed)
-    page.draw(drawn, job.output.figures)
-    for name, rows in tables.for_files(found, drawn).items():
-        tables.write_csv(Path(job.output.tables) / f"{name}.csv", rows)
+    page.draw(drawn, job.output.get("figures"))
     inside = {metrics.of_model(path, p.root): read_json(path)["prompts"] for path in inputs.get("examples", [])}
     html = page.render(template, drawn, **page_facts(found, printed, p), **texts(inputs, inside, p))
     with replacing(job.output.page) as file:
         file.write(html)
-    with replacing(job.output.scoreboard) as file:
-        file.write(scoreboard.render(found, found["note"]))
-    write_json(job.output.metrics, found)
-    print(f"{len(drawn)} figures, {len(found['alerts'])} warnings, a page of {len(html.encode()) / 1e6:.1f} MB")
+    if not p.progress:
+        for name, rows in tables.for_files(found, drawn).items():
+            tables.write_csv(Path(job.output.tables) / f"{name}.csv", rows)
+        with replacing(job.output.scoreboard) as file:
+            file.write(scoreboard.render(found, found["note"]))
+        write_json(job.output.metrics, found)
+    logger.info(f"{len(drawn)} figures, {len(found['alerts'])} warnings, a page of {len(html.encode()) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

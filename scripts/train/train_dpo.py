@@ -12,7 +12,8 @@ By hand:
 from dataclasses import dataclass, field
 
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import report_user_errors
+from metarewarding.jobs.job import reporting
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Pair, read_jsonl
 from metarewarding.training import measure_pairs
 from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
@@ -103,7 +104,7 @@ def main(run: DpoArguments, args) -> None:
         kind: {"pairs": count(pairs, kind), "held_out": count(held_out, kind), "trained_on": count(trained, kind)}
         for kind in measure_pairs.KINDS
     } | {"too_long": len(pairs) - len(kept), "judge_share": round(count(trained, "judge") / len(trained), 4)}
-    print(facts, flush=True)
+    logger.info(in_words(facts))
 
     def dataset(pairs: list[dict]) -> Dataset:
         return Dataset.from_list([{key: pair[key] for key in ("prompt", "chosen", "rejected")} for pair in pairs])
@@ -126,5 +127,5 @@ def main(run: DpoArguments, args) -> None:
 if __name__ == "__main__":
     from trl import DPOConfig, TrlParser
 
-    with report_user_errors():
+    with reporting("train_dpo"):
         main(*TrlParser((DpoArguments, auto_precision(DPOConfig))).parse_args_and_config())

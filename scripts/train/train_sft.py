@@ -8,7 +8,8 @@ By hand:
 """
 
 from metarewarding.errors import UserError
-from metarewarding.jobs.job import report_user_errors
+from metarewarding.jobs.job import reporting
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import SftExample, read_jsonl
 from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
 from metarewarding.training.checkpoints import stop_after
@@ -30,7 +31,7 @@ def main(run: RunArguments, args) -> None:
     examples = inert_rows(rows, tokenizer, ("prompt", "completion"))
     kept = within(examples, tokenizer, run.token_limit, "prompt", ("completion",))
     facts = {"examples": len(rows), "too_long": len(rows) - len(kept), "trained_on": len(kept)}
-    print(facts, flush=True)
+    logger.info(in_words(facts))
     if not kept:
         raise UserError(f"{', '.join(run.data)}: no example has at most {run.token_limit} tokens (sft.max_length).")
     trainer = SFTTrainer(
@@ -46,5 +47,5 @@ def main(run: RunArguments, args) -> None:
 if __name__ == "__main__":
     from trl import SFTConfig, TrlParser
 
-    with report_user_errors():
+    with reporting("train_sft"):
         main(*TrlParser((RunArguments, auto_precision(SFTConfig))).parse_args_and_config())

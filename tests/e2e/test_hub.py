@@ -80,10 +80,10 @@ def fetch(address, repo, folder, **environment):
     code = (
         "import sys; sys.path.insert(0, 'scripts')\n"
         "from pathlib import Path\n"
-        "from metarewarding.jobs.job import report_user_errors\n"
+        "from metarewarding.jobs.job import reporting\n"
         "from metarewarding.jobs.hub import from_hub\n"
         "folder = Path(sys.argv[1]); folder.mkdir()\n"
-        f"with report_user_errors(): from_hub({repo!r}, {COMMIT!r}, folder)\n"
+        f"with reporting('tested'): from_hub({repo!r}, {COMMIT!r}, folder)\n"
     )
     return in_process(address, code, folder, **environment)
 
@@ -92,9 +92,9 @@ def fetch_trees(address, folder, file="trees.jsonl", expected=None):
     code = (
         "import sys; sys.path.insert(0, 'scripts')\n"
         "from pathlib import Path\n"
-        "from metarewarding.jobs.job import report_user_errors\n"
+        "from metarewarding.jobs.job import reporting\n"
         "from data import fetch_trees\n"
-        "with report_user_errors():\n"
+        "with reporting('tested'):\n"
         f"    fetch_trees.fetch('owner/data', {COMMIT!r}, {file!r}, Path(sys.argv[1]) / 't.jsonl', {expected!r})\n"
     )
     return in_process(address, code, folder)

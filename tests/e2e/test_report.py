@@ -12,6 +12,7 @@ from jobs import job
 
 from metarewarding.reporting import alerts, job_times, metrics, page, paper, scoreboard, summary, tables
 from metarewarding.reporting.figures import cost
+from metarewarding.reporting.measured import measure
 from report import summarise_iteration
 
 PAPER = ROOT / "config/paper.yaml"
@@ -285,9 +286,9 @@ def test_decisive_settings_come_first_and_iterations_that_agree_are_one_row():
 
 def test_a_log_says_which_job_it_was_and_when_it_ran(tmp_path):
     for name, text in (
-        ("sample_and_judge/meta-rewarding/m1/0", "x\ndone in 12 s\n"),
+        ("sample_and_judge/meta-rewarding/m1/0", "2026-01-01 10:00:00 INFO sample_and_judge: done in 12 s\n"),
         ("train_sft", "{'loss': '0.5', 'epoch': '1'}\n"),
-        ("fit_elo/a/m2", "error: no rows\n"),
+        ("fit_elo/a/m2", "2026-01-01 10:00:00 ERROR fit_elo: no rows\n"),
     ):
         path = tmp_path / f"logs/{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -301,7 +302,7 @@ def test_a_log_says_which_job_it_was_and_when_it_ran(tmp_path):
     assert [job["stage"] for job in job_times.finished(tmp_path)] == ["sample_and_judge"]
 
 
-def test_stages_join_what_was_planned():
+def test_stages_are_those_of_the_plan():
     found = {"stages": {"meta_judge": {"jobs": 1}}, "plan": {"rows": [{"stage": "meta_judge"}, {"stage": "train_dpo"}]}}
     assert [(name, bool(is_), bool(plan)) for name, is_, plan in tables.stages(found)] == [
         ("meta_judge", True, True),
@@ -309,25 +310,38 @@ def test_stages_join_what_was_planned():
     ]
 
 
-def test_a_stage_that_the_plan_alone_measured_is_among_the_stages(tmp_path):
+def test_stages_are_measured_from_the_files_that_the_plan_names(tmp_path):
     def put(name, value):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(json.dumps(value))
         return [str(tmp_path / name)]
 
-    measured = {"jobs": 2, "seconds": 60.0, "gpu_hours": None, "requests": 9, "prompt_tokens": 50, "output_tokens": 5}
-    measured |= {"distinct_prompt_tokens": 30, "cost_usd": 1.5}
+    log = tmp_path / "logs/evaluate_model/seed.log"
+    log.parent.mkdir(parents=True)
+    columns = ("s", "max_rss", "io_in", "io_out", "cpu_time")
+    for path, values in ((log, (9, 2048.5, "-", 7, 80)), (log.with_stem("m0"), (9, 1024, 3, "NA", 20.5))):
+        path.with_suffix(".tsv").write_text("\t".join(columns) + "\n" + "\t".join(map(str, values)) + "\n")
+    facts = {"rule": "evaluate_model", "requests": 9, "prompt_tokens": 50, "cached_prompt_tokens": 20}
+    facts |= {"output_tokens": 5, "seconds": 4, "process_seconds": 6}
+    for name, of in (("seed/a", log), ("seed/b", log), ("m0/a", log.with_stem("m0"))):  # seed: two files of one job
+        put(f"{name}.stats.json", facts | {"log": str(of)})
+    manifests = put("seed/manifest.json", {"rule": "fetch_seed_model", "seconds": 7200, "host": {"gpus": ["H100"] * 2}})
     plan = {
-        "card": "H100",
-        "rows": [{"stage": "judge_mt_bench", "measured": measured}, {"stage": "x", "measured": None}],
+        "totals": {},
+        "rows": [
+            {"stage": "fetch_seed_model", "files": ["seed/manifest.json"]},
+            {"stage": "evaluate_model", "files": [f"{name}.stats.json" for name in ("seed/a", "seed/b", "m0/a")]},
+            {"stage": "train_dpo", "files": ["x/m1/manifest.json"]},
+        ],
     }
-    manifest = {"model": "seed", "seconds": 7200, "host": {"gpus": ["H100", "H100"]}}
-    inputs = {"plan": put("plan.json", plan), "eft": put("eft.json", {}), "sampling": [], "judged": []}
-    inputs |= {"manifests": put("seed/manifest.json", manifest), "agreement": put("seed/benchmarks/a/score.json", {})}
+    inputs = {"plan": put("plan.json", measure(plan, tmp_path)), "eft": put("eft.json", {}), "judged": []}
+    inputs |= {"manifests": manifests, "agreement": put("seed/benchmarks/a/score.json", {})}
     found = metrics.collect(inputs, str(tmp_path), ["seed"], {})["stages"]
-    assert found["judge_mt_bench"]["cached_prompt_tokens"] == 20
-    assert found["fetch_seed_model"]["gpu_hours"] == 4
-    assert "x" not in found
+    assert list(found) == ["fetch_seed_model", "evaluate_model"]
+    assert (found["fetch_seed_model"]["gpu_hours"], found["fetch_seed_model"]["cpu_seconds"]) == (4, None)
+    took = found["evaluate_model"]
+    assert (took["jobs"], took["requests"], took["distinct_prompt_tokens"], took["engine_seconds"]) == (2, 27, 90, 12)
+    assert (took["cpu_seconds"], took["max_memory_mb"], took["read_mb"], took["written_mb"]) == (100.5, 2048.5, 3, 7)
 
 
 # -- the summary of an iteration

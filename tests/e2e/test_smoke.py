@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shutil
 
 import pytest
@@ -34,6 +35,9 @@ def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
         assert model in page
         assert model in said
     assert "where the time went" in said
+    assert "Page: results/smoke/report/index.html" in said
+    assert re.search(r"^\d\d:\d\d:\d\d +\d+ of \d+  meta_judge +m0 +shard 0 +\d+ s$", said, re.MULTILINE)
+    assert "In progress, M1 of M2." in (results / "report/iterations/meta-rewarding/m1.html").read_text()
     assert "\033[" not in said  # no colour in a file
 
 
@@ -105,7 +109,30 @@ def test_no_checkpoint_and_no_partial_file_is_left(results):
 def test_every_job_left_a_log(results):
     logs = list((results / "logs").rglob("*.log"))
     assert len(logs) > 40
-    assert all(log.stat().st_size for log in logs)
+    form = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d INFO (\w+): ")
+    for log in logs:
+        rules = set(form.findall(log.read_text()))
+        assert rules == {log.relative_to(results / "logs").parts[0].removesuffix(".log")}, log
+
+
+def test_every_stats_file_names_its_rule_and_the_plans_stages_are_rules(results):
+    found = {path: json.loads(path.read_text()) for path in results.rglob("*.stats.json")}
+    assert len(found) > 20
+    assert all(facts["rule"] for facts in found.values())
+    plan = json.loads((results / "report/plan.json").read_text())
+    of_plan = {results / name: row["stage"] for row in plan["rows"] for name in row["files"]}
+    assert {path: json.loads(path.read_text())["rule"] for path in of_plan} == of_plan
+    sampled = {path for path, facts in found.items() if "process_seconds" in facts}
+    assert sampled <= set(of_plan)
+
+
+def test_snakemake_measured_the_jobs_that_load_a_model(results):
+    plan = json.loads((results / "report/plan.json").read_text())
+    for row in plan["rows"]:
+        if row["stage"] in ("sample_and_judge", "meta_judge", "evaluate_model", "train_sft", "train_dpo"):
+            assert row["measured"]["cpu_seconds"] > 1
+            assert row["measured"]["max_memory_mb"] > 100
+    assert "CPU seconds" in (results / "report/index.html").read_text()
 
 
 def test_a_second_run_does_nothing(run):
@@ -125,7 +152,13 @@ def test_a_deleted_shard_is_redone_and_comes_out_the_same(run, results):
     assert shard.read_bytes() == before
     assert json.loads((results / "m0/responses/0.stats.json").read_text())["from_store"] == 0
     # the shard is what it was, so nothing that follows has to be done again: only the page, which shows seconds
-    assert set(planned(project, *SMOKE)) <= {"write_plan", "write_manifest", "write_report", "summarise_iteration"}
+    assert set(planned(project, *SMOKE)) <= {
+        "write_plan",
+        "write_manifest",
+        "write_report",
+        "summarise_iteration",
+        "write_iteration_report",
+    }
 
 
 def test_a_row_that_was_cut_off_is_named(run, results, tmp_path):

@@ -16,6 +16,7 @@ from jobs import job
 
 from metarewarding import bias, templates
 from metarewarding.reporting import paper
+from metarewarding.reporting.measured import measure
 from preferences.build_actor_pairs import actor_pairs
 from preferences.build_judge_pairs import judge_pairs
 from preferences.fit_elo import elo_rows
@@ -168,7 +169,8 @@ def build(root: Path, said: str | None = None) -> dict[str, list[Path]]:
             leanings = bias.meta_judge_bias(of["meta_judgments"], of["judgments"])
             put("bias", f"{model}/benchmarks/meta_judge/score.json", leanings | scores(model)["meta_judge"])
     for model in MODELS:
-        manifest = {"weights_sha256": {"model.safetensors": "0123456789abcdef" * 4}, "seconds": 7200}
+        rule = {"seed": "fetch_seed_model", "m0": "train_sft"}.get(model, "train_dpo")
+        manifest = {"rule": rule, "weights_sha256": {"model.safetensors": "0123456789abcdef" * 4}, "seconds": 7200}
         manifest |= {"git": {"commit": "a" * 40, "dirty": False}, "packages": {"python": "3.11", "torch": "2.13"}}
         manifest |= {"host": {"cpu": "a processor", "gpus": ["NVIDIA H100"] * 8}, "device": "cuda:0", "devices": 8}
         origin = {"model": "seed", "origin": {"repo": "meta-llama/Meta-Llama-3-8B-Instruct"}}
@@ -230,27 +232,30 @@ def put_iteration(put, root: Path, model: str, rows: dict, rho: float, trains_ju
         put(kind, f"{model}/{name}", json.loads((folder / name).read_text(encoding="utf-8")))
 
 
-def plan() -> dict:
-    row = {"jobs": 4, "disk_gb": 3.0, "cost_usd": 12.5}
+def plan(root: Path, files: dict[str, list[Path]]) -> dict:
+    row = {"jobs": 4, "disk_gb": 3.0, "cost_usd": 12.5, "prompt_tokens": 9e9, "distinct_prompt_tokens": 2e9}
+    written = [*files["sampling"], *files["manifests"]]
     rows = [
-        row | {"stage": stage, "requests": requests, "prompt_tokens": 9e9, "distinct_prompt_tokens": 2e9}
-        | {"output_tokens": 1.4e9, "gpu_hours": hours}
+        row | {"stage": stage, "requests": requests, "output_tokens": 1.4e9, "gpu_hours": hours}
+        | {"files": [str(p.relative_to(root)) for p in written if rule_of(p) == stage]}
         for stage, requests, hours in (
-            ("sample_and_judge", 320000, 52.0), ("meta_judge", 1100000, 45.0), ("train_dpo", None, 120.0),
+            ("fetch_seed_model", None, None), ("train_sft", None, 3.0), ("sample_and_judge", 320000, 52.0),
+            ("meta_judge", 1100000, 45.0), ("train_dpo", None, 120.0),
         )
     ]  # fmt: skip
-    return {
-        "card": "H100",
-        "rows": rows,
-        "totals": {},
-        "arithmetic": ["A request is one prompt with its n completions."],
-    }
+    arithmetic = ["A request is one prompt with its n completions."]
+    return measure({"card": "H100", "rows": rows, "totals": {}, "arithmetic": arithmetic}, root)
+
+
+def rule_of(path: Path) -> str:
+    return json.loads(path.read_text(encoding="utf-8"))["rule"]
 
 
 def write_page(root: Path, files: dict[str, list[Path]]) -> Path:
     """The page of such a run, made by the script that makes every page."""
-    files = files | {"arena": [], "plan": [write(root / "report/plan.json", plan())]}
-    inputs = files | {
+    inputs = {kind: paths for kind, paths in files.items() if kind != "sampling"}
+    inputs |= {"arena": [], "plan": [write(root / "report/plan.json", plan(root, files))]}
+    inputs |= {
         "paper": ROOT / "workflow/report/paper.csv",
         "template": ROOT / "workflow/report/page.html.jinja",
     }
@@ -258,7 +263,7 @@ def write_page(root: Path, files: dict[str, list[Path]]) -> Path:
     outputs |= {"tables": "tables", "figures": "figures"}
     settings = config_settings.resolve(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
     params = {"root": str(root), "models": MODELS, "parents": PARENTS, "per_iteration": PROMPTS}
-    params |= {"seed": 0, "configfiles": ["config/paper.yaml"], "same_benchmark": None}
+    params |= {"seed": 0, "configfiles": ["config/paper.yaml"], "same_benchmark": None, "progress": None}
     params |= {"model": settings["model"], "differs": differences(settings, ROOT / "config/paper.yaml")}
     write_report.main(job(root / "report", inputs, outputs, params))
     return root / "report/index.html"

@@ -114,6 +114,7 @@ def test_the_script_reads_its_params(tmp_path, server):
     made = SimpleNamespace(
         output=[str(tmp_path / "data/question.jsonl")],
         params=SimpleNamespace(name="toy", key=KEY, path=None),
+        rule="fetch_benchmark",
         log=[str(tmp_path / "log")],
     )
     fetch_benchmark.main(made)

@@ -41,6 +41,7 @@ def job(folder, inputs, outputs, **params):
         input=Files({name: list(map(str, v)) if isinstance(v, list) else str(v) for name, v in inputs.items()}),
         output=Files({name: str(folder / file) for name, file in outputs.items()}),
         params=SimpleNamespace(**params),
+        rule="tested",
         log=[str(folder / "job.log")],
     )
 
@@ -102,7 +103,7 @@ def refused(capfd):
         said = Path(made.log[0]).read_text() + "".join(capfd.readouterr())
         assert "Traceback" not in said
         assert KEY not in said
-        assert said.count("error:") == 1
+        assert said.count(" ERROR ") == 1
         return said
 
     return run

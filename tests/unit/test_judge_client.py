@@ -54,7 +54,8 @@ def refused(todo, judge, store, tries=4):
 # -- what comes back and what is kept
 
 
-def test_replies_come_by_id_and_are_kept_raw(store, monkeypatch, capsys):
+def test_replies_come_by_id_and_are_kept_raw(store, monkeypatch, caplog):
+    caplog.set_level("INFO", "metarewarding")
     monkeypatch.setenv("JUDGE_KEY", KEY)
 
     def unhurried(body, before):  # long enough for the next request to come meanwhile
@@ -83,9 +84,8 @@ def test_replies_come_by_id_and_are_kept_raw(store, monkeypatch, capsys):
     assert (facts["asked"], facts["from_store"], facts["retries"]) == (20, 0, 0)
     assert (facts["prompt_tokens"], facts["output_tokens"]) == (2000, 200)
     assert facts["cost"] == pytest.approx((2000 * 10 + 200 * 30) / 1e6)
-    said = capsys.readouterr()
-    assert "20 requests to ask, about 37 prompt tokens (characters / 4)" in said.out
-    assert KEY not in said.out + said.err + store.read_text()
+    assert "20 requests to ask, about 37 prompt tokens (characters / 4)" in caplog.text
+    assert KEY not in caplog.text + store.read_text()
 
 
 def test_no_key_is_sent_to_a_server_that_wants_none(store):
@@ -222,7 +222,8 @@ def test_a_server_out_of_reach_ends_with_one_message(store):
         (422, "benchmarks.judges.stand-in.model"),
     ],
 )
-def test_faults_that_do_not_pass_stop_at_once(store, monkeypatch, capsys, status, words):
+def test_faults_that_do_not_pass_stop_at_once(store, monkeypatch, caplog, status, words):
+    caplog.set_level("INFO", "metarewarding")
     monkeypatch.setenv("JUDGE_KEY", KEY + "\n")
     reply = status, f"the key {KEY} will not do"
     with judge_server(lambda body, before: reply if number(body) == "2" else "ok") as server:
@@ -231,8 +232,8 @@ def test_faults_that_do_not_pass_stop_at_once(store, monkeypatch, capsys, status
     for expected in ("'stand-in'", str(status), "the key *** will not do", words, str(store)):
         assert expected in said
     assert len(read_store(store)) == len(server.answered) >= 2
-    out = capsys.readouterr()
-    assert KEY not in out.out + out.err
+    assert "40 requests to ask" in caplog.text
+    assert KEY not in caplog.text
 
 
 def test_a_key_that_a_reply_repeats_is_not_kept(store, monkeypatch):
@@ -376,7 +377,7 @@ class Tokenizer:
         return {"input_ids": list(messages[0]["content"])}
 
 
-def test_a_request_that_a_local_judge_has_no_room_for_gets_no_verdict_and_is_not_asked(store, capsys):
+def test_a_request_that_a_local_judge_has_no_room_for_gets_no_verdict_and_is_not_asked(store, caplog):
     todo = requests(2, max_tokens=10)
     todo[1]["messages"] = [{"role": "user", "content": "x" * 21}]
     with judge_server(echo) as server:
@@ -384,7 +385,7 @@ def test_a_request_that_a_local_judge_has_no_room_for_gets_no_verdict_and_is_not
         replies, facts = ask_fast(todo, judge, store)
     assert {key: reply["text"] for key, reply in replies.items()} == {"q0": "[[0]]", "q1": ""}
     assert (facts["asked"], facts["from_store"], facts["too_long"]) == (1, 0, 1)
-    assert "benchmarks.judges.stand-in.max_model_len" in capsys.readouterr().out
+    assert "benchmarks.judges.stand-in.max_model_len" in caplog.text
 
 
 def test_other_weights_under_the_same_name_are_asked_anew(store):

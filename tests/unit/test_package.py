@@ -36,6 +36,18 @@ def test_the_version_is_that_of_the_citation():
     assert re.search(r"^version: (.*)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)[1] == version
 
 
+def requirements(lines) -> set[str]:
+    """Names with upper bounds; the exact pins of the conda environments are not the package's."""
+    texts = (line.partition("#")[0].strip() for line in lines)
+    return {text.partition("==")[0] for text in texts if text} - {"numpy"}  # which the package needs by itself
+
+
+@pytest.mark.parametrize("extra", ["sample", "train", "evaluate", "report"])
+def test_the_extras_are_what_the_conda_environments_are_made_from(extra):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert requirements(extras[extra]) == requirements((ROOT / f"envs/{extra}.in").read_text().splitlines())
+
+
 @pytest.mark.slow
 def test_a_wheel_installs_the_package_alone(tmp_path):
     source = tmp_path / "source"

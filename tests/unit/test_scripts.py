@@ -8,6 +8,7 @@ from jobs import ENGINE, SAMPLING, job, judgment, read, response, verdict, write
 
 from benchmarks import evaluate_model, judge_agreement, judge_answers, score_arena
 from data import annotate_eft, build_eft, fetch_seed_model, split_rankings
+from metarewarding.reporting.measured import measure
 from preferences import build_actor_pairs, build_judge_pairs, check_pairs, fit_elo
 from prompts import build_prompts, slice_prompts
 from report import write_report
@@ -191,7 +192,7 @@ def test_sampling_scripts_hand_their_files_on(tmp_path, prompts, weights, capsys
     assert {(of["rule"], of["log"], of["from_store"]) for of in facts.values()} == {
         ("tested", str(tmp_path / "job.log"), 0)
     }
-    assert "1 requests, 0 of 2 completions from the store" in capsys.readouterr().out
+    assert "1 requests, 0 of 2 completions from the store" in capsys.readouterr().err
     assert len(read(tmp_path / "store.jsonl")) == 2 + 6
 
     scored = write(tmp_path / "s.jsonl", *(judgment(0, j, score, prompt="p1") for j, score in enumerate([1, 3, 5])))
@@ -413,8 +414,16 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
         "cached_prompt_tokens": 0,
     }
     stats |= {"output_tokens": 4, "seconds": 1, "process_seconds": 2}
+    of_stage = "seed/benchmarks/judge_agreement/judgments.stats.json"
+    put(of_stage, stats)
+    planned = {
+        "card": "H100",
+        "totals": {},
+        "arithmetic": [],
+        "rows": [{"stage": "evaluate_model", "files": [of_stage]}],
+    }
     inputs = {
-        "sampling": [put("seed/benchmarks/judge_agreement/judgments.stats.json", stats)],
+        "plan": [put("report/plan.json", measure(planned, root))],
         "eft": put("data/eft/stats.json", {"eval_prompts": 1, "eval_replies": 2}),
         "manifests": [put("seed/manifest.json", {"model": "seed", "seconds": 3})],
         "agreement": [put("seed/benchmarks/judge_agreement/score.json", agreement)],

@@ -171,13 +171,13 @@ class Run:
         """Run as a job does, in processes of its own."""
         done = subprocess.run(self.command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        return self.read(done.stdout)
+        return self.read(done.stdout + done.stderr)
 
     def quick(self):
         """Run in this process, which has imported TRL already."""
         status, printed, errors = self.here()
         assert status == 0, printed + errors
-        return self.read(printed)
+        return self.read(printed + errors)
 
     def here(self):
         """(exit status, what was printed, what was printed on stderr) of a run in this process."""
@@ -290,8 +290,8 @@ def test_a_run_goes_on_from_checkpoints_of_its_own_dtype_alone(tmp_path, model, 
     runs = {bf16: Run(tmp_path, model, sft_rows(2), **options, bf16=bf16) for bf16 in ("false", "true")}
     monkeypatch.setattr(training_run, "write_json", None)  # so that a run ends before it removes its checkpoints
     assert [runs["false"].here()[0] for _ in range(2)] == [1, 1]
-    assert "going on from" in runs["false"].here()[1]
-    assert "going on from" not in runs["true"].here()[1]
+    assert "going on from" in runs["false"].here()[2]
+    assert "going on from" not in runs["true"].here()[2]
 
 
 def test_each_epoch_is_measured_by_set_and_kind(undisturbed):
@@ -472,7 +472,8 @@ def test_losses_are_averaged_by_epoch():
     ]
 
 
-def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, monkeypatch, capsys):
+def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "metarewarding")
     (tmp_path / "checkpoint-3").mkdir()
     (tmp_path / "checkpoint-3/weights").write_bytes(b"0" * 1000)  # of an earlier try: its room will be free
     args = SimpleNamespace(
@@ -480,7 +481,7 @@ def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, mo
     )
     monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda folder: SimpleNamespace(free=239_999_999_000))
     checkpoints.check_disk(args, 10_000_000_000)
-    assert "checkpoints take 120.0 GB each, 240.0 GB at most" in capsys.readouterr().out
+    assert "checkpoints take 120.0 GB each, 240.0 GB at most" in caplog.text
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(UserError, match=r"take 160.0 GB each, 320.0 GB at most.*240.0 GB free. Make room"):
         checkpoints.check_disk(args, 10_000_000_000)

@@ -122,7 +122,7 @@ def test_without_gpus_there_are_no_hours():
 def test_planned_beside_measured(tmp_path):
     found = plan(settings("smoke.yaml", sampling__shards=2))
     facts = {"requests": 3, "completions": 12, "prompt_tokens": 90, "cached_prompt_tokens": 60, "output_tokens": 40}
-    facts |= {"process_seconds": 900, "host": {"gpus": ["a", "a"]}}
+    facts |= {"seconds": 800, "process_seconds": 900, "host": {"gpus": ["a", "a"]}}
     for stage in ("responses", "judgments"):  # of one job a shard
         (tmp_path / "m0" / stage).mkdir(parents=True)
         for shard in (0, 1):

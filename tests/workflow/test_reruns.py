@@ -99,7 +99,7 @@ def reverse(value):
 
 
 def test_a_clone_with_copied_results_and_edits_that_change_nothing_runs_nothing(finished_smoke, tmp_path):
-    """Time stamps, comments, docstrings, the order of keys."""
+    """Time stamps, comments, docstrings, the order of keys; logs and Snakemake's measurements that are gone."""
     clone = copy_project(tmp_path / "clone")
     for path in clone.rglob("*"):
         if path.is_file():
@@ -109,6 +109,8 @@ def test_a_clone_with_copied_results_and_edits_that_change_nothing_runs_nothing(
     for path in [*(clone / "results").rglob("*.*")]:
         if path.is_file() and "weights" not in path.parts:
             path.write_bytes(path.read_bytes())  # another time stamp
+    assert list((clone / RESULTS / "logs").rglob("*.tsv"))
+    shutil.rmtree(clone / RESULTS / "logs")
     elo = clone / "scripts/metarewarding/elo.py"
     elo.write_text(elo.read_text().replace('"""', '"""Another sentence. ', 1) + "\n# a comment\n")
     script = clone / "scripts/sample/sample_and_judge.py"

@@ -15,6 +15,8 @@ rule evaluate_model:
         **evaluation_files(".stats.json", "_stats"),
     log:
         "<results>/logs/evaluate_model/{model}.log",
+    benchmark:
+        "<results>/logs/evaluate_model/{model}.tsv"
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]

@@ -56,8 +56,6 @@ TRAINED = REPORTED[2:]
 PARENTS = {model: lineage.parent(SETTINGS, *lineage.split_model(model)) for model in TRAINED}
 JUDGE_TRAINED = [model for model in TRAINED if lineage.trains_judge(SETTINGS, model)]
 META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
-JUDGES = list(dict.fromkeys(PARENTS[m] for m in TRAINED if lineage.uses_judgments(SETTINGS, m)))
-REWARD_SCORED = [model for model in TRAINED if lineage.scored_by(SETTINGS, model)]
 
 
 def fingerprint(script):

@@ -91,6 +91,8 @@ rule annotate_eft:
         stats="<results>/data/eft/judgments/{shard}.stats.json",
     log:
         "<results>/logs/annotate_eft/{shard}.log",
+    benchmark:
+        "<results>/logs/annotate_eft/{shard}.tsv"
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]

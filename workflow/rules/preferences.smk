@@ -30,6 +30,8 @@ rule score_responses:
         stats="<results>/{method}/m{iteration}/rewards/{shard}.stats.json",
     log:
         "<results>/logs/score_responses/{method}/m{iteration}/{shard}.log",
+    benchmark:
+        "<results>/logs/score_responses/{method}/m{iteration}/{shard}.tsv"
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]

@@ -13,6 +13,8 @@ rule generate_prompts:
         stats="<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",
     log:
         "<results>/logs/generate_prompts/{pool}/{round}/{shard}.log",
+    benchmark:
+        "<results>/logs/generate_prompts/{pool}/{round}/{shard}.tsv"
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]

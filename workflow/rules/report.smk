@@ -24,19 +24,7 @@ rule summarise_iteration:
 rule write_report:
     """The page, its tables and figures, a table for the terminal, and the numbers behind them all."""
     input:
-        **same_prompts_files(),
-        sampling=sampling_stats,
-        eft="<results>/data/eft/stats.json",
-        manifests=expand("<results>/{model}/manifest.json", model=REPORTED),
-        training=expand("<results>/{model}/training.json", model=REPORTED[1:]),
-        pairs=expand("<results>/{model}/pairs/stats.json", model=TRAINED),
-        elo=expand("<results>/{model}/elo.stats.json", model=JUDGE_TRAINED),
-        summaries=expand("<results>/{model}/summary.json", model=TRAINED),
-        examples=expand("<results>/{model}/examples.json", model=TRAINED),
-        bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
-        agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
-        arena=expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=REPORTED * ARENA_RUNS),
-        judged=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=JUDGED),
+        **report_files(),
         plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
@@ -73,6 +61,38 @@ rule write_report:
         seed=SEED,
         configfiles=CONFIGFILES,
         same_benchmark=SAME_BENCHMARK,
+        progress=None,
+        differs=differences(SETTINGS, BASE / "config/paper.yaml"),
+        code=fingerprint("report/write_report.py"),
+    script:
+        "../../scripts/report/write_report.py"
+
+
+rule write_iteration_report:
+    """The page as it stands after an iteration, while the next ones run."""
+    input:
+        unpack(lambda wildcards: report_files(models_until(wildcards))),
+        paper="workflow/report/paper.csv",
+        template="workflow/report/page.html.jinja",
+        look=page_parts(),
+    output:
+        page="<results>/report/iterations/{method}/m{iteration}.html",
+    log:
+        "<results>/logs/write_iteration_report/{method}/m{iteration}.log",
+    localrule: True
+    conda:
+        environment("report")
+    params:
+        root=lambda wildcards, output: str(Path(output.page).parents[3]),
+        models=models_until,
+        parents=PARENTS,
+        per_iteration=SETTINGS["prompts"]["per_iteration"],
+        model=SETTINGS["model"],
+        seed=SEED,
+        configfiles=CONFIGFILES,
+        same_benchmark=SAME_BENCHMARK,
+        progress=progress,
+        plan=PLAN,
         differs=differences(SETTINGS, BASE / "config/paper.yaml"),
         code=fingerprint("report/write_report.py"),
     script:

@@ -19,18 +19,18 @@ def page_parts():
     return sorted(
         f"workflow/report/{path.name}"
         for path in (BASE / "workflow/report").iterdir()
-        if path.suffix in (".css", ".js", ".jinja")
+        if path.suffix in (".css", ".js", ".jinja") and not path.name.startswith("compare")
     )
 
 
-def same_prompts_files():
-    """The questions, answers and verdicts of one benchmark, for every model."""
+def same_prompts_files(models):
+    """The questions, answers and verdicts of one benchmark, for each of ``models``."""
     if SAME_BENCHMARK is None:
         return {}
     folder = f"<results>/{{model}}/benchmarks/{SAME_BENCHMARK}"
-    files = {"asked": questions_of(SAME_BENCHMARK), "answers": expand(f"{folder}/answers.jsonl", model=REPORTED)}
+    files = {"asked": questions_of(SAME_BENCHMARK), "answers": expand(f"{folder}/answers.jsonl", model=models)}
     if SAME_BENCHMARK in ("arena_laptop", "mt_bench"):
-        files["verdicts"] = expand(f"{folder}/verdicts.jsonl", model=REPORTED)
+        files["verdicts"] = expand(f"{folder}/verdicts.jsonl", model=models)
     return files
 
 
@@ -45,35 +45,50 @@ def iteration_rows(wildcards):
     return rows | {name: from_parent(f"{name}/{{shard}}.jsonl")(wildcards) for name in sampled}
 
 
-def sampled_folders():
-    """`<model>/<stage>` of everything that is sampled, or scored, to train the reported models."""
-    stages = [(model, "responses") for model in dict.fromkeys(PARENTS.values())]
-    stages += [(model, "judgments") for model in JUDGES]
-    stages += [(model, "meta_judgments") for model in META_JUDGES]
-    stages += [(model, "rewards") for model in REWARD_SCORED]
-    return [f"{model}/{stage}" for model, stage in stages]
-
-
 def sampled_rows(wildcards):
-    """Every sampled shard, so that one which was deleted is missed although what follows from it is there."""
-    return expand("<results>/{folder}/{shard}.jsonl", folder=sampled_folders(), shard=SHARDS)
+    """Every shard sampled to train a model, so that one which was deleted is missed although what follows is there."""
+    files = [file for row in PLAN["rows"] if row["kind"] == "sample" for file in row["files"]]
+    of_models = [file for file in files if not file.startswith("data/") and "/benchmarks/" not in file]
+    return [f"<results>/{file.removesuffix('.stats.json')}.jsonl" for file in of_models]
 
 
-def sampling_stats(wildcards):
-    """The facts of every sampling job behind the reported models."""
-    sampled = expand("<results>/{folder}/{shard}.stats.json", folder=sampled_folders(), shard=SHARDS)
-    files = evaluation_files(".stats.json", "").values()
-    files = [*files, "<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json"] if ARENA_RUNS else files
-    data = expand("<results>/data/eft/judgments/{shard}.stats.json", shard=SHARDS) * (EFT["annotator"] != "written")
-    if GENERATES:
-        data += expand(
-            "<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",
-            pool=range(1, GENERATION["pools"] + 1),
-            round=range(1, GENERATION["rounds"] + 1),
-            shard=range(GENERATION["shards"]),
-        )
-    held_out = [HELD_OUT_RESPONSES.replace(".jsonl", ".stats.json")] * TABLE_3
-    return data + sampled + expand(files, model=REPORTED) + held_out
+def report_files(models=REPORTED):
+    """{name: files} that the page of ``models`` is made of, without plan, paper and template."""
+    trained = [model for model in models if model in PARENTS]
+    judge_trained = [model for model in trained if model in JUDGE_TRAINED]
+    meta_judges = list(dict.fromkeys(PARENTS[model] for model in judge_trained))
+    files = {
+        "eft": "<results>/data/eft/stats.json",
+        "manifests": expand("<results>/{model}/manifest.json", model=models),
+        "training": expand("<results>/{model}/training.json", model=models[1:]),
+        "pairs": expand("<results>/{model}/pairs/stats.json", model=trained),
+        "elo": expand("<results>/{model}/elo.stats.json", model=judge_trained),
+        "summaries": expand("<results>/{model}/summary.json", model=trained),
+        "examples": expand("<results>/{model}/examples.json", model=trained),
+        "bias": expand("<results>/{model}/benchmarks/meta_judge/score.json", model=meta_judges),
+        "agreement": expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=models),
+        "arena": expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=models * ARENA_RUNS),
+        "judged": expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=models, benchmark=JUDGED),
+    }
+    return files | same_prompts_files(models)
+
+
+def models_until(wildcards):
+    """The seed, M0 and the models from there to an iteration of a method, parents first."""
+    model, chain = f"{wildcards.method}/m{wildcards.iteration}", []
+    while model in PARENTS:
+        chain.insert(0, model)
+        model = PARENTS[model]
+    return ["seed", "m0", *chain]
+
+
+def progress(wildcards):
+    """`M2 of M4`."""
+    return f"M{wildcards.iteration} of M{len(SETTINGS['methods'][wildcards.method]['iterations'])}"
+
+
+# an iteration after which others follow has a page of its own; the last one is on the page of the run
+IN_PROGRESS = [model for model in TRAINED if model in PARENTS.values()]
 
 
 def show_estimate():

@@ -14,6 +14,8 @@ rule sample_and_judge:
         judgments_stats="<results>/{model}/judgments/{shard}.stats.json",
     log:
         "<results>/logs/sample_and_judge/{model}/{shard}.log",
+    benchmark:
+        "<results>/logs/sample_and_judge/{model}/{shard}.tsv"
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]
@@ -45,6 +47,8 @@ rule meta_judge:
         stats="<results>/{model}/meta_judgments/{shard}.stats.json",
     log:
         "<results>/logs/meta_judge/{model}/{shard}.log",
+    benchmark:
+        "<results>/logs/meta_judge/{model}/{shard}.tsv"
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]

@@ -14,6 +14,8 @@ rule train_sft:
         manifest="<results>/m0/manifest.json",
     log:
         "<results>/logs/train_sft.log",
+    benchmark:
+        "<results>/logs/train_sft.tsv"
     conda:
         environment("train")
     threads: NEEDS["train"]["threads"]
@@ -34,7 +36,7 @@ rule train_sft:
         "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
-        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
+        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate}"
         " --num_train_epochs {params.schedule_epochs} --seed {params.seed} > {log:q} 2>&1"
@@ -54,6 +56,8 @@ rule train_dpo:
         manifest="<results>/{method}/m{iteration}/manifest.json",
     log:
         "<results>/logs/train_dpo/{method}/m{iteration}.log",
+    benchmark:
+        "<results>/logs/train_dpo/{method}/m{iteration}.tsv"
     conda:
         environment("train")
     threads: NEEDS["train"]["threads"]
@@ -78,7 +82,7 @@ rule train_dpo:
         "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
-        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q}"
+        " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate} --beta {params.beta}"
         " --num_train_epochs {params.schedule_epochs} --max_judge_pairs {params.max_judge_pairs}"

@@ -3,6 +3,7 @@
 Chats are rendered with the model's own chat template; the i-th sample of a request has the seed ``seed + i``.
 """
 
+import logging
 import os
 import sys
 import time
@@ -20,6 +21,8 @@ from metarewarding.engines.sampling import Completion, Request
 from metarewarding.engines.transformers_backend import TransformersBackend
 from metarewarding.engines.vllm_backend import VllmBackend
 from metarewarding.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 def open_engine(
@@ -45,7 +48,7 @@ def open_engine(
         raise UserError(f"{weights} is not a model directory: it has no config.json.")
     dtype = resolve_dtype(dtype)
     facts = {"engine": name, "engine_version": _version(name), "dtype": dtype}
-    print(f"engine {name} {facts['engine_version']}, {dtype}", flush=True)
+    logger.info(f"engine {name} {facts['engine_version']}, {dtype}")
     if name == "vllm":
         start = partial(VllmBackend, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, gpus)
     else:

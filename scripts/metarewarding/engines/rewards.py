@@ -67,7 +67,7 @@ class RewardModel:
         import torch
 
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # texts of like length: less padding
-        found = {}
+        scores = {}
         with Progress(total=len(texts), desc="Responses") as progress, torch.inference_mode():
             for start in range(0, len(order), self.batch_size):
                 batch = order[start : start + self.batch_size]
@@ -76,9 +76,9 @@ class RewardModel:
                 mask = [[1] * len(texts[i]) + [0] * (width - len(texts[i])) for i in batch]
                 tensors = {"input_ids": torch.tensor(ids), "attention_mask": torch.tensor(mask)}
                 output = self.model(**{name: tensor.to(self.device) for name, tensor in tensors.items()})
-                found.update(zip(batch, output.logits[:, 0].float().tolist(), strict=True))
+                scores.update(zip(batch, output.logits[:, 0].float().tolist(), strict=True))
                 progress.update(len(batch))
-        return [found[i] for i in range(len(texts))]
+        return [scores[i] for i in range(len(texts))]
 
 
 def score(model, prompt_texts: dict[str, str], responses: Sequence[Response]) -> tuple[list[Reward], dict]:

@@ -5,11 +5,11 @@ import functools
 import os
 import sys
 import time
-import traceback
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from metarewarding.errors import UserError
+from metarewarding.jobs.logs import logger, messages_of
 from metarewarding.jobs.progress import Progress
 
 STARTED = time.time()
@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def logged(main):
-    """Send what ``main(job)`` prints, and what its libraries and child processes print, to ``job.log``.
+    """Send the messages of ``main(job)``, and what its libraries and child processes print, to ``job.log``.
 
     Snakemake leaves a script's log file empty unless the script itself writes there. A UserError ends
     the job with its message alone; any other exception is logged with its traceback.
@@ -35,9 +35,8 @@ def logged(main):
         if os.isatty(2):
             Progress.terminal = os.fdopen(os.dup(2), "w")
             Progress.about = " ".join(map(str, (job.rule, *job.wildcards)))
-        with output_to(job.log[0]) if job.log else nullcontext(), report_user_errors():
+        with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule):
             main(job)
-            print(f"done in {elapsed():.0f} s", flush=True)
         if type(job).__module__.startswith("snakemake."):  # not where a test calls it
             # All outputs are written. The interpreter would take apart torch and the engine for one to two seconds.
             atexit._run_exitfuncs()
@@ -66,20 +65,22 @@ def output_to(path: str | Path):
             os.close(copy)
 
 
-class report_user_errors:
-    """A block in which a UserError is printed without a traceback and ends the process with status 1."""
+@contextmanager
+def reporting(rule: str):
+    """A block that writes its messages to standard error, the seconds at its end, and ends the process at an exception.
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, UserError):
-            print(f"error: {error}", file=sys.stderr, flush=True)
+    The status is 1. Of a UserError the message alone is written, of any other exception the traceback too.
+    """
+    with messages_of(rule):
+        try:
+            yield
+            logger.info("done in %.0f s", elapsed())
+        except UserError as error:
+            logger.error("%s", error)
             sys.exit(1)
-        if isinstance(error, Exception):
-            traceback.print_exception(error)
+        except Exception:
+            logger.exception("stopped by a fault in the program")
             sys.exit(1)
-        return False
 
 
 def elapsed() -> float:

@@ -35,9 +35,9 @@ def provenance() -> dict:
         "git": json.loads(os.environ.get("METAREWARDING_GIT", "null")),
         "packages": {"python": platform.python_version()}
         | {
-            found.name.lower(): found.version
-            for found in sorted(metadata.distributions(), key=lambda found: str(found.name).lower(), reverse=True)
-            if found.name
+            package.name.lower(): package.version
+            for package in sorted(metadata.distributions(), key=lambda package: str(package.name).lower(), reverse=True)
+            if package.name
         },
         "host": host(),
     }
@@ -68,10 +68,10 @@ def gpus() -> list[str]:
         return []
     try:
         words = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        said = subprocess.run(words, capture_output=True, text=True, timeout=20)
+        result = subprocess.run(words, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return said.stdout.strip().splitlines() if said.returncode == 0 else []
+    return result.stdout.strip().splitlines() if result.returncode == 0 else []
 
 
 def _first_value(path: str, key: str) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import email.utils
 import json
+import logging
 import os
 import random
 import time
@@ -15,6 +16,8 @@ from metarewarding.errors import UserError
 from metarewarding.jobs.progress import Progress
 from metarewarding.judges.store import end_last_line, lacks_logprobs, now
 from metarewarding.records import Reply
+
+logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 60.0  # seconds between two tries, unless the server asks for more
 
@@ -58,12 +61,11 @@ class Call:
     def open(self, missing: list[dict]) -> None:
         """Say what the missing replies may cost, and stop where the ceiling or the key forbids to ask."""
         about, paid, ceiling = estimate(missing, self.judge), self.cost(), self.judge["max_cost"]
-        print(
+        logger.info(
             f"judge {self.judge['name']} ({self.judge['model']}): {about['requests']} requests to ask, "
             f"about {about['prompt_tokens']} prompt tokens (characters / 4), at most {about['most_output_tokens']} "
             f"output tokens: {about['cost_low']:.2f} to {about['cost_high']:.2f} US dollars, "
-            f"{paid:.2f} paid before" + (f", ceiling {ceiling:.2f}" if ceiling is not None else ""),
-            flush=True,
+            f"{paid:.2f} paid before" + (f", ceiling {ceiling:.2f}" if ceiling is not None else "")
         )
         if ceiling is not None and paid + about["cost_low"] > ceiling:
             raise UserError(
@@ -140,7 +142,7 @@ class Call:
             self.retries += 1
             if str(fault) != self.last_said:
                 self.last_said = str(fault)
-                print(f"judge {self.judge['name']}: {fault}; trying again", flush=True)
+                logger.warning(f"judge {self.judge['name']}: {fault}; trying again")
             # Jitter, or all that failed together would come back together.
             wait = min(LONGEST_WAIT, self.first_wait * 2 ** (attempt - 1)) * random.uniform(0.5, 1)
             try:

@@ -12,6 +12,7 @@ import asyncio
 import functools
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,8 @@ from metarewarding.judges.call import Call
 from metarewarding.judges.server import judge_server
 from metarewarding.judges.store import lacks_logprobs, now, read_store
 from metarewarding.records import Reply
+
+logger = logging.getLogger(__name__)
 
 TRIES = 10  # for one request; with the waits up to call.LONGEST_WAIT about five minutes
 
@@ -56,10 +59,9 @@ def ask(
     facts = {"judge": judge["name"], "judge_model": judge["model"], "from_store": len(replies) - len(unfit)}
     if unfit:
         facts["too_long"] = len(unfit)
-        print(
-            f"warning: {len(unfit)} requests do not fit the {judge['max_model_len']} tokens of judge '{judge['name']}' "
-            f"(benchmarks.judges.{judge['name']}.max_model_len) and get no verdict",
-            flush=True,
+        logger.warning(
+            f"{len(unfit)} requests do not fit the {judge['max_model_len']} tokens of judge '{judge['name']}' "
+            f"(benchmarks.judges.{judge['name']}.max_model_len) and get no verdict"
         )
     if missing:
         call.open(missing)

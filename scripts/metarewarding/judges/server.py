@@ -1,5 +1,6 @@
 """A local judge: vLLM's OpenAI server, started for as long as it is asked and stopped after."""
 
+import logging
 import os
 import signal
 import socket
@@ -15,6 +16,8 @@ from pathlib import Path
 from metarewarding.engines.precision import resolve_dtype
 from metarewarding.errors import UserError
 from metarewarding.jobs.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 START, STOP = 1800.0, 30.0  # seconds that a server may take to come up, and to end when it is asked to
 
@@ -103,7 +106,7 @@ def wait_until_healthy(process: subprocess.Popen, port: int, log) -> None:
                 progress.update()
                 time.sleep(0.5)
                 continue
-            print(f"judge server ready after {time.monotonic() - started:.0f} s; its log is {log}", flush=True)
+            logger.info(f"judge server ready after {time.monotonic() - started:.0f} s; its log is {log}")
             return
     raise UserError(f"the local judge's server was not ready after {START:.0f} s. Its own words are in {log}.")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from metarewarding.records import read_json
 
-_DONE = re.compile(r"^done in (\d+) s", re.MULTILINE)
+_DONE = re.compile(r" INFO \w+: done in (\d+) s", re.MULTILINE)
 _TAIL = 4000  # bytes at the end of a log that are read
 _MODEL = re.compile(r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*")
 _TRAINING = {"train_sft", "train_dpo"}  # run by accelerate: their manifest holds the seconds, not their log
@@ -34,7 +34,9 @@ def jobs(root: str | Path) -> list[dict]:
             tail = file.read().decode("utf-8", "replace")
         job = of_log(path, logs) | {"log": str(path), "end": path.stat().st_mtime, "start": None, "tail": tail}
         done = _DONE.search(tail)
-        job["state"] = "done" if done else "failed" if re.search(r"^(error:|Traceback)", tail, re.M) else "running"
+        job["state"] = (
+            "done" if done else "failed" if re.search(r"^\S+ \S+ ERROR |^Traceback", tail, re.M) else "running"
+        )
         seconds = float(done.group(1)) if done else None
         manifest = Path(root) / str(job["model"]) / "manifest.json"
         if job["stage"] in _TRAINING and manifest.is_file() and manifest.stat().st_mtime >= job["end"] - 60:

@@ -1,49 +1,78 @@
-"""A plan beside what its stages took, from the stats and manifests that they left."""
+"""A plan beside what its stages took, from the stats, manifests and benchmark files that they left."""
 
+import csv
 from pathlib import Path
 
 from metarewarding.records import read_json
 
-_FIELDS = ("requests", "completions", "prompt_tokens", "output_tokens")
+_COUNTS = ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens")
+# what Snakemake measures of a job's processes: {our key: (its column, how the jobs' values are put together)}
+_RESOURCES = {
+    "cpu_seconds": ("cpu_time", sum),
+    "max_memory_mb": ("max_rss", max),
+    "read_mb": ("io_in", sum),
+    "written_mb": ("io_out", sum),
+}
 
 
 def measure(plan: dict, root: str | Path) -> dict:
     """``plan`` (see workflow/plan.py) with ``measured`` in each row of which ``root`` holds a file, and in the totals.
 
-    distinct_prompt_tokens are the prompt tokens that the engine did not find in its cache. gpu_hours are the
-    jobs' seconds times their GPUs, null without GPUs. cost_usd is what a judge's replies cost.
+    distinct_prompt_tokens are the prompt tokens that the engine did not find in its cache. seconds are those of the
+    jobs' processes, engine_seconds without the start of the engine. gpu_hours are the jobs' seconds times their GPUs,
+    null without GPUs. cost_usd is what a judge's replies cost. cpu_seconds, max_memory_mb (of one job), read_mb and
+    written_mb are Snakemake's, null where it measured none.
     """
     rows = []
     for row in plan["rows"]:
         found = [read_json(path) for path in (Path(root, name) for name in row["files"]) if path.is_file()]
-        rows.append(row | {"measured": _sum(found) if found else None})
+        rows.append(row | {"measured": _together(found) if found else None})
     together = [row["measured"] for row in rows if row["measured"]]
     return plan | {"rows": rows, "totals": plan["totals"] | {"measured": _total(together) if together else None}}
 
 
-def _sum(files: list[dict]) -> dict:
-    jobs = {facts.get("log", number) for number, facts in enumerate(files)}  # several files may be of one job
-    sums = {"jobs": len(jobs)} | {field: sum(facts.get(field) or 0 for facts in files) for field in _FIELDS}
+def _together(files: list[dict]) -> dict:
+    jobs = {facts.get("log") or number for number, facts in enumerate(files)}  # several files may be of one job
+    sums = {"jobs": len(jobs)} | {field: sum(facts.get(field) or 0 for facts in files) for field in _COUNTS}
     if any("requests" not in facts and "asked" in facts for facts in files):  # a judge's verdicts
         sums["requests"] = sums["completions"] = sum(facts["asked"] + facts["from_store"] for facts in files)
     sums["prompt_tokens"] += sum(facts.get("tokens") or 0 for facts in files)  # of a training
-    sums["distinct_prompt_tokens"] = sums["prompt_tokens"] - sum(
-        facts.get("cached_prompt_tokens") or 0 for facts in files
-    )
+    sums["distinct_prompt_tokens"] = sums["prompt_tokens"] - sums["cached_prompt_tokens"]
     seconds = [facts.get("process_seconds", facts.get("seconds")) or 0 for facts in files]
-    gpus = [len((facts.get("host") or {}).get("gpus", [])) for facts in files]
+    engine = sum(facts["seconds"] for facts in files if "process_seconds" in facts and "requests" in facts)
+    gpus = [len((facts.get("host") or {}).get("gpus") or []) for facts in files]
     hours = sum(s * g for s, g in zip(seconds, gpus, strict=True)) / 3600
     costs = [facts["cost"] for facts in files if "cost" in facts]
-    return sums | {
-        "seconds": round(sum(seconds), 1),
-        "gpu_hours": round(hours, 3) if any(gpus) else None,
-        "cost_usd": round(sum(costs), 2) if costs else None,
-    }
+    return (
+        sums
+        | {
+            "seconds": round(sum(seconds), 1),
+            "engine_seconds": round(engine, 1),
+            "gpu_hours": round(hours, 3) if any(gpus) else None,
+            "cost_usd": round(sum(costs), 2) if costs else None,
+        }
+        | _resources([log for log in jobs if isinstance(log, str)])
+    )
+
+
+def _resources(logs: list[str]) -> dict:
+    """What Snakemake measured of the jobs with these log files; it writes `<log>.tsv` for `<log>.log`."""
+    rows = []
+    for path in (Path(log).with_suffix(".tsv") for log in logs):
+        if path.is_file():
+            with open(path, newline="") as file:
+                rows += csv.DictReader(file, delimiter="\t")
+    found = {}
+    for key, (column, put_together) in _RESOURCES.items():
+        values = [float(row[column]) for row in rows if row.get(column) not in (None, "NA", "-")]
+        found[key] = round(put_together(values), 1) if values else None
+    return found
 
 
 def _total(rows: list[dict]) -> dict:
     sums = {}
     for key in rows[0]:
         values = [row[key] for row in rows if row[key] is not None]
-        sums[key] = round(sum(values), 3) if values else None
+        put_together = max if key == "max_memory_mb" else sum
+        sums[key] = round(put_together(values), 3) if values else None
     return sums

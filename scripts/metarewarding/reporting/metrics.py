@@ -8,8 +8,13 @@ OF_MANIFEST = ("origin", "git", "host", "device", "devices", "packages", "versio
 STEPS_SHOWN = 200  # of a training's losses; more are averaged
 
 
-def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str]) -> dict:
-    """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``."""
+def collect(
+    inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str], plan: dict | None = None
+) -> dict:
+    """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``.
+
+    ``plan``: the plan with what was measured so far, of a run whose plan.json is not written yet.
+    """
     one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "arena", "summaries")
     files = {kind: {of_model(path, root): read_json(path) for path in inputs.get(kind, [])} for kind in one_a_model}
     judged: dict[str, dict] = {}
@@ -31,54 +36,15 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
         }
         for model in models
     ]
-    plan = read_json(inputs["plan"][0]) if inputs.get("plan") else None
-    measured = stages(inputs["sampling"], files["manifests"])
-    for row in plan["rows"] if plan else []:  # and what has no stats among the inputs, such as the judges' verdicts
-        if row.get("measured") and row["stage"] not in measured:
-            of = row["measured"]
-            measured[row["stage"]] = of | {"gpu_hours": of["gpu_hours"] or 0}
-            measured[row["stage"]]["cached_prompt_tokens"] = of["prompt_tokens"] - of["distinct_prompt_tokens"]
-    return {"models": rows, "stages": measured, "eft": read_json(inputs["eft"][0]), "plan": plan}
-
-
-def stages(sampling: list[str], manifests: dict[str, dict]) -> dict[str, dict]:
-    """{rule: {jobs, seconds, gpu_hours, and for what an engine sampled requests, tokens, ...}}."""
-    found: dict[str, dict] = {}
-    jobs: dict[str, set[str]] = {}  # several stats files may be of one job
-    for path in sampling:
-        facts = read_json(path)
-        of_stage = found.setdefault(facts["rule"], {"jobs": 0, "seconds": 0, "gpu_hours": 0})
-        jobs.setdefault(facts["rule"], set()).add(facts["log"])
-        add_job(of_stage, facts)
-        of_stage["jobs"] = len(jobs[facts["rule"]])
-    for manifest in manifests.values():
-        name = {"seed": "fetch_seed_model", "m0": "train_sft"}.get(manifest.get("model"), "train_dpo")
-        if "trained_from" in manifest:
-            name = "train_sft" if manifest["trained_from"].endswith("seed/weights") else "train_dpo"
-        of_stage = found.setdefault(name, {"jobs": 0, "seconds": 0, "gpu_hours": 0})
-        of_stage["jobs"] += 1
-        of_stage["seconds"] += manifest["seconds"]
-        of_stage["gpu_hours"] += gpus(manifest) * manifest["seconds"] / 3600
-    return found
+    plan = plan or read_json(inputs["plan"][0])
+    stages = {row["stage"]: row["measured"] for row in plan["rows"] if row["measured"]}
+    return {"models": rows, "stages": stages, "eft": read_json(inputs["eft"][0]), "plan": plan}
 
 
 def of_model(path: str, root: str) -> str:
     """The model in whose folder ``path`` lies: `seed`, `m0`, or `<method>/m<t>`."""
     parts = Path(path).relative_to(root).parts
     return parts[0] if parts[0] in ("seed", "m0", "data") else f"{parts[0]}/{parts[1]}"
-
-
-def add_job(stage: dict, facts: dict) -> None:
-    for key in ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens"):
-        stage[key] = stage.get(key, 0) + facts.get(key, 0)
-    stage["engine_seconds"] = stage.get("engine_seconds", 0) + facts["seconds"]
-    stage["seconds"] += facts["process_seconds"]
-    stage["gpu_hours"] += gpus(facts) * facts["process_seconds"] / 3600
-
-
-def gpus(facts: dict) -> int:
-    """How many GPUs a job had."""
-    return len((facts.get("host") or {}).get("gpus") or [])
 
 
 def thinned(training: dict | None) -> dict | None:

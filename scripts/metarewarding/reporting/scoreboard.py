@@ -1,5 +1,7 @@
 """The short version for the terminal: models by metric, in any width."""
 
+import math
+
 from metarewarding.reporting.metrics import value_at
 from metarewarding.reporting.summary import duration
 
@@ -70,7 +72,7 @@ def render(metrics: dict, note: str | None = None, width: int = 120, colour: boo
     return "\n".join([*parts[0], "", *parts[1], *parts[2:]]) + "\n"
 
 
-def table(head: list[str], rows: list[list[str]], width: int, colour: bool) -> list[str]:
+def table(head: list[str], rows: list[list[str]], width: float = math.inf, colour: bool = False) -> list[str]:
     """Lines of at most ``width``: one table, or, where that is too wide, a block for each row."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     paint = (lambda text, code: f"{code}{text}{PLAIN}") if colour else (lambda text, code: text)

@@ -133,7 +133,7 @@ def tiles(found: dict, printed: list[dict]) -> list[dict]:
     trained = [value_at(of["training"], f"{kind}.trained_on") or 0 for of in found["models"] for kind in kinds]
     last = {"value": f"{sum(trained):,}", "what": "Preference pairs trained on, all iterations"}
     seconds = sum(stage["seconds"] for stage in found["stages"].values())
-    gpu_hours = sum(stage["gpu_hours"] for stage in found["stages"].values())
+    gpu_hours = sum(stage["gpu_hours"] or 0 for stage in found["stages"].values())
     cost = {"value": f"{gpu_hours:,.1f} h" if gpu_hours else duration(seconds), "beside": ""}
     cost["what"] = "GPU hours of all jobs" if gpu_hours else "Time of all jobs, no GPU"
     dollars = sum(table["cost"] for table in found["judged"])

@@ -115,10 +115,8 @@ def even(found: dict) -> str | None:
 
 
 def stages(found: dict) -> list[tuple[str, dict, dict]]:
-    """(stage, measured, planned); a stage that was planned or measured alone has an empty other half."""
-    planned = {row["stage"]: row for row in (found["plan"] or {}).get("rows", [])}
-    names = [*found["stages"], *(name for name in planned if name not in found["stages"])]
-    return [(name, found["stages"].get(name, {}), planned.get(name, {})) for name in names]
+    """(stage, measured, planned); what is measured of a stage that has not run is empty."""
+    return [(row["stage"], found["stages"].get(row["stage"], {}), row) for row in found["plan"]["rows"]]
 
 
 def provenance(found: dict) -> tuple[list[str], list[list[str]]]:

@@ -1,11 +1,14 @@
 """The arguments that SFT and DPO share, and what follows from them: batch arithmetic, precision, the forward."""
 
+import logging
 import os
 from dataclasses import dataclass, field
 
 from metarewarding.engines.precision import resolve_dtype
 from metarewarding.errors import UserError
 from metarewarding.jobs import job  # noqa: F401  sets how threads wait, before torch is imported
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # models and data are local; a compute node may have no internet access
 
@@ -22,6 +25,7 @@ class RunArguments:
     batch_size: int = field(metadata={"help": "global batch: examples an optimizer step, over all devices"})
     stop_epoch: int = field(metadata={"help": "end after this epoch; the schedule stays num_train_epochs long"})
     token_limit: int = field(metadata={"help": "tokens of prompt and completion together; longer ones are dropped"})
+    log_file: str | None = field(default=None, metadata={"help": "where the output goes, for the manifest"})
 
 
 def accumulation_steps(batch_size: int, per_device: int, devices: int) -> int:
@@ -68,8 +72,7 @@ def configure(args, run: RunArguments) -> None:
     args.model_init_kwargs = {"dtype": "float32"} | (args.model_init_kwargs or {})
     if args.bf16 and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         args.fsdp_plugin_args = {"mixed_precision_policy": _fsdp_precision()}
-    if args.process_index == 0:
-        print(f"dtype: {compute_dtype(args)} on {args.device}", flush=True)
+    logger.info(f"dtype: {compute_dtype(args)} on {args.device}")
     if run.stop_epoch > args.num_train_epochs:
         raise UserError(
             f"stop_epoch {run.stop_epoch} lies after the end of the schedule, epoch {args.num_train_epochs}."

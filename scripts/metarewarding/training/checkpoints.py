@@ -1,11 +1,14 @@
 """Checkpoints of a training run: when one is written, which one a run goes on from, and the room they need."""
 
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
 
 from metarewarding.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 def stop_after(epoch: int):
@@ -56,11 +59,10 @@ def check_disk(args, parameters: int) -> None:
     most = each * ((args.save_total_limit or args.num_train_epochs) + 1)
     there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())  # of an earlier try
     free = (shutil.disk_usage(folder).free + there) / 1e9
-    said = f"{folder}: checkpoints take {each:.1f} GB each, {most:.1f} GB at most, until training ends"
+    estimate = f"{folder}: checkpoints take {each:.1f} GB each, {most:.1f} GB at most, until training ends"
     if free < most:
         raise UserError(
-            f"{said}, and the disk has {free:.1f} GB free. Make room, keep results/ on a larger disk, or set "
+            f"{estimate}, and the disk has {free:.1f} GB free. Make room, keep results/ on a larger disk, or set "
             'save_strategy: "no" in the recipe (a killed run then starts over).'
         )
-    if args.process_index == 0:
-        print(f"{said}; the disk has {free:.1f} GB free", flush=True)
+    logger.info(f"{estimate}; the disk has {free:.1f} GB free")

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -14,6 +16,8 @@ from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
 from metarewarding.records import write_json
 from metarewarding.training.arguments import RunArguments, compute_dtype
 from metarewarding.training.checkpoints import check_disk, last_checkpoint
+
+logger = logging.getLogger(__name__)
 
 
 def loss_by_epoch(log: list[dict]) -> list[dict]:
@@ -39,6 +43,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     ``epochs`` gives the rows on each epoch for the stats file, once training is over.
     """
     args, folder = trainer.args, Path(trainer.args.output_dir)
+    rule = Path(sys.argv[0]).stem  # a program has the name of its rule
     identity = {
         "dtype": compute_dtype(args),
         "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
@@ -58,7 +63,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     checkpoint = last_checkpoint(folder)
     check_disk(args, sum(parameter.numel() for parameter in trainer.model.parameters()))
     if checkpoint:
-        print(f"going on from {checkpoint}", flush=True)
+        logger.info(f"going on from {checkpoint}")
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
 
     partial = Path(run.weights + ".partial")
@@ -73,6 +78,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
         run.stats,
         facts
         | {
+            "rule": rule,
             "dtype": identity["dtype"],
             "steps": trainer.state.global_step,
             "epochs": epochs(),
@@ -83,6 +89,8 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     write_json(
         run.manifest,
         {
+            "rule": rule,
+            "log": run.log_file,
             "target": run.weights,
             "trained_from": run.model,
             **identity,

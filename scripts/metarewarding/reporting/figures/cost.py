@@ -16,14 +16,13 @@ from metarewarding.reporting.figures.charts import (
 
 def cost_rows(metrics: dict, fields: dict[str, tuple[str, str]]) -> list[dict]:
     """{stage, what, when, value} of measured and planned numbers; ``fields``: {name: (measured key, planned key)}."""
-    planned = {row["stage"]: row for row in (metrics["plan"] or {}).get("rows", [])}
-    stages = list(dict.fromkeys([*metrics["stages"], *planned]))
     rows = []
-    for stage in stages:
+    for planned in metrics["plan"]["rows"]:
+        stage = planned["stage"]
         for what, (measured, plan) in fields.items():
             for when, value in (
                 ("measured", metrics["stages"].get(stage, {}).get(measured)),
-                ("planned", planned.get(stage, {}).get(plan)),
+                ("planned", planned.get(plan)),
             ):
                 if value:
                     rows.append({"stage": stage, "what": what, "when": when, "value": value})
@@ -64,13 +63,9 @@ def tokens(metrics):
         {
             "out": ("output_tokens", "output_tokens"),
             "in, cached": ("cached_prompt_tokens", ""),
-            "in, computed": ("computed_prompt_tokens", "distinct_prompt_tokens"),
+            "in, computed": ("distinct_prompt_tokens", "distinct_prompt_tokens"),
         },
     )
-    for name, stage in metrics["stages"].items():
-        computed = stage.get("prompt_tokens", 0) - stage.get("cached_prompt_tokens", 0)
-        if computed > 0:
-            rows.append({"stage": name, "what": "in, computed", "when": "measured", "value": computed})
     if not rows:
         return None
     caption = (
