@@ -10,7 +10,7 @@ from conftest import ROOT
 from differences import differences
 from jobs import job
 
-from metarewarding.reporting import alerts, job_times, metrics, page, paper, scoreboard, summary, tables
+from metarewarding.reporting import alerts, exports, job_times, metrics, page, paper, scoreboard, summary, tables
 from metarewarding.reporting.figures import cost
 from metarewarding.reporting.measured import measure
 from report import summarise_iteration
@@ -427,3 +427,19 @@ def test_a_summary_joins_by_id(tmp_path):
     assert [of["score"] for of in worst["judgments"]] == [2.0, None]
     assert (looked["meta_judged"], looked["ranking"]) == ("p/r1", ["p/r1/j0", "p/r1/j1"])
     assert looked["verdicts"][0]["winner"] == "second"
+
+
+# -- the export
+
+
+def test_answers_are_exported_in_each_benchmarks_own_format():
+    asked = [{"prompt_id": "81", "category": "writing", "turns": ["Hi?", "Again?"]}]
+    answers = {"81": ["one", "two"]}
+    assert exports.alpaca_eval(asked, answers, "m4") == [
+        {"dataset": "writing", "instruction": "Hi?", "output": "one", "generator": "m4"}
+    ]
+    (row,) = exports.arena_hard(asked, answers, "m4")
+    assert (row["uid"], row["model"], row["messages"][-1]["content"]) == ("81", "m4", {"answer": "one"})
+    (row,) = exports.mt_bench(asked, answers, "m4")
+    assert (row["question_id"], row["model_id"], row["choices"][0]["turns"]) == (81, "m4", ["one", "two"])
+    assert exports.alpaca_eval(asked, {}, "m4") == []

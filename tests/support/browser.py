@@ -95,11 +95,11 @@ FIGURE = """figure => ({
 })"""
 
 
-def check(browser, path: Path) -> None:
+def check(browser, path: Path, figures: int = 8) -> None:
     """No complaint, no request, no sideways scrolling, and figures with named axes and a text in place of the image."""
     for width in WIDTHS:
         with opened(browser, path, width) as (page, complaints, requests):
-            assert drawn(page) >= 8
+            assert drawn(page) >= figures
             wide = "document.documentElement.scrollWidth > innerWidth"
             assert not page.evaluate(wide), f"{path} is wider than {width} px"
             page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")

@@ -30,19 +30,24 @@ rule write_report:
         template="workflow/report/page.html.jinja",
         look=page_parts(),
     output:
-        page=report("<results>/report/index.html", caption="../report/page.rst", category="The page"),
+        page=report(
+            "<results>/report/index.html",
+            caption="../report/page.rst",
+            category="1. The page",
+            labels={"page": "All figures and tables, beside the paper"},
+        ),
         tables=report(
             directory("<results>/report/tables"),
             patterns=["{table}.csv"],
             caption="../report/tables.rst",
-            category="Tables",
+            category="2. Tables",
             labels={"table": "{table}"},
         ),
         figures=report(
             directory("<results>/report/figures"),
             patterns=["{figure}.svg"],
             caption="../report/figures.rst",
-            category="Figures",
+            category="3. Figures",
             labels={"figure": "{figure}"},
         ),
         scoreboard="<results>/report/scoreboard.txt",
@@ -141,3 +146,23 @@ rule write_manifest:
         code=fingerprint("report/write_manifest.py"),
     script:
         "../../scripts/report/write_manifest.py"
+
+
+rule export:
+    """What others ask authors for: pairs, benchmark answers, curves, manifest, model cards. Nothing is uploaded."""
+    input:
+        **export_files(),
+        manifest="<results>/report/manifest.json",
+    output:
+        directory("<results>/export"),
+    log:
+        "<results>/logs/export.log",
+    localrule: True
+    conda:
+        environment("report")
+    params:
+        root=lambda wildcards, output: str(Path(output[0]).parent),
+        benchmarks=ANSWERED,
+        code=fingerprint("report/export.py"),
+    script:
+        "../../scripts/report/export.py"

@@ -73,6 +73,21 @@ def report_files(models=REPORTED):
     return files | same_prompts_files(models)
 
 
+def export_files():
+    """{name: files} that `export` writes anew in other formats."""
+    pairs = []
+    for model in TRAINED:
+        method, number = lineage.split_model(model)
+        kinds = lineage.iterations(SETTINGS, method)[number - 1]["train_on"]
+        pairs += expand("<results>/{model}/pairs/{kind}.jsonl", model=model, kind=kinds)
+    answers = "<results>/{model}/benchmarks/{benchmark}/answers.jsonl"
+    of_benchmarks = {f"asked_{name}": questions_of(name) for name in ANSWERED}
+    of_benchmarks |= {f"answers_{name}": expand(answers, model=REPORTED, benchmark=name) for name in ANSWERED}
+    files = report_files()
+    scores = [*files["agreement"], *files["arena"], *files["judged"]]
+    return of_benchmarks | {"pairs": pairs, "scores": scores} | {key: files[key] for key in ("manifests", "training")}
+
+
 def models_until(wildcards):
     """The seed, M0 and the models from there to an iteration of a method, parents first."""
     model, chain = f"{wildcards.method}/m{wildcards.iteration}", []
