@@ -198,7 +198,7 @@ def test_the_scoreboard_fits_any_width(width):
     assert max(map(len, text.splitlines())) <= width
     assert "\033" not in text
     for needed in ("meta-rewarding/m1", "48.2", "4000/-", "75 %", "Few pairs", "A note"):
-        assert needed in text
+        assert needed in " ".join(text.split())  # a line may end between 75 and %
     assert "\033[1m" in scoreboard.render(found, None, width, colour=True)
 
 
@@ -248,7 +248,7 @@ def test_no_zero_has_a_sign_and_no_minute_is_a_thousandth():
     assert page.number(-0.0001, 3) == "0.000"
     assert page.signed(-0.001) == "+0.00"
     assert page.number(-0.5) == "−0.5"
-    found = {"stages": {"train_sft": {"seconds": 48, "gpu_hours": 0}}, "plan": None}
+    found = {"stages": {"train_sft": {"seconds": 48, "gpu_hours": 0}}, "plan": {"rows": [{"stage": "train_sft"}]}}
     (chart,) = (figure["chart"].to_dict() for figure in [cost.hours(found)])
     assert chart["encoding"]["x"]["axis"]["format"] == ",~r"  # 0.8, not 800m
 
