@@ -52,7 +52,7 @@ def page_facts(found: dict, printed: list[dict], p) -> dict:
         "title": f"Meta-Rewarding: {summary.model_name(p.model)}, {' + '.join(Path(f).stem for f in p.configfiles)}",
         "header": summary.facts(found, found["run"]),
         "verdict_line": summary.verdict(found, p.progress),
-        "tiles": summary.tiles(found, printed),
+        "tiles": summary.tiles(found, [] if found["differs"] else printed),
         "board": scoreboard.board(found),
         "board_caption": board_caption(heads, found["eft"]),
         "even": tables.even(found),

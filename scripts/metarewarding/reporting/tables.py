@@ -128,7 +128,7 @@ def provenance(found: dict) -> tuple[list[str], list[list[str]]]:
         gpus = host.get("gpus") or []
         machine = f"{len(gpus)} × {gpus[0]}" if gpus else host.get("cpu") or manifest.get("device")
         weights = next(iter(manifest.get("weights_sha256", {}).values()), None)
-        origin = ", ".join(f"{name} {str(value)[:60]}" for name, value in manifest.get("origin", {}).items())
+        origin = ", ".join(f"{key} {value}" for key, value in manifest.get("origin", {}).items() if key != "sha256")
         commit = f"{git['commit'][:12]}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None
         seconds = f"{manifest['seconds']:,.0f}" if "seconds" in manifest else None
         cells = [row["parent"] or ("seed" if row["model"] == "m0" else origin), commit, machine, seconds]

@@ -18,7 +18,7 @@ OUTCOMES = ["#0072B2", "#C77700", "#2E8BC0", "#D55E00", "#7a7a7a", "#8f7500", "#
 
 
 RAMPS = [  # light to dark; the lightest has a contrast of 3:1 with white
-    ["#4a90c8", "#2f7ab8", "#1f6aa8", "#0b4a80", "#062a4d"],
+    ["#4a90c8", "#2a72b5", "#15538f", "#083a68", "#031c38"],
     ["#d96f1e", "#c05a10", "#a64a0c", "#8f3d08", "#5c2503"],
     ["#2f9a70", "#248963", "#1a8058", "#0a5a3c", "#053824"],
     ["#a76abd", "#9558ac", "#84459c", "#612a76", "#3d154d"],
@@ -26,7 +26,7 @@ RAMPS = [  # light to dark; the lightest has a contrast of 3:1 with white
 ]
 
 
-DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
+DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 3]]
 
 
 SHARED = "before the methods"
@@ -83,9 +83,9 @@ def method_of(model: str) -> str:
 
 
 def model_dash(models: list[str], title: str):
-    """The dashes of a line for each of ``models``, by method, in the legend of their colours."""
-    names = list(dict.fromkeys(map(method_of, models)))
-    dashes = [DASHES[names.index(method_of(model)) % len(DASHES)] for model in models]
+    """The dashes of a line for each of ``models``, by its place in its method, in the legend of their colours."""
+    places = [[of for of in models if method_of(of) == method_of(model)].index(model) for model in models]
+    dashes = [DASHES[place % len(DASHES)] for place in places]
     return alt.StrokeDash(
         "model:N", title=title, sort=models, scale=alt.Scale(domain=models, range=dashes), legend=stroke_legend()
     )

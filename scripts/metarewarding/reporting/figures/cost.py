@@ -109,7 +109,8 @@ def timeline(metrics):
     order = list(dict.fromkeys(row["stage"] for row in sorted(rows, key=lambda row: row["start"])))
     models = [row["model"] for row in metrics["models"] if any(job["model"] == row["model"] for job in jobs)]
     scale = models_scale(models)
-    scale.domain, scale.range = ["data", *scale.domain], ["#b05c8c", *scale.range]
+    if any(row["model"] == "data" for row in rows):
+        scale.domain, scale.range = ["data", *scale.domain], ["#b05c8c", *scale.range]
     chart = (
         plot(rows, width=WIDTH - 80, height=alt.Step(16))
         .mark_bar(stroke="white", strokeWidth=0.5)
