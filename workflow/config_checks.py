@@ -8,7 +8,7 @@ from lineage import depth, iterations, models, pool_sizes, split_model
 
 from metarewarding import templates
 from metarewarding.errors import UserError
-from metarewarding.jobs.sources import SOURCES
+from metarewarding.evaluation import registry
 
 # keys of `model`, by its source
 MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": ("path",), "random": ("seed",)}
@@ -163,9 +163,10 @@ def _check_judges(benchmarks: dict) -> list[str]:
                     "arena_hard": "Wanted: model_answer/<model>.jsonl and model_judgment/<judge>/<model>.jsonl.",
                 }[name]
             )
+    sources = registry.sources()
     for name, path in benchmarks["files"].items():
-        if name not in SOURCES:
-            faults.append(f"config: benchmarks.files.{name}: no such source. Sources: {', '.join(SOURCES)}.")
+        if name not in sources:
+            faults.append(f"config: benchmarks.files.{name}: no such source. Sources: {', '.join(sources)}.")
         elif not Path(path).is_file():
             faults.append(f"config: benchmarks.files.{name}: the file {path} does not exist.")
     return faults

@@ -6,6 +6,7 @@ from pathlib import Path
 from lineage import iterations
 
 from metarewarding import templates
+from metarewarding.evaluation import registry
 
 
 def on_hub(place: str) -> dict | None:
@@ -96,6 +97,8 @@ def named_files(settings: dict) -> list[tuple[str, str]]:
         ]
     if settings["benchmarks"]["alpaca_eval"]["categories"] not in (None, "judge"):
         files.append(("benchmarks.alpaca_eval.categories", settings["benchmarks"]["alpaca_eval"]["categories"]))
-    if "arena_laptop" in settings["benchmarks"]["run"]:
-        files.append(("benchmarks.arena_laptop.prompts", settings["benchmarks"]["arena_laptop"]["prompts"]))
+    for name in settings["benchmarks"]["run"]:
+        key, own = registry.get(name).questions, settings["benchmarks"][name]
+        if key in own:  # its questions are a local file
+            files.append((f"benchmarks.{name}.{key}", own[key]))
     return files

@@ -7,11 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-import yaml
+from settings import base_schema
 from settings import schema as full_schema
 
 ROOT = Path(__file__).parent.parent
-README, SCHEMA = ROOT / "config/README.md", ROOT / "workflow/schemas/config.schema.yaml"
+README = ROOT / "config/README.md"
 EDITOR_SCHEMA = ROOT / "workflow/schemas/config.schema.json"
 BEGIN, END = "<!-- keys: written by workflow/document_config.py -->\n", "<!-- end of keys -->\n"
 
@@ -60,7 +60,7 @@ def cell(text: str) -> str:
 
 def reference() -> str:
     """The keys as Markdown: a table for each top-level key that has keys of its own, and one for the rest."""
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    schema = base_schema()
     sections: dict[str, list] = {}
     for row in keys(schema, schema["$defs"]):
         sections.setdefault(row[0].split(".")[0].split("[")[0], []).append(row)

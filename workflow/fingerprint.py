@@ -7,16 +7,20 @@ edit, in the script or in the library, reruns exactly the rules that use it.
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 
-def fingerprint(script: str | Path, folder: str | Path) -> str:
-    """Sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not."""
+def fingerprint(script: str | Path, folder: str | Path, by_name: Iterable[Path] = ()) -> str:
+    """Sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not.
+
+    ``by_name``: further modules that it imports by a name which the code does not state.
+    """
     folder = Path(folder)
     local = {path.stem for path in folder.iterdir()}  # most imports are not; each would be looked for in several files
     found: dict[str, str] = {}
-    waiting = [Path(script)]
+    waiting = [Path(script), *by_name]
     while waiting:
         path = waiting.pop()
         name = path.relative_to(folder).as_posix()

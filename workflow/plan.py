@@ -22,6 +22,7 @@ import lineage  # noqa: E402
 import settings as config_settings  # noqa: E402
 
 from metarewarding import templates  # noqa: E402
+from metarewarding.evaluation import registry  # noqa: E402
 from metarewarding.reporting import scoreboard  # noqa: E402
 from metarewarding.reporting.measured import measure  # noqa: E402
 
@@ -37,13 +38,6 @@ TRAINING = 0.35  # share of the peak FLOP/s in training, sharded over a node (as
 AT_ONCE = 256  # sequences that the engine writes at once, at most
 ENGINE_START = 120  # seconds (assumed)
 ROW_BYTES = 250  # of a JSONL row beside its text
-# requests a model; characters of a question, of a model's answer (tables 1, 2, 6), and of all that a judge reads beside
-# them: its instructions (assumed) and the baseline's answer (AlpacaEval's list: 2049; Arena-Hard: assumed)
-BENCHMARKS = {
-    "alpaca_eval": {"questions": 805, "games": 1, "question": 165, "answer": 1980, "beside": 2000 + 2049},
-    "arena_hard": {"questions": 500, "games": 2, "question": 700, "answer": 2430, "beside": 1700 + 1700},
-    "mt_bench": {"questions": 80, "games": 2, "question": 270, "answer": 1560, "beside": 900},
-}
 CATEGORY_NAMES = 254  # characters of the list of categories that an instruction is sorted into
 COUNTS = ("jobs", "requests", "completions", "prompt_tokens", "distinct_prompt_tokens", "output_tokens")
 
@@ -449,13 +443,28 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 shown,
                 1,
             )
+        elif registry.get(name).kind == registry.PREFERENCE:
+            facts, n = registry.get(name).volume, settings["sampling"]["judgments"]["n"]
+            prompts, responses = facts["prompts"], facts["responses"]
+            text, other = made.tokens(facts["prompt"]), made.tokens(facts["response"])
+            made.sample(
+                "evaluate_model",
+                [f"{m}/{folder}/judgments.stats.json" for m in models],
+                len(models) * responses,
+                n,
+                rubric + text + other,
+                len(models) * (rubric + prompts * text + responses * other),
+                judgment,
+                f"{name}, {len(models)} models x {responses:,} responses x {n}",
+                jobs=0,
+            )
         else:
-            facts = BENCHMARKS[name]
-            questions = min(own["subset"] or facts["questions"], facts["questions"])
-            turns = 2 if name == "mt_bench" else 1
+            known = registry.get(name)
+            facts, turns = known.volume, known.turns
+            questions = min(own.get("subset") or facts["questions"], facts["questions"])
             asked = len(models) * questions
             question = made.tokens(facts["question"])
-            answer = made.tokens(facts["answer"], own["max_tokens"])
+            answer = made.tokens(facts["answer"], own.get("max_tokens"))
             made.sample(
                 "evaluate_model",
                 [f"{m}/{folder}/answers.stats.json" for m in models],
@@ -477,15 +486,14 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                     + question,
                     3,
                 )
-            out = (
-                1 if name == "alpaca_eval" else made.tokens(made.assumed["api_verdict_chars"], own["judge_max_tokens"])
-            )
-            stats = "annotations" if name == "alpaca_eval" else "verdicts"
+            written = facts.get("verdict", made.assumed["api_verdict_chars"])
+            out = made.tokens(written, own.get("judge_max_tokens"))
+            stats = known.verdict_file.rsplit(".", 1)[0]
             made.ask(
                 f"judge_{name}",
                 [f"{m}/{folder}/{stats}.stats.json" for m in models],
                 own["judge"],
-                asked * facts["games"],
+                asked * facts["requests"],
                 made.tokens(facts["beside"]) + question + answer,
                 out,
             )

@@ -8,6 +8,8 @@ import config_checks
 import yaml
 from jsonschema import Draft202012Validator
 
+from metarewarding.evaluation import registry
+
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
@@ -23,9 +25,22 @@ class ConfigError(Exception):
     """An error in the config; each line names the key and says how to fix it."""
 
 
-def schema() -> dict:
-    """The config's schema, with every key of `pairs` and `dpo` allowed in a method and in an iteration."""
+def base_schema() -> dict:
+    """The schema's file with a section for each benchmark of the registry (scripts/metarewarding/evaluation/)."""
     full = yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), YAML_LOADER)
+    measured = full["properties"]["benchmarks"]["properties"]
+    always = measured.pop("judge_agreement")
+    for name, benchmark in registry.every().items():
+        measured[name] = {"type": "object", "description": benchmark.description, "additionalProperties": False}
+        measured[name] |= {"default": {}, "properties": copy.deepcopy(benchmark.settings)}
+        measured["run"]["items"]["enum"].append(name)
+    measured["judge_agreement"] = always
+    return full
+
+
+def schema() -> dict:
+    """``base_schema`` with every key of `pairs` and `dpo` allowed in a method and in an iteration."""
+    full = base_schema()
     overrides = {
         key: {name: value for name, value in rule.items() if name != "default"}
         for section in ("pairs", "dpo")

@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 
 from scipy.stats import spearmanr
 
-from metarewarding import benchmarks
 from metarewarding.errors import UserError
-from metarewarding.evaluation import benchmark_files
-from metarewarding.evaluation.alpaca import alpaca_eval_scores, read_rows
+from metarewarding.evaluation import arena_hard, registry
+from metarewarding.evaluation.alpaca_scores import alpaca_eval_scores, read_rows
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.records import read_json, replacing, write_json
 
 
@@ -45,16 +45,15 @@ def published_arena_hard(file: str, questions: list[dict], model: str, rounds: i
             if identity in asked:
                 found.add(identity)
                 verdicts += [
-                    {"prompt_id": identity, "game": n, "verdict": score if score in VERDICTS else None}
+                    {"prompt_id": identity, "game": n, "verdict": score if score in arena_hard.VERDICTS else None}
                     for n, score in enumerate(games, start=1)
                 ]
     if found != asked:
         raise UserError(f"{file}: {len(found)} of the {len(asked)} questions have a published verdict.")
-    battles = benchmarks.arena_hard_battles(verdicts, model, "baseline")
-    return {"score": benchmarks.arena_hard_score(battles, "baseline", rounds, seed)["score"]}
+    battles = arena_hard.battles_of(verdicts, model, "baseline")
+    return {"score": arena_hard.arena_hard_score(battles, "baseline", rounds, seed)["score"]}
 
 
-VERDICTS = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
 METRICS = {"alpaca_eval": ("win_rate", "lc_win_rate"), "arena_hard": ("score",)}
 
 
@@ -83,7 +82,9 @@ def main(job):
         p.benchmarks, p.models, job.input.scores, job.input.published, strict=True
     ):
         score = read_json(score_file)
-        questions = benchmark_files.questions(benchmark, job.input[f"{benchmark}_questions"], p.subsets[benchmark])
+        questions = registry.questions(
+            registry.get(benchmark), job.input[f"{benchmark}_questions"], p.subsets[benchmark]
+        )
         if benchmark == "alpaca_eval":
             reference = job.input.alpaca_eval_questions
             published = published_alpaca_eval(published_file, questions, job.input.get("gamed"), reference)
@@ -104,7 +105,7 @@ def main(job):
         f"{r['substitute']:10.2f} {r['shift']:+8.2f}"
         for r in rows
     ]
-    print("\n".join(lines), flush=True)
+    logger.info("\n".join(["shifts of the scores", *lines]))
     with replacing(job.output.table) as file:
         file.write("\n".join(lines) + "\n")
     write_json(job.output.shifts, result)

@@ -1,7 +1,8 @@
 """All that a model is asked for its evaluation, in one job, so that the engine starts once.
 
 It answers the questions of every configured benchmark, judges people's ranked replies to the held-out prompts
-(table 7) and, for table 3, the seed's responses. A second turn's chat holds the first turn's answer.
+(table 7) and, for benchmarks of the kind "preference", given responses. A second turn's chat holds the first
+turn's answer.
 """
 
 from metarewarding import judging, templates
@@ -9,7 +10,7 @@ from metarewarding.engines import sampling
 from metarewarding.engines.engine import open_engine
 from metarewarding.engines.facts import engine_facts
 from metarewarding.errors import UserError
-from metarewarding.evaluation import benchmark_files
+from metarewarding.evaluation import registry
 from metarewarding.jobs.job import logged
 from metarewarding.records import Prompt, RankedReply, Response, Turn, read_jsonl, write_json, write_jsonl
 
@@ -93,14 +94,17 @@ def main(job):
     replies = read_jsonl(given.replies, RankedReply)
     asked = {}
     for name, own in p.benchmarks.items():
-        questions = benchmark_files.questions(name, given[name], own["subset"])
+        questions = registry.questions(registry.get(name), given[name], own["subset"])
         asked[name] = questions, decoding_of(own, questions, given[name])
-    held_out = read_jsonl(given.responses, Response) if "responses" in given.keys() else []
+    given_responses = {
+        name: (read_jsonl(given[f"{name}_prompts"], Prompt), read_jsonl(given[f"{name}_responses"], Response))
+        for name in p.judged
+    }
     engine = open_engine(given.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
 
     for name, (questions, decoding) in asked.items():
         rows, turns = answer(engine, questions, decoding, p.seed, p.system_prompt)
-        write_jsonl(out[name], rows if name == "mt_bench" else first_turns(rows))
+        write_jsonl(out[name], rows if p.benchmarks[name]["turns"] > 1 else first_turns(rows))
         write_json(out[f"{name}_stats"], engine_facts(engine, sampling.add_facts(turns), job))
 
     def judge(texts, responses, n, name):
@@ -110,9 +114,9 @@ def main(job):
         write_json(out[f"{name}_stats"], engine_facts(engine, facts, job))
 
     judge({row["prompt_id"]: row["prompt"] for row in replies}, replies, p.judgments_of_replies, "judgments")
-    if held_out:
-        texts = {row["prompt_id"]: row["text"] for row in read_jsonl(given.prompts, Prompt)}
-        judge(texts, sampling.distinct(held_out), p.judgments["n"], "held_out")
+    for name, (prompts, responses) in given_responses.items():
+        texts = {row["prompt_id"]: row["text"] for row in prompts}
+        judge(texts, sampling.distinct(responses), p.judgments["n"], name)
 
 
 if __name__ == "__main__":

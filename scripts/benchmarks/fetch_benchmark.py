@@ -1,4 +1,4 @@
-"""One file of a benchmark, from its pinned place (metarewarding/jobs/sources.py) or from a local path."""
+"""One file of a benchmark, from its pinned place (metarewarding/evaluation/) or from a local path."""
 
 import re
 import shutil
@@ -9,9 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from metarewarding.errors import UserError
+from metarewarding.evaluation import registry
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
 from metarewarding.jobs.provenance import sha256
-from metarewarding.jobs.sources import MIRRORS, SOURCES, address
 
 TRIES, FIRST_WAIT, TIMEOUT = 4, 2.0, 60.0  # seconds
 
@@ -31,9 +32,9 @@ def fetch(name: str, target: Path, key: str, path: str | None = None) -> str:
                 raise UserError(f"{key}: {path} is not a file.")
             shutil.copyfile(path, file)
         else:
-            url, expected = address(name)
+            url, expected = registry.address(name)
             source = without_login(url)
-            download(url, file, key, MIRRORS[SOURCES[name][0]][0])
+            download(url, file, key, registry.MIRRORS[registry.sources()[name][0]][0])
         found = sha256(file)
         if expected and found != expected:
             raise UserError(
@@ -41,7 +42,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None) -> str:
                 "damaged, and is not kept. Run again, or set the key to a copy of the right file."
             )
         file.replace(target)
-    print(f"{source}\nsha256 {found}", flush=True)
+    logger.info(f"{source}, sha256 {found}")
     return found
 
 
@@ -67,7 +68,7 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
         except (OSError, ValueError) as error:  # no connection, a time-out, a malformed address
             problem = str(getattr(error, "reason", error))
         if attempt < TRIES:
-            print(f"{without_login(url)}: {problem}; trying again", flush=True)
+            logger.warning(f"{without_login(url)}: {problem}; trying again")
             time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
     raise UserError(
         f"{key}: {without_login(url)} could not be downloaded in {TRIES} tries; the last time: {problem}. {fix}"

@@ -1,8 +1,8 @@
 """Answers that others published, in alpaca_eval's or Arena-Hard's format, as rows of this project."""
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation import benchmark_files
-from metarewarding.evaluation.alpaca import read_rows
+from metarewarding.evaluation import arena_hard_files, registry
+from metarewarding.evaluation.alpaca_scores import read_rows
 from metarewarding.jobs.job import logged
 from metarewarding.records import Response, write_jsonl
 
@@ -10,12 +10,12 @@ from metarewarding.records import Response, write_jsonl
 @logged
 def main(job):
     p = job.params
-    questions = benchmark_files.questions(p.benchmark, job.input.questions, p.subset)
+    questions = registry.questions(registry.get(p.benchmark), job.input.questions, p.subset)
     if p.benchmark == "alpaca_eval":
         texts = {row["instruction"]: row["output"] for row in read_rows(job.input.published, "instruction", "output")}
         given = {question["prompt_id"]: texts.get(question["turns"][0]) for question in questions}
     else:
-        _, given = benchmark_files.arena_hard_answers(job.input.published)
+        _, given = arena_hard_files.published_answers(job.input.published)
     rows = []
     for question in questions:
         text = given.get(question["prompt_id"])

@@ -4,6 +4,7 @@ from metarewarding import agreement, judging
 from metarewarding.engines.sampling import parse_facts
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Judgment, RankedReply, read_jsonl, write_json
 
 
@@ -35,7 +36,7 @@ def score(replies, judgments) -> dict:
 def main(job):
     result = score(read_jsonl(job.input.replies, RankedReply), read_jsonl(job.input.judgments, Judgment))
     result |= {"benchmark": "judge_agreement", "model": job.wildcards.model}
-    print(result)
+    logger.info(in_words(result))
     write_json(job.output[0], result)
 
 

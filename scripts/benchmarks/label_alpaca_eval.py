@@ -4,9 +4,9 @@ from collections import Counter
 
 from metarewarding import templates
 from metarewarding.errors import UserError
-from metarewarding.evaluation import categories
-from metarewarding.evaluation.benchmark_files import questions
+from metarewarding.evaluation import alpaca_categories, alpaca_eval, registry
 from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import in_words, logger
 from metarewarding.judges.client import ask, reached
 from metarewarding.records import write_json
 
@@ -14,14 +14,14 @@ from metarewarding.records import write_json
 @logged
 def main(job):
     p = job.params
-    rows = questions("alpaca_eval", job.input.reference, p.subset)
-    requests = categories.requests(rows, templates.load(job.input.template, "category"))
+    rows = registry.questions(alpaca_eval.BENCHMARK, job.input.reference, p.subset)
+    requests = alpaca_categories.requests(rows, templates.load(job.input.template, "category"))
     with reached(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
         replies, facts = ask(requests, judge, p.store)
-    read = {row["turns"][0]: categories.read_category(replies[row["prompt_id"]]["text"]) for row in rows}
+    read = {row["turns"][0]: alpaca_categories.read_category(replies[row["prompt_id"]]["text"]) for row in rows}
     labels = {instruction: category for instruction, category in read.items() if category is not None}
     facts |= {"questions": len(rows), "unread": len(rows) - len(labels), "labels": Counter(labels.values())}
-    print(facts, flush=True)
+    logger.info(in_words(facts))
     if facts["unread"] > p.max_missing * len(rows):
         raise UserError(
             f"judge '{judge['name']}' named no category of the list for {facts['unread']} of {len(rows)} instructions, "

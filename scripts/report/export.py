@@ -7,10 +7,10 @@ import json
 import shutil
 from pathlib import Path
 
-from metarewarding.evaluation.benchmark_files import questions
+from metarewarding.evaluation import registry
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import logger
-from metarewarding.records import Response, Turn, read_json, read_jsonl
+from metarewarding.records import read_json
 from metarewarding.reporting import exports
 from metarewarding.reporting.metrics import of_model
 
@@ -47,10 +47,10 @@ def export_pairs(folder: Path, files: list[str], root: str) -> None:
 
 def export_answers(folder: Path, benchmark: str, asked: str, files: list[str], root: str) -> None:
     """Each model's answers in the benchmark's own submission format; the arena's own rows as they are."""
-    rows = questions(benchmark, asked)
+    rows = registry.questions(registry.get(benchmark), asked)
     for path in files:
         model, answers = flat(of_model(path, root)), {}
-        for row in read_jsonl(path, Turn if benchmark == "mt_bench" else Response):
+        for row in registry.get(benchmark).read_answers(path):
             answers.setdefault(row["prompt_id"], []).append(row["text"])
         if benchmark == "alpaca_eval":
             outputs = exports.alpaca_eval(rows, answers, model)

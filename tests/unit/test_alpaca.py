@@ -8,10 +8,9 @@ import pytest
 from conftest import ROOT
 from jobs import job
 
-from benchmarks import score_alpaca_eval
+from benchmarks import score_benchmark
 from metarewarding.errors import UserError
-from metarewarding.evaluation import alpaca
-from metarewarding.evaluation.alpaca import alpaca_eval_scores, category_win_rates
+from metarewarding.evaluation.alpaca_scores import alpaca_eval_scores, category_win_rates, hub_folder
 
 TRUTH = Path(os.environ.get("TRUTH_DATA", ROOT.parent / "shared" / "truth")) / "alpaca_eval"
 ANNOTATIONS, REFERENCE = TRUTH / "annotations_alpaca-7b.json", TRUTH / "reference_gpt4_1106_preview.json"
@@ -171,7 +170,7 @@ def test_without_the_hub_the_missing_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(alpaca_eval.constants, "DEFAULT_CACHE_DIR", str(tmp_path))
     with pytest.raises(UserError, match=r"df_gamed\.csv.* is neither given, nor in the hub's cache"):
         alpaca_eval_scores(ANNOTATIONS)
-    with alpaca.hub_folder(GAMED):
+    with hub_folder(GAMED):
         folder = alpaca_eval.constants.DEFAULT_CACHE_DIR
         monkeypatch.setattr(alpaca_eval.constants, "DEFAULT_CACHE_DIR", folder)
         assert alpaca_eval_scores(ANNOTATIONS)["lc_win_rate"] == pytest.approx(5.8755, abs=0.2)
@@ -188,7 +187,8 @@ def test_the_score_names_its_judge(tmp_path, published):
         "reference": REFERENCE,
         "categories": write(tmp_path / "categories.json", categories),
     }
-    score_alpaca_eval.main(job(tmp_path, inputs, {"score": "score.json"}, model="m0"))
+    params = {"settings": {}, "seed": 0}
+    score_benchmark.main(job(tmp_path, inputs, {"score": "score.json"}, params, model="m0", benchmark="alpaca_eval"))
     score = json.loads((tmp_path / "score.json").read_text())
     assert (score["judge"], score["judge_model"]) == ("gpt4", "gpt-4-1106-preview")
     assert score["lc_win_rate"] == pytest.approx(5.8755, abs=0.2)

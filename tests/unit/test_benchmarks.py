@@ -12,11 +12,12 @@ from jobs import job, read, write
 from stand_in import judge_server
 from test_sampling import Engine
 
-from benchmarks import evaluate_model, judge_arena_hard, judge_mt_bench, score_arena_hard, score_mt_bench
+from benchmarks import evaluate_model, judge_benchmark, score_benchmark
 from metarewarding import benchmarks
 from metarewarding.engines.sampling import Decoding
 from metarewarding.errors import UserError
-from metarewarding.evaluation import benchmark_files
+from metarewarding.evaluation import arena_hard, arena_hard_files, mt_bench, registry
+from metarewarding.judges.asking import Asking
 from metarewarding.judges.client import reached
 
 TRUTH = Path(os.environ.get("TRUTH_DATA", ROOT.parent / "shared" / "truth"))
@@ -67,7 +68,7 @@ def rows_of(path):
 def test_each_question_is_played_twice_with_the_order_swapped():
     questions = [question("q1", "Why?"), question("q2", "How?")]
     # by id: neither map is in the questions' order
-    requests = benchmarks.arena_hard_requests(
+    requests = arena_hard.requests(
         questions, {"q2": "m2", "q1": "m1"}, {"q3": "b3", "q2": "b2", "q1": "b1"}, ARENA_PROMPT, 99
     )
     assert [(r["id"], r["prompt_id"], r["game"], asked(r)) for r in requests] == [
@@ -82,7 +83,7 @@ def test_each_question_is_played_twice_with_the_order_swapped():
 
 def test_braces_in_an_answer_stay_text():
     nasty = "{ANSWER_B} {QUESTION} {{}} {0} {undefined} \\1"
-    requests = benchmarks.arena_hard_requests([question("q", nasty)], {"q": nasty}, {"q": "b"}, ARENA_PROMPT)
+    requests = arena_hard.requests([question("q", nasty)], {"q": nasty}, {"q": "b"}, ARENA_PROMPT)
     assert asked(requests[0]) == f"{nasty} | b | {nasty}"
 
 
@@ -96,7 +97,7 @@ def test_braces_in_an_answer_stay_text():
 )
 def test_answers_that_do_not_match_the_questions_are_named(answers, baseline, words):
     with pytest.raises(UserError, match=words):
-        benchmarks.arena_hard_requests([question("q1"), question("q2")], answers, baseline, ARENA_PROMPT)
+        arena_hard.requests([question("q1"), question("q2")], answers, baseline, ARENA_PROMPT)
 
 
 # -- Arena-Hard: verdicts and score
@@ -118,13 +119,13 @@ def test_answers_that_do_not_match_the_questions_are_named(answers, baseline, wo
     ],
 )
 def test_arena_hard_verdict(text, verdict):
-    assert benchmarks.arena_hard_verdict(text) == verdict
+    assert arena_hard.verdict(text) == verdict
 
 
 def test_only_a_judgment_without_any_label_is_asked_to_go_on():
-    requests = benchmarks.arena_hard_requests([question("q")], {"q": "m"}, {"q": "b"}, ARENA_PROMPT)
+    requests = arena_hard.requests([question("q")], {"q": "m"}, {"q": "b"}, ARENA_PROMPT)
     texts = {"q/game1": "Let me think", "q/game2": "[[A>B]] no, [[B>A]]"}
-    (again,) = benchmarks.arena_hard_ask_again(requests, texts)
+    (again,) = arena_hard.requests_again(requests, texts)
     assert (again["id"], [message["role"] for message in again["messages"]]) == (
         "q/game1/again",
         ["system", "user", "assistant", "user"],
@@ -149,13 +150,13 @@ def test_only_a_judgment_without_any_label_is_asked_to_go_on():
     ],
 )
 def test_arena_hard_battles(number, verdict, winners):
-    battles = benchmarks.arena_hard_battles([game(number, verdict)], "model", "base")
+    battles = arena_hard.battles_of([game(number, verdict)], "model", "base")
     assert battles == [{"question_id": "q", "model_a": "base", "model_b": "model", "winner": w} for w in winners]
 
 
 def test_a_game_that_was_judged_twice_is_named():
     with pytest.raises(UserError, match="game 1 of question 'q' was judged twice"):
-        benchmarks.arena_hard_battles([game(1, "A>B"), game(1, None)], "model", "base")
+        arena_hard.battles_of([game(1, "A>B"), game(1, None)], "model", "base")
 
 
 def test_arena_hard_score_by_hand():
@@ -204,12 +205,12 @@ def test_a_published_arena_hard_score_comes_out():
 
 @needs_arena_hard
 def test_requests_of_the_real_arena_hard():
-    questions = benchmark_files.questions("arena_hard", TRUTH / "arena_hard/question_v0.1.jsonl")
-    model, baseline = benchmark_files.arena_hard_answers(TRUTH / "arena_hard/model_answer_gpt-4-0314.jsonl")
+    questions = registry.questions(arena_hard.BENCHMARK, TRUTH / "arena_hard/question_v0.1.jsonl")
+    model, baseline = arena_hard_files.published_answers(TRUTH / "arena_hard/model_answer_gpt-4-0314.jsonl")
     assert (len(questions), model, len(baseline)) == (500, "gpt-4-0314", 500)
-    requests = benchmarks.arena_hard_requests(questions, baseline, baseline, ARENA_PROMPT)
+    requests = arena_hard.requests(questions, baseline, baseline, ARENA_PROMPT)
     assert len({request["id"] for request in requests}) == 1000
-    assert len(benchmark_files.questions("arena_hard", TRUTH / "arena_hard/question_v0.1.jsonl", subset=7)) == 7
+    assert len(registry.questions(arena_hard.BENCHMARK, TRUTH / "arena_hard/question_v0.1.jsonl", subset=7)) == 7
 
 
 # -- Arena-Hard's judge prompt
@@ -232,17 +233,17 @@ def arena_prompt_files(tmp_path):
 
 
 def test_the_judge_prompt_is_read_and_never_executed(arena_prompt_files):
-    prompt = benchmark_files.arena_hard_prompt(*arena_prompt_files)
+    prompt = arena_hard_files.judge_prompt(*arena_prompt_files)
     assert prompt["system_prompt"] == 'Judge {fairly}.\nBe "just".'
     assert prompt["prompt_template"] == "<|Q|>\n{QUESTION}\n{ANSWER_A}\n{ANSWER_B}"
     code = arena_prompt_files[0]
     code.write_text(JUDGE_UTILS.replace('"system_prompt": PROMPT', '"system_prompt": "in place"'))
-    assert benchmark_files.arena_hard_prompt(*arena_prompt_files)["system_prompt"] == "in place"
+    assert arena_hard_files.judge_prompt(*arena_prompt_files)["system_prompt"] == "in place"
 
 
 def test_the_early_settings_file_is_read_too(arena_prompt_files):
     arena_prompt_files[1].write_text('prompt_template: ["{question_1} {answer_1} {answer_2}"]\n')
-    prompt = benchmark_files.arena_hard_prompt(*arena_prompt_files)
+    prompt = arena_hard_files.judge_prompt(*arena_prompt_files)
     assert prompt["prompt_template"] == "{QUESTION} {ANSWER_A} {ANSWER_B}"
 
 
@@ -250,11 +251,11 @@ def test_the_early_settings_file_is_read_too(arena_prompt_files):
 def test_a_file_without_the_judge_prompt_is_named(arena_prompt_files, code):
     arena_prompt_files[0].write_text(code)
     with pytest.raises(UserError, match=r"judge_utils\.py: no system prompt"):
-        benchmark_files.arena_hard_prompt(*arena_prompt_files)
+        arena_hard_files.judge_prompt(*arena_prompt_files)
     arena_prompt_files[0].write_text(JUDGE_UTILS)
     arena_prompt_files[1].write_text("")
     with pytest.raises(UserError, match=r"settings\.yaml: no prompt_template"):
-        benchmark_files.arena_hard_prompt(*arena_prompt_files)
+        arena_hard_files.judge_prompt(*arena_prompt_files)
 
 
 # -- MT-Bench
@@ -263,7 +264,7 @@ def test_a_file_without_the_judge_prompt_is_named(arena_prompt_files, code):
 def test_both_turns_are_rated_with_a_reference_where_the_category_has_one():
     questions = [question("81", "Q1", "Q2"), question("101", "P1", "P2", category="math")]
     answers = {(identity, turn): f"a{identity}.{turn}" for identity in ("101", "81") for turn in (2, 1)}
-    requests = benchmarks.mt_bench_requests(questions, answers, {"101": ["r1", "r2"], "9": ["x", "y"]}, MT_PROMPTS)
+    requests = mt_bench.requests(questions, answers, {"101": ["r1", "r2"], "9": ["x", "y"]}, MT_PROMPTS)
     assert [(r["id"], r["turn"], r["category"], r["prompt"], asked(r)) for r in requests] == [
         ("81/turn1", 1, "writing", "single-v1", "Q Q1 A a81.1"),
         ("81/turn2", 2, "writing", "single-v1-multi-turn", "Q Q1 A a81.1 Q Q2 A a81.2"),
@@ -272,10 +273,10 @@ def test_both_turns_are_rated_with_a_reference_where_the_category_has_one():
     ]
     assert [r["messages"][0]["content"] for r in requests] == ["s", "m", "s", "m"]
     with pytest.raises(UserError, match="the reference answers do not match"):
-        benchmarks.mt_bench_requests(questions, answers, {}, MT_PROMPTS)
+        mt_bench.requests(questions, answers, {}, MT_PROMPTS)
     answers.pop(("81", 2))
     with pytest.raises(UserError, match="the model's answers do not match the 4 questions: 1 are lacking"):
-        benchmarks.mt_bench_requests(questions, answers, {"101": ["r1", "r2"]}, MT_PROMPTS)
+        mt_bench.requests(questions, answers, {"101": ["r1", "r2"]}, MT_PROMPTS)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +296,7 @@ def test_both_turns_are_rated_with_a_reference_where_the_category_has_one():
     ],
 )
 def test_mt_bench_rating(text, rating):
-    assert benchmarks.mt_bench_rating(text) == rating
+    assert mt_bench.rating(text) == rating
 
 
 def test_mt_bench_score_by_hand():
@@ -311,7 +312,7 @@ def test_a_published_mt_bench_score_comes_out():
     rows = rows_of(TRUTH / "mt_bench/judgments_claude-3-opus-20240229.jsonl")
     score = {"turn1": 9.04375, "turn2": 8.30625, "average": 8.675, "n": 160}
     assert benchmarks.mt_bench_score(rows) == score
-    reread = [row | {"score": benchmarks.mt_bench_rating(row["judgment"])} for row in rows]
+    reread = [row | {"score": mt_bench.rating(row["judgment"])} for row in rows]
     assert benchmarks.mt_bench_score(reread) == score
 
 
@@ -319,7 +320,7 @@ def test_a_published_mt_bench_score_comes_out():
 def test_requests_of_the_real_mt_bench_are_the_published_ones():
     """The prompts that GPT-4 was shown for a published model, character by character."""
     folder = TRUTH / "mt_bench"
-    questions = benchmark_files.questions("mt_bench", folder / "question.jsonl")
+    questions = registry.questions(mt_bench.BENCHMARK, folder / "question.jsonl")
     published = {
         (str(row["question_id"]), row["turn"]): row
         for row in rows_of(folder / "judgments_claude-3-opus-20240229.jsonl")
@@ -338,11 +339,11 @@ def test_requests_of_the_real_mt_bench_are_the_published_ones():
         for key, t in turns.items()
         if key[1] == 2
     }
-    requests = benchmarks.mt_bench_requests(
+    requests = mt_bench.requests(
         questions,
         first | second,
-        benchmark_files.mt_bench_references(folder / "reference_answer_gpt-4.jsonl"),
-        benchmark_files.mt_bench_prompts(folder / "judge_prompts.jsonl"),
+        mt_bench.read_references(folder / "reference_answer_gpt-4.jsonl"),
+        mt_bench.read_prompts(folder / "judge_prompts.jsonl"),
     )
     assert Counter(request["prompt"] for request in requests) == {
         "single-v1": 50,
@@ -419,8 +420,12 @@ def test_mt_bench_end_to_end(tmp_path, monkeypatch):
     reply = {"prompt_id": "t", "response_id": "t-0", "prompt": "What?", "text": "So.", "rank": 0}
     inputs = {"mt_bench": files["questions"], "replies": write(tmp_path / "replies.jsonl", reply)}
     inputs |= {"template": tmp_path / "judge.txt", "weights": tmp_path}
-    own = {"temperature": {"writing": 0.7, "math": 0.0}, "top_p": 1.0, "max_tokens": 8, "subset": None}
-    params = {"benchmarks": {"mt_bench": own}, "judgments": own | {"n": 1, "temperature": 1, "max_score": 5}}
+    own = {"temperature": {"writing": 0.7, "math": 0.0}, "top_p": 1.0, "max_tokens": 8, "subset": None, "turns": 2}
+    params = {
+        "benchmarks": {"mt_bench": own},
+        "judged": [],
+        "judgments": own | {"n": 1, "temperature": 1, "max_score": 5},
+    }
     params |= {"judgments_of_replies": 1, "system_prompt": None, "seed": 0, "store": None, "engine": {}}
     outputs = {"mt_bench": "answers.jsonl", "mt_bench_stats": "a.json", "judgments": "j.jsonl"}
     evaluate_model.main(job(tmp_path, inputs, outputs | {"judgments_stats": "j.json"}, params))
@@ -437,23 +442,28 @@ def test_mt_bench_end_to_end(tmp_path, monkeypatch):
 
     outputs = {"verdicts": "verdicts.jsonl", "stats": "stats.json"}
     with judge_server(script) as server:
-        params = {"judge": server.judge(), "store": str(tmp_path / "store.jsonl"), "subset": None, "max_tokens": 64}
-        judging = job(tmp_path, files | {"answers": answers}, outputs, params | {"engine": None})
-        judge_mt_bench.main(judging)
+        params = {"judge": server.judge(), "store": str(tmp_path / "store.jsonl"), "subset": None}
+        params |= {"benchmark": "mt_bench", "settings": {"judge_max_tokens": 64}}
+        judging = job(tmp_path, files | {"answers": answers}, outputs, params | {"engine": None}, model="meta/m1")
+        judge_benchmark.main(judging)
         assert len(server.answered) == 4
-        judge_mt_bench.main(judging)
+        judge_benchmark.main(judging)
         assert len(server.answered) == 4
     facts = json.loads((tmp_path / "stats.json").read_text())
     assert (facts["asked"], facts["from_store"], facts["unparsed"], facts["questions"]) == (0, 4, 1, 2)
     assert facts["served_models"] == ["judge-1-2024"]
     inputs = {"answers": answers, "verdicts": tmp_path / "verdicts.jsonl", "stats": tmp_path / "stats.json"}
-    score_mt_bench.main(job(tmp_path, inputs, {"score": "score.json"}, model="meta/m1"))
+    own = {"settings": {}, "seed": 0}
+    score_benchmark.main(job(tmp_path, inputs, {"score": "score.json"}, own, model="meta/m1", benchmark="mt_bench"))
     score = json.loads((tmp_path / "score.json").read_text())
     assert (score["turn1"], score["turn2"], score["average"], score["n"]) == (8, 7, pytest.approx(23 / 3), 3)
     assert (score["model"], score["judge"], score["judge_model"]) == ("meta/m1", "stand-in", "judge-1")
     assert score["complete"] is False
     assert score["by_category"]["math"]["average"] == 7
     assert score["cost"] == pytest.approx(4 * 0.0013)
+
+
+OF_ARENA_HARD = {"model": "meta/m1", "benchmark": "arena_hard"}
 
 
 def arena_hard_job(tmp_path, arena_prompt_files, judge):
@@ -473,8 +483,9 @@ def arena_hard_job(tmp_path, arena_prompt_files, judge):
         "judge_prompt": arena_prompt_files[0],
         "judge_template": arena_prompt_files[1],
     }
-    params = {"judge": judge, "store": str(tmp_path / "store.jsonl"), "subset": None, "max_tokens": 64, "engine": None}
-    return job(tmp_path, inputs, {"verdicts": "verdicts.jsonl", "stats": "stats.json"}, params)
+    params = {"judge": judge, "store": str(tmp_path / "store.jsonl"), "subset": None, "engine": None}
+    params |= {"benchmark": "arena_hard", "settings": {"judge_max_tokens": 64}}
+    return job(tmp_path, inputs, {"verdicts": "verdicts.jsonl", "stats": "stats.json"}, params, model="meta/m1")
 
 
 def test_arena_hard_end_to_end(tmp_path, arena_prompt_files, monkeypatch, refused):
@@ -490,9 +501,9 @@ def test_arena_hard_end_to_end(tmp_path, arena_prompt_files, monkeypatch, refuse
 
     with judge_server(script) as server:
         judging = arena_hard_job(tmp_path, arena_prompt_files, server.judge())
-        judge_arena_hard.main(judging)
+        judge_benchmark.main(judging)
         assert len(server.answered) == 8
-        judge_arena_hard.main(judging)
+        judge_benchmark.main(judging)
         assert len(server.answered) == 8
     verdicts = {(row["prompt_id"], row["game"]): row for row in read(tmp_path / "verdicts.jsonl")}
     assert [row["verdict"] for row in verdicts.values()] == ["B>>A", "A>>B", "A=B", "A=B", "A>B", None]
@@ -505,8 +516,8 @@ def test_arena_hard_end_to_end(tmp_path, arena_prompt_files, monkeypatch, refuse
         "verdicts": tmp_path / "verdicts.jsonl",
         "stats": tmp_path / "stats.json",
     }
-    params = {"rounds": 100, "seed": 0, "tokenizer": None}
-    score_arena_hard.main(job(tmp_path, inputs, {"score": "score.json"}, params, model="meta/m1"))
+    params = {"settings": {"bootstrap_rounds": 100, "tokenizer": None}, "seed": 0}
+    score_benchmark.main(job(tmp_path, inputs, {"score": "score.json"}, params, **OF_ARENA_HARD))
     score = json.loads((tmp_path / "score.json").read_text())
     assert score["score"] == pytest.approx(100 * 7 / 9)  # six wins, two ties, one loss
     assert (score["n"], score["questions"], score["complete"]) == (9, 3, False)
@@ -520,8 +531,8 @@ def test_arena_hard_end_to_end(tmp_path, arena_prompt_files, monkeypatch, refuse
     import tiktoken
 
     monkeypatch.setattr(tiktoken, "get_encoding", lambda name: Encoding())
-    params["tokenizer"] = "cl100k_base"
-    score_arena_hard.main(job(tmp_path, inputs, {"score": "score.json"}, params, model="meta/m1"))
+    params["settings"]["tokenizer"] = "cl100k_base"
+    score_benchmark.main(job(tmp_path, inputs, {"score": "score.json"}, params, **OF_ARENA_HARD))
     score = json.loads((tmp_path / "score.json").read_text())
     assert (score["mean_tokens"], score["tokenizer"]) == (2, "cl100k_base")
 
@@ -529,27 +540,27 @@ def test_arena_hard_end_to_end(tmp_path, arena_prompt_files, monkeypatch, refuse
         raise ConnectionError("no route")
 
     monkeypatch.setattr(tiktoken, "get_encoding", no_network)
-    said = refused(score_arena_hard, job(tmp_path, inputs, {"score": "score.json"}, params, model="meta/m1"))
+    said = refused(score_benchmark, job(tmp_path, inputs, {"score": "score.json"}, params, **OF_ARENA_HARD))
     assert "TIKTOKEN_CACHE_DIR" in said
 
 
 def test_a_judge_that_gives_no_verdict_is_no_score(tmp_path, arena_prompt_files, refused):
     with judge_server(lambda body, before: "I cannot say.") as server:
         judging = arena_hard_job(tmp_path, arena_prompt_files, server.judge())
-        judge_arena_hard.main(judging)
+        judge_benchmark.main(judging)
     inputs = {
         "answers": judging.input["answers"],
         "verdicts": tmp_path / "verdicts.jsonl",
         "stats": tmp_path / "stats.json",
     }
-    params = {"rounds": 100, "seed": 0, "tokenizer": None}
-    said = refused(score_arena_hard, job(tmp_path, inputs, {"score": "score.json"}, params, model="m0"))
+    params = {"settings": {"bootstrap_rounds": 100, "tokenizer": None}, "seed": 0}
+    said = refused(score_benchmark, job(tmp_path, inputs, {"score": "score.json"}, params, **OF_ARENA_HARD))
     assert "no verdict of the judge 'stand-in' could be read" in said
 
 
 def test_a_judge_that_refuses_the_key_ends_the_rule_with_one_message(tmp_path, arena_prompt_files, refused):
     with judge_server(lambda body, before: (401, "no")) as server:
-        said = refused(judge_arena_hard, arena_hard_job(tmp_path, arena_prompt_files, server.judge()))
+        said = refused(judge_benchmark, arena_hard_job(tmp_path, arena_prompt_files, server.judge()))
     assert "benchmarks.judges.stand-in.api_key_env" in said
     assert not (tmp_path / "verdicts.jsonl").exists()
 
@@ -576,8 +587,8 @@ def test_a_local_judges_server_starts_once_and_only_to_be_asked(tmp_path, monkey
                 special = next(
                     str(token) for token in ready["tokenizer"].added_tokens_decoder.values() if len(str(token)) > 1
                 )
-                todo = benchmarks.arena_hard_requests([question("q")], {"q": special}, {"q": "b"}, ARENA_PROMPT)
-                judge_arena_hard.play(todo, ready, tmp_path / "store.jsonl")
+                todo = arena_hard.requests([question("q")], {"q": special}, {"q": "b"}, ARENA_PROMPT)
+                arena_hard.play(todo, Asking(ready, tmp_path / "store.jsonl"))
         assert starts == ["judge-1"]
         assert special not in json.dumps([body["messages"] for body in server.bodies], ensure_ascii=False)
         assert len(server.bodies) == 2

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import fetch_benchmark
 from metarewarding.errors import UserError
-from metarewarding.jobs import sources
+from metarewarding.evaluation import registry
 
 FILE = b'{"question": "Why?"}\n'
 DIGEST = hashlib.sha256(FILE).hexdigest()
@@ -38,8 +38,9 @@ def server(monkeypatch):
     monkeypatch.setenv("GITHUB_RAW_ENDPOINT", f"http://127.0.0.1:{http.server_address[1]}/")
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{http.server_address[1]}/hub")
     monkeypatch.setattr(fetch_benchmark, "FIRST_WAIT", 0.01)
-    monkeypatch.setitem(sources.SOURCES, "toy", ("github", "o/r/c/question.jsonl", DIGEST))
-    monkeypatch.setitem(sources.SOURCES, "toy_hub", ("hub", "datasets/o/r/resolve/c/file.csv", DIGEST))
+    toys = {"toy": ("github", "o/r/c/question.jsonl", DIGEST)}
+    toys |= {"toy_hub": ("hub", "datasets/o/r/resolve/c/file.csv", DIGEST)}
+    monkeypatch.setattr(registry, "sources", lambda: toys)
     yield state
     http.shutdown()
     http.server_close()
@@ -122,10 +123,10 @@ def test_the_script_reads_its_params(tmp_path, server):
 
 
 def test_pinned_addresses(monkeypatch):
-    for variable, _ in sources.MIRRORS.values():
+    for variable, _ in registry.MIRRORS.values():
         monkeypatch.delenv(variable, raising=False)
-    for name in sources.SOURCES:
-        url, digest = sources.address(name)
+    for name in registry.sources():
+        url, digest = registry.address(name)
         assert url.startswith(("https://raw.githubusercontent.com/", "https://huggingface.co/datasets/"))
         assert any(len(part) == 40 for part in url.split("/"))  # a commit, never a branch
         assert digest is None or len(digest) == 64

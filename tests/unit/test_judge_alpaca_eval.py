@@ -16,9 +16,10 @@ from conftest import ROOT
 from stand_in import completion, judge_server
 
 import metarewarding.judges.server as local
-from benchmarks import judge_alpaca_eval
+from benchmarks import judge_benchmark
 from metarewarding.errors import UserError
-from metarewarding.evaluation.alpaca import alpaca_eval_scores
+from metarewarding.evaluation.alpaca_scores import alpaca_eval_scores
+from metarewarding.judges import asking
 from metarewarding.judges.client import ask
 from metarewarding.judges.store import read_store
 
@@ -41,6 +42,7 @@ def job(folder, inputs, outputs, **params):
         input=Files({name: list(map(str, v)) if isinstance(v, list) else str(v) for name, v in inputs.items()}),
         output=Files({name: str(folder / file) for name, file in outputs.items()}),
         params=SimpleNamespace(**params),
+        wildcards=SimpleNamespace(model="ours"),
         rule="tested",
         log=[str(folder / "job.log")],
     )
@@ -61,15 +63,15 @@ def judging(folder, judge, count=6, answers=None, weights=None, **params):
         rows[-1] |= {"tokens": 3, "finish_reason": "stop"}
     (folder / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[::-1]))
     inputs = {"answers": folder / "answers.jsonl", "reference": folder / "reference.json"}
+    inputs["questions"] = inputs["reference"]
     if weights:
         inputs["judge_weights"] = weights
-    params = {"judge": judge, "subset": None, "max_missing": 0.0, "engine": None} | params
+    settings = {"annotator": ANNOTATOR, "max_missing": params.pop("max_missing", 0.0)}
+    params = {"judge": judge, "subset": None, "engine": None, "settings": settings, "benchmark": "alpaca_eval"} | params
     return job(
         folder,
         inputs,
-        {"annotations": "annotations.json", "stats": "stats.json"},
-        annotator=ANNOTATOR,
-        generator="ours",
+        {"verdicts": "annotations.json", "stats": "stats.json"},
         store=str(folder / "store.jsonl"),
         **params,
     )
@@ -84,22 +86,22 @@ def prefers_ours(body, before=0, tokens=("m", "M")):
 
 
 def run(made):
-    judge_alpaca_eval.main(made)
-    return json.loads(Path(made.output.annotations).read_text()), json.loads(Path(made.output.stats).read_text())
+    judge_benchmark.main(made)
+    return json.loads(Path(made.output.verdicts).read_text()), json.loads(Path(made.output.stats).read_text())
 
 
 @pytest.fixture(autouse=True)
 def few_tries(monkeypatch):
-    monkeypatch.setattr(judge_alpaca_eval, "ask", functools.partial(ask, tries=3, first_wait=0.01))
+    monkeypatch.setattr(asking, "ask", functools.partial(ask, tries=3, first_wait=0.01))
 
 
 @pytest.fixture
 def refused(capfd):
     def run(made):
         with pytest.raises(SystemExit) as end:
-            judge_alpaca_eval.main(made)
+            judge_benchmark.main(made)
         assert end.value.code == 1
-        assert not Path(made.output.annotations).exists()
+        assert not Path(made.output.verdicts).exists()
         said = Path(made.log[0]).read_text() + "".join(capfd.readouterr())
         assert "Traceback" not in said
         assert KEY not in said
@@ -146,7 +148,7 @@ def test_answers_are_judged_as_the_package_does(tmp_path, monkeypatch):
     assert (stats["verdicts"], stats["missing"], stats["asked"]) == (12, 0, 12)
     assert stats["cost"] == pytest.approx(12 * (100 * 10 + 10 * 30) / 1e6)
     assert stats["first_date"] <= stats["last_date"]
-    assert alpaca_eval_scores(made.output.annotations)["win_rate"] == pytest.approx(80.0, abs=0.1)
+    assert alpaca_eval_scores(made.output.verdicts)["win_rate"] == pytest.approx(80.0, abs=0.1)
     for file in tmp_path.rglob("*"):
         assert KEY not in file.read_text()
 
@@ -186,12 +188,12 @@ def test_missing_verdicts_are_asked_for_again(tmp_path, refused):
         assert "gave no verdict on 1 of 6 answers" in said
         assert "benchmarks.alpaca_eval.max_missing is 0.0" in said
         assert len(server.bodies) == 6
-        made.params.max_missing = 0.2
+        made.params.settings["max_missing"] = 0.2
         rows, stats = run(made)  # asked for once more, in vain
         assert len(server.bodies) == 7
         assert [row["preference"] is None for row in rows] == [False, True, False, False, False, False]
         assert stats["missing"] == 1
-        assert alpaca_eval_scores(made.output.annotations)["n"] == 5
+        assert alpaca_eval_scores(made.output.verdicts)["n"] == 5
         speechless = False
         rows, stats = run(made)
         assert len(server.bodies) == 8
@@ -273,9 +275,9 @@ def test_a_key_that_is_not_set_and_a_ceiling_stop_before_the_first_call(tmp_path
 def test_other_annotators_and_missing_answers_are_refused(tmp_path, refused):
     with judge_server(prefers_ours) as server:
         made = judging(tmp_path, server.judge())
-        made.params.annotator = "no_such_annotator"
+        made.params.settings["annotator"] = "no_such_annotator"
         assert "benchmarks.alpaca_eval.annotator: alpaca_eval has no annotator 'no_such" in refused(made)
-        made.params.annotator = ANNOTATOR
+        made.params.settings["annotator"] = ANNOTATOR
         answers = tmp_path / "answers.jsonl"
         answers.write_text("".join(answers.read_text().splitlines(keepends=True)[1:]))
         assert "has no answer" in refused(made)
@@ -289,9 +291,9 @@ import sys
 sys.path[:0] = ["scripts", "tests", "tests/unit", "tests/support"]
 from pathlib import Path
 import json
-from benchmarks import judge_alpaca_eval
+from benchmarks import judge_benchmark
 from test_judge_alpaca_eval import judging
-judge_alpaca_eval.main(judging(Path(sys.argv[1]), json.loads(sys.argv[2]), 60))
+judge_benchmark.main(judging(Path(sys.argv[1]), json.loads(sys.argv[2]), 60))
 """
 
 

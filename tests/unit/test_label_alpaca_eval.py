@@ -10,7 +10,7 @@ from test_judge_alpaca_eval import job
 
 from benchmarks import label_alpaca_eval
 from metarewarding import templates
-from metarewarding.evaluation.categories import CATEGORIES, read_category, requests
+from metarewarding.evaluation.alpaca_categories import CATEGORIES, read_category, requests
 
 TEMPLATE = ROOT / "config/prompts/category.txt"
 

@@ -8,10 +8,10 @@ import pytest
 from scipy.special import expit
 
 from benchmarks.judge_agreement import score
-from benchmarks.score_arena import by_prompt, win_rate
 from metarewarding import judging, meta_judging
 from metarewarding.engines import sampling
 from metarewarding.errors import UserError
+from metarewarding.evaluation.arena_laptop import by_prompt, win_rate
 from metarewarding.records import write_json
 from preferences.build_actor_pairs import actor_pairs, first_judgments, first_responses, why_none
 from preferences.build_judge_pairs import judge_pairs

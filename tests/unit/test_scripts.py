@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from jobs import ENGINE, SAMPLING, job, judgment, read, response, verdict, write
 
-from benchmarks import evaluate_model, judge_agreement, judge_answers, score_arena
+from benchmarks import evaluate_model, judge_agreement, judge_answers, score_benchmark
 from data import annotate_eft, build_eft, fetch_seed_model, split_rankings
 from metarewarding.reporting.measured import measure
 from preferences import build_actor_pairs, build_judge_pairs, check_pairs, fit_elo
@@ -228,11 +228,13 @@ def test_one_job_evaluates_a_model(tmp_path, prompts, weights):
     ]
     responses = [response(0, "Hi.", "p1"), response(1, "Hi.", "p1"), response(2, "Go.", "p1")]
     inputs = {"replies": write(tmp_path / "e.jsonl", *replies), "weights": weights, "template": template}
-    inputs |= {"arena_laptop": prompts, "prompts": prompts, "responses": write(tmp_path / "held_out.jsonl", *responses)}
-    names = {"arena_laptop": "a", "judgments": "j", "held_out": "h"}
+    inputs |= {"arena_laptop": prompts, "judge_vs_gpt4_prompts": prompts}
+    inputs["judge_vs_gpt4_responses"] = write(tmp_path / "held_out.jsonl", *responses)
+    names = {"arena_laptop": "a", "judgments": "j", "judge_vs_gpt4": "h"}
     outputs = {name: f"{file}.jsonl" for name, file in names.items()}
     outputs |= {f"{name}_stats": f"{file}.json" for name, file in names.items()}
-    params = {"benchmarks": {"arena_laptop": SAMPLING | {"subset": None}}, "system_prompt": None, "seed": 0}
+    params = {"benchmarks": {"arena_laptop": SAMPLING | {"subset": None, "turns": 1}}, "judged": ["judge_vs_gpt4"]}
+    params |= {"system_prompt": None, "seed": 0}
     params |= {"judgments": SAMPLING | {"n": 3, "max_score": 5}, "judgments_of_replies": 2}
     params |= {"engine": ENGINE, "store": str(tmp_path / "store.jsonl")}
     evaluate_model.main(job(tmp_path, inputs, outputs, params))
@@ -365,7 +367,8 @@ def test_score_arena(tmp_path):
     model = write(tmp_path / "v.jsonl", *(judgment(0, 0, s, prompt=f"p{i}") for i, s in enumerate([5, 3, 1, None])))
     seed = write(tmp_path / "b.jsonl", *(judgment(0, 0, s, prompt=f"p{i}") for i, s in enumerate([4, 3, 2, 2])))
     inputs = {"answers": answers, "verdicts": model, "baseline": seed}
-    score_arena.main(job(tmp_path, inputs, {"out": "score.json"}, {"rounds": 200, "seed": 0}, model="m0"))
+    params = {"settings": {"bootstrap_rounds": 200}, "seed": 0}
+    score_benchmark.main(job(tmp_path, inputs, {"out": "score.json"}, params, model="m0", benchmark="arena_laptop"))
     score = json.loads((tmp_path / "score.json").read_text())
     # a win, a tie and a loss; the fourth answer has no readable score
     assert (score["win_rate"], score["n"], score["prompts"]) == (50, 3, 4)
@@ -427,7 +430,7 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
         "eft": put("data/eft/stats.json", {"eval_prompts": 1, "eval_replies": 2}),
         "manifests": [put("seed/manifest.json", {"model": "seed", "seconds": 3})],
         "agreement": [put("seed/benchmarks/judge_agreement/score.json", agreement)],
-        "judged": [
+        "scores": [
             put(
                 "seed/benchmarks/mt_bench/score.json",
                 {"judge": "<b>stand-in</b>", "judge_model": "J", "average": 8.5, "n": 4, "complete": True},

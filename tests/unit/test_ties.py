@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import score_arena
 from metarewarding import agreement, judging, pairs, ties
-from metarewarding.evaluation import judge_vs_gpt4
+from metarewarding.evaluation import arena_laptop, judge_vs_gpt4
 
 SCORES = (4.2, 4.5, 4.8, 4.9)  # what a judge gives after judge training (section 3.5)
 
@@ -73,7 +72,7 @@ def test_no_pair_to_show_where_all_means_are_equal():
 
 @pytest.mark.parametrize(("model", "seed"), [(A, B), (B, A)])
 def test_the_arena_counts_it_as_half_a_win(model, seed):
-    found = score_arena.win_rate({"p": model}, {"p": seed}, 10, np.random.default_rng(0))
+    found = arena_laptop.win_rate({"p": model}, {"p": seed}, 10, np.random.default_rng(0))
     assert (found["win_rate"], found["ties"]) == (50, 1)
 
 

@@ -62,3 +62,11 @@ def test_relative_imports_and_the_packages_that_an_import_runs_count(scripts):
         before = fingerprint(scripts / "fit.py", scripts)
         (scripts / "library" / file).write_text(text)
         assert fingerprint(scripts / "fit.py", scripts) != before
+
+
+def test_a_module_that_is_imported_by_name_counts_where_it_is_given(scripts):
+    by_name = [scripts / "library/other.py"]
+    before = fingerprint(scripts / "fit.py", scripts, by_name)
+    assert before != fingerprint(scripts / "fit.py", scripts)
+    edit(scripts / "library/other.py", "1", "2")
+    assert fingerprint(scripts / "fit.py", scripts, by_name) != before

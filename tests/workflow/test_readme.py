@@ -5,8 +5,10 @@ import re
 
 import draw_rules
 import pytest
-import yaml
+import settings
 from conftest import ROOT, snakemake
+
+from metarewarding.evaluation import registry
 
 INDEX = (ROOT / "docs/reproducibility.md").read_text(encoding="utf-8").split("| paper | what | rule |")[1]
 ROWS = [
@@ -18,7 +20,7 @@ RULES = {
     name
     for path in (ROOT / "workflow/rules").glob("*.smk")
     for name in re.findall(r"^rule (\w+):", path.read_text(), re.M)
-}
+} | {f"judge_{name}" for name, known in registry.every().items() if known.kind == registry.JUDGED_ANSWERS}
 
 
 def named(cell: str) -> list[str]:
@@ -50,7 +52,7 @@ def test_every_function_and_file_is_there():
 
 @pytest.mark.parametrize("key", sorted({key for row in ROWS for key in named(row[4])}))
 def test_every_key_is_in_the_schema(key):
-    of = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    of = settings.base_schema()
     for part in key.split("."):
         of = of["additionalProperties"] if part == "*" else of["properties"][part]
 

@@ -15,7 +15,7 @@ from conftest import ROOT, copy_project, snakemake
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 RESULTS = "results/smoke"
-OF_A_MODEL = {"train_dpo", "evaluate_model", "judge_answers", "score_arena", "judge_agreement"}
+OF_A_MODEL = {"train_dpo", "evaluate_model", "judge_answers", "score_benchmark", "judge_agreement"}
 AFTER_EVALUATION = OF_A_MODEL - {"train_dpo"}
 ACTOR_PAIRS = {"build_actor_pairs", "check_pairs"}
 JUDGE_PAIRS = {"fit_elo", "build_judge_pairs"}
@@ -158,8 +158,8 @@ def test_rho_of_the_first_iteration(same):
 @pytest.mark.parametrize(
     ("change", "rules"),
     [
-        ({"arena_laptop": {"judgments": 2}}, {"judge_answers", "score_arena"}),
-        ({"arena_laptop": {"bootstrap_rounds": 300}}, {"score_arena"}),
+        ({"arena_laptop": {"judgments": 2}}, {"judge_answers", "score_benchmark"}),
+        ({"arena_laptop": {"bootstrap_rounds": 300}}, {"score_benchmark"}),
         # one job answers and judges: how little of it reaches the engine is counted below
         ({"judge_agreement": {"judgments": 2}}, AFTER_EVALUATION),
         ({"run": []}, {"evaluate_model", "judge_agreement"}),
@@ -340,6 +340,14 @@ def test_a_real_edit_in_elo(done):
     assert {model for _, model in found} == {"meta-rewarding/m1", "meta-rewarding/m2"}
 
 
+def test_an_edit_of_a_benchmarks_module_reruns_its_jobs_where_it_is_run(done):
+    """One job answers all benchmarks, so it runs again; what it drew comes from its store."""
+    edit(done / "scripts/metarewarding/evaluation/mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+    assert runs(done) == set()  # the report alone
+    edit(done / "scripts/metarewarding/evaluation/arena_laptop.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+    assert runs(done) == each(AFTER_EVALUATION, *MODELS)
+
+
 def test_an_edit_of_how_pairs_are_selected_leaves_what_m0_answered_and_judged(done):
     with open(done / "scripts/metarewarding/pairs.py", "a") as file:
         file.write("\nADDED = 1\n")
@@ -385,14 +393,14 @@ def test_why_names_files_code_and_keys_of_the_whole_run(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
     edit(
-        done / "scripts/metarewarding/evaluation/alpaca.py", "import", "import os\nimport"
+        done / "scripts/metarewarding/evaluation/arena_hard.py", "import", "import os\nimport"
     )  # of no rule that runs here
     edit(done / "scripts/preferences/build_actor_pairs.py", "@logged", "ADDED = 1\n\n\n@logged")
     said = explained(done, {"benchmarks": {"arena_laptop": {"bootstrap_rounds": 300}}})
     assert "changed file: config/smoke/meta_judge.txt" in said
     assert "code of build_actor_pairs" in said
-    assert "alpaca" not in said
-    assert "rounds of score_arena: 200 -> 300" in said
+    assert "arena_hard" not in said
+    assert "bootstrap_rounds of score_benchmark: 200 -> 300" in said
 
 
 def test_why_also_names_what_follows_hide(same):

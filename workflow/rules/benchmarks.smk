@@ -2,11 +2,10 @@
 
 
 rule evaluate_model:
-    """All that a model is asked for its evaluation: the benchmarks' questions, and the held-out replies to judge."""
+    """All that a model is asked for its evaluation: the benchmarks' questions, and what it judges."""
     input:
         **{name: questions_of(name) for name in ANSWERED},
-        # of table 3: the seed's responses, which every model judges
-        **({"prompts": HELD_OUT_PROMPTS, "responses": HELD_OUT_RESPONSES} if TABLE_3 else {}),
+        **judged_files(),
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
         template=TEMPLATES["judge"],
@@ -27,11 +26,12 @@ rule evaluate_model:
         # of all benchmarks together, and in the same place whatever `run` names
         store=lambda wildcards, output: str(Path(output.judgments).parents[1] / "completions.jsonl"),
         benchmarks={name: answer_settings(name) for name in ANSWERED},
+        judged=JUDGED_BY_MODEL,
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
         system_prompt=SAMPLING["system_prompt"],
         seed=SEED,
-        code=fingerprint("benchmarks/evaluate_model.py"),
+        code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED),
     script:
         "../../scripts/benchmarks/evaluate_model.py"
 
@@ -63,25 +63,26 @@ rule judge_answers:
         "../../scripts/benchmarks/judge_answers.py"
 
 
-rule score_arena:
-    """A model's win rate against the seed's answers, by M0's mean scores."""
+rule score_benchmark:
+    """A model's score on any benchmark."""
     input:
-        answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
-        verdicts="<results>/{model}/benchmarks/arena_laptop/verdicts.jsonl",
-        baseline="<results>/seed/benchmarks/arena_laptop/verdicts.jsonl",
+        unpack(score_inputs),
     output:
-        "<results>/{model}/benchmarks/arena_laptop/score.json",
+        "<results>/{model}/benchmarks/{benchmark}/score.json",
     log:
-        "<results>/logs/score_arena/{model}.log",
+        "<results>/logs/score_benchmark/{benchmark}/{model}.log",
+    wildcard_constraints:
+        model=ANY_MODEL,
     localrule: True
+    # so that a run without a benchmark judge needs no environment for them
     conda:
-        environment("sample")
+        lambda wildcards: environment("sample") if wildcards.benchmark in OWN_WIN_RATES else environment("evaluate")
     params:
-        rounds=ARENA["bootstrap_rounds"],
+        settings=score_settings,
         seed=SEED,
-        code=fingerprint("benchmarks/score_arena.py"),
+        code=lambda wildcards: fingerprint("benchmarks/score_benchmark.py", wildcards.benchmark),
     script:
-        "../../scripts/benchmarks/score_arena.py"
+        "../../scripts/benchmarks/score_benchmark.py"
 
 
 rule judge_agreement:

@@ -1,25 +1,19 @@
 # What the rules of benchmarks.smk take: settings, files, params; no rules.
 
-ARENA_RUNS = "arena_laptop" in SETTINGS["benchmarks"]["run"]
+from metarewarding.evaluation.registry import JUDGED_ANSWERS, OWN_WIN_RATE, PREFERENCE
+
+BENCHMARKS = {name: registry.get(name) for name in SETTINGS["benchmarks"]["run"]}
+ANSWERED = [name for name in BENCHMARKS if BENCHMARKS[name].kind != PREFERENCE]
+JUDGED_BY_MODEL = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE]  # given responses
+OWN_WIN_RATES = [name for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE]
 ARENA = SETTINGS["benchmarks"]["arena_laptop"]
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
-JUDGED = [name for name in SETTINGS["benchmarks"]["run"] if name != "arena_laptop"]  # by a judge behind an API
-TABLE_3 = "judge_vs_gpt4" in JUDGED
-ANSWERED = [name for name in SETTINGS["benchmarks"]["run"] if name != "judge_vs_gpt4"]
-HELD_OUT_PROMPTS = "<results>/data/eft/comparison_prompts.jsonl"
-HELD_OUT_RESPONSES = "<results>/seed/benchmarks/judge_vs_gpt4/responses.jsonl"
-HELD_OUT_JUDGMENTS = "<results>/{model}/benchmarks/judge_vs_gpt4/judgments.jsonl"
-# how MT-Bench's answers are drawn, as published
-MT_BENCH_TEMPERATURES = {
-    "writing": 0.7,
-    "roleplay": 0.7,
-    "extraction": 0.0,
-    "math": 0.0,
-    "coding": 0.0,
-    "reasoning": 0.0,
-    "stem": 0.1,
-    "humanities": 0.1,
-}
+ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
+
+
+def settings_of(benchmark, keys):
+    """Those of a benchmark's settings that a rule uses, so that a change of the others does not rerun it."""
+    return {key: SETTINGS["benchmarks"][benchmark][key] for key in keys}
 
 
 def benchmark_file(source):
@@ -27,26 +21,36 @@ def benchmark_file(source):
 
 
 def questions_of(benchmark):
-    if benchmark == "arena_laptop":
-        return ARENA["prompts"]
-    source = {"alpaca_eval": "reference", "arena_hard": "questions", "mt_bench": "questions"}[benchmark]
-    return benchmark_file(f"{benchmark}_{source}")
+    """The file with a benchmark's questions: a source that is fetched, or what the config names."""
+    key = registry.get(benchmark).questions
+    own = SETTINGS["benchmarks"][benchmark]
+    return own[key] if key in own else benchmark_file(key)
+
+
+def judged_files():
+    """{name: file} of the given responses that every model judges, and their prompts."""
+    files = {name: BENCHMARKS[name].judged_files(SETTINGS["benchmarks"][name]) for name in JUDGED_BY_MODEL}
+    return {f"{name}_{what}": file for name, of in files.items() for what, file in of.items()}
 
 
 def evaluation_files(ending, suffix):
     """{name: file} of all that one job asks a model for its evaluation."""
     files = {name: f"{name}/answers" for name in ANSWERED} | {"judgments": "judge_agreement/judgments"}
-    files |= {"held_out": "judge_vs_gpt4/judgments"} if TABLE_3 else {}
+    files |= {name: f"{name}/judgments" for name in JUDGED_BY_MODEL}
     return {name + suffix: f"<results>/{{model}}/benchmarks/{file}{ending}" for name, file in files.items()}
 
 
 def answer_settings(benchmark):
-    """How a benchmark's answers are drawn, and how many; MT-Bench has {category: temperature}."""
-    own = SETTINGS["benchmarks"][benchmark]
-    if benchmark == "arena_laptop":  # as the loop's responses
-        drawn = {key: SAMPLING["responses"][key] for key in ("temperature", "top_p", "max_tokens")}
-    elif benchmark == "mt_bench":
-        drawn = {"temperature": MT_BENCH_TEMPERATURES, "top_p": 1, "max_tokens": own["max_tokens"]}
-    else:
-        drawn = {key: own[key] for key in ("temperature", "top_p", "max_tokens")}
-    return drawn | {"subset": own.get("subset")}
+    """How a benchmark's answers are drawn, and how many."""
+    own, known = SETTINGS["benchmarks"][benchmark], registry.get(benchmark)
+    return known.decoding(own, SAMPLING["responses"]) | {"subset": own.get("subset"), "turns": known.turns}
+
+
+def score_inputs(wildcards):
+    """What a model's score on a benchmark is computed from."""
+    own = SETTINGS["benchmarks"][wildcards.benchmark]
+    return registry.get(wildcards.benchmark).files_of_score(own, wildcards.model)
+
+
+def score_settings(wildcards):
+    return settings_of(wildcards.benchmark, registry.get(wildcards.benchmark).score_keys)

@@ -20,6 +20,7 @@ import plan as plans
 import provenance
 import settings as config_settings
 import snakemake_private
+from metarewarding.evaluation import registry
 
 try:
     SETTINGS = config_settings.resolve(config)
@@ -44,7 +45,7 @@ wildcard_constraints:
     round=r"[1-9][0-9]*",
     role="annotator|generator",
     reward_model=r"[A-Za-z0-9._-]+",
-    benchmark="alpaca_eval|arena_hard|mt_bench",
+    benchmark="|".join(registry.names()),
     source="[a-z0-9_]+",
 
 
@@ -61,9 +62,10 @@ JUDGE_TRAINED = [model for model in TRAINED if lineage.trains_judge(SETTINGS, mo
 META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 
 
-def fingerprint(script):
-    """What a script and the local modules that it imports do; a rule carries it as a param."""
-    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts")
+def fingerprint(script, *benchmarks):
+    """What a script, the local modules that it imports, and those of ``benchmarks`` do; a rule carries it as a param."""
+    modules = [BASE / f"scripts/metarewarding/evaluation/{name}.py" for name in benchmarks]
+    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts", modules)
 
 
 def parent(wildcards):

@@ -16,41 +16,49 @@ rule fetch_benchmark:
         name="{source}",
         key="benchmarks.files.{source}",
         path=lambda wildcards: BENCHMARK_FILES.get(wildcards.source),
+        source=lambda wildcards: registry.sources().get(wildcards.source),
         code=fingerprint("benchmarks/fetch_benchmark.py"),
     script:
         "../../scripts/benchmarks/fetch_benchmark.py"
 
 
-rule judge_alpaca_eval:
-    """A judge's verdicts on a model's answers against the reference's, by the alpaca_eval package."""
-    input:
-        **judge_weights("alpaca_eval"),
-        answers="<results>/{model}/benchmarks/alpaca_eval/answers.jsonl",
-        reference=benchmark_file("alpaca_eval_reference"),
-    output:
-        annotations="<results>/{model}/benchmarks/alpaca_eval/annotations.json",
-        stats="<results>/{model}/benchmarks/alpaca_eval/annotations.stats.json",
-    log:
-        "<results>/logs/judge_alpaca_eval/{model}.log",
-    wildcard_constraints:
-        model=ANY_MODEL,
-    localrule: asked_over_api("alpaca_eval")
-    conda:
-        environment("evaluate")
-    threads: judge_threads("alpaca_eval")
-    resources:
-        **judge_needs("alpaca_eval"),
-    params:
-        **judge_params("alpaca_eval"),
-        # not an output: Snakemake would delete what was paid for before a rerun
-        store=lambda wildcards, output: str(Path(output.annotations).with_name("paid.jsonl")),
-        generator="{model}",
-        annotator=SETTINGS["benchmarks"]["alpaca_eval"]["annotator"],
-        subset=SETTINGS["benchmarks"]["alpaca_eval"]["subset"],
-        max_missing=SETTINGS["benchmarks"]["alpaca_eval"]["max_missing"],
-        code=fingerprint("benchmarks/judge_alpaca_eval.py"),
-    script:
-        "../../scripts/benchmarks/judge_alpaca_eval.py"
+# One rule a benchmark, with the judge of its own: whether a rule is local holds for all of its jobs, and a judge behind
+# an API is asked from where Snakemake runs, while one that is served here needs a GPU.
+for name in BENCHMARKS_WITH_JUDGE:
+
+    rule:
+        name:
+            f"judge_{name}"
+        input:
+            **judge_reads(name),
+            answers=f"<results>/{{model}}/benchmarks/{name}/answers.jsonl",
+        output:
+            verdicts=verdicts_of(name),
+            stats=verdicts_of(name, ".stats.json"),
+        log:
+            f"<results>/logs/judge_{name}/{{model}}.log",
+        wildcard_constraints:
+            model=ANY_MODEL,
+        localrule: asked_over_api(name)
+        conda:
+            environment("evaluate")
+        threads: judge_threads(name)
+        resources:
+            **judge_needs(name),
+        params:
+            **judge_params(name),
+            # not an output: Snakemake would delete what was paid for before a rerun
+            store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
+            benchmark=name,
+            subset=SETTINGS["benchmarks"][name].get("subset"),
+            settings=settings_of(name, registry.get(name).judge_keys),
+            code=fingerprint("benchmarks/judge_benchmark.py", name),
+        script:
+            "../../scripts/benchmarks/judge_benchmark.py"
+
+
+# The two protocols of judge_vs_gpt4 and the labels of figure 4 are asked once for all models, or with other pairs than a
+# model's answers, so they keep rules of their own.
 
 
 rule label_alpaca_eval:
@@ -78,134 +86,6 @@ rule label_alpaca_eval:
         code=fingerprint("benchmarks/label_alpaca_eval.py"),
     script:
         "../../scripts/benchmarks/label_alpaca_eval.py"
-
-
-rule score_alpaca_eval:
-    """Win rate and length-controlled win rate."""
-    input:
-        unpack(categories_of),
-        # the length-controlled rate of all 805 answers needs it
-        **({"gamed": benchmark_file("alpaca_eval_gamed")} if WHOLE_ALPACA_EVAL else {}),
-        annotations="<results>/{model}/benchmarks/alpaca_eval/annotations.json",
-        stats="<results>/{model}/benchmarks/alpaca_eval/annotations.stats.json",
-        reference=benchmark_file("alpaca_eval_reference"),
-    output:
-        "<results>/{model}/benchmarks/alpaca_eval/score.json",
-    log:
-        "<results>/logs/score_alpaca_eval/{model}.log",
-    wildcard_constraints:
-        model=ANY_MODEL,
-    localrule: True
-    conda:
-        environment("evaluate")
-    params:
-        code=fingerprint("benchmarks/score_alpaca_eval.py"),
-    script:
-        "../../scripts/benchmarks/score_alpaca_eval.py"
-
-
-rule judge_arena_hard:
-    """A judge's verdicts on two games a question against the baseline."""
-    input:
-        **judge_weights("arena_hard"),
-        answers="<results>/{model}/benchmarks/arena_hard/answers.jsonl",
-        questions=benchmark_file("arena_hard_questions"),
-        baseline=benchmark_file("arena_hard_baseline"),
-        judge_prompt=benchmark_file("arena_hard_judge_prompt"),
-        judge_template=benchmark_file("arena_hard_judge_template"),
-    output:
-        verdicts="<results>/{model}/benchmarks/arena_hard/verdicts.jsonl",
-        stats="<results>/{model}/benchmarks/arena_hard/verdicts.stats.json",
-    log:
-        "<results>/logs/judge_arena_hard/{model}.log",
-    wildcard_constraints:
-        model=ANY_MODEL,
-    localrule: asked_over_api("arena_hard")
-    conda:
-        environment("evaluate")
-    threads: judge_threads("arena_hard")
-    resources:
-        **judge_needs("arena_hard"),
-    params:
-        **judge_params("arena_hard"),
-        store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
-        subset=SETTINGS["benchmarks"]["arena_hard"]["subset"],
-        max_tokens=SETTINGS["benchmarks"]["arena_hard"]["judge_max_tokens"],
-        code=fingerprint("benchmarks/judge_arena_hard.py"),
-    script:
-        "../../scripts/benchmarks/judge_arena_hard.py"
-
-
-rule score_arena_hard:
-    """Bradley-Terry against the one baseline, with a bootstrap interval."""
-    input:
-        answers="<results>/{model}/benchmarks/arena_hard/answers.jsonl",
-        verdicts="<results>/{model}/benchmarks/arena_hard/verdicts.jsonl",
-        stats="<results>/{model}/benchmarks/arena_hard/verdicts.stats.json",
-    output:
-        "<results>/{model}/benchmarks/arena_hard/score.json",
-    log:
-        "<results>/logs/score_arena_hard/{model}.log",
-    wildcard_constraints:
-        model=ANY_MODEL,
-    localrule: True
-    conda:
-        environment("evaluate")
-    params:
-        rounds=SETTINGS["benchmarks"]["arena_hard"]["bootstrap_rounds"],
-        tokenizer=SETTINGS["benchmarks"]["arena_hard"]["tokenizer"],
-        seed=SEED,
-        code=fingerprint("benchmarks/score_arena_hard.py"),
-    script:
-        "../../scripts/benchmarks/score_arena_hard.py"
-
-
-rule judge_mt_bench:
-    """A judge's ratings of both turns, with reference answers for math, coding and reasoning."""
-    input:
-        **judge_weights("mt_bench"),
-        answers="<results>/{model}/benchmarks/mt_bench/answers.jsonl",
-        questions=benchmark_file("mt_bench_questions"),
-        references=benchmark_file("mt_bench_references"),
-        judge_prompts=benchmark_file("mt_bench_judge_prompts"),
-    output:
-        verdicts="<results>/{model}/benchmarks/mt_bench/verdicts.jsonl",
-        stats="<results>/{model}/benchmarks/mt_bench/verdicts.stats.json",
-    log:
-        "<results>/logs/judge_mt_bench/{model}.log",
-    localrule: asked_over_api("mt_bench")
-    conda:
-        environment("evaluate")
-    threads: judge_threads("mt_bench")
-    resources:
-        **judge_needs("mt_bench"),
-    params:
-        **judge_params("mt_bench"),
-        store=lambda wildcards, output: str(Path(output.verdicts).with_name("paid.jsonl")),
-        subset=SETTINGS["benchmarks"]["mt_bench"]["subset"],
-        max_tokens=SETTINGS["benchmarks"]["mt_bench"]["judge_max_tokens"],
-        code=fingerprint("benchmarks/judge_mt_bench.py"),
-    script:
-        "../../scripts/benchmarks/judge_mt_bench.py"
-
-
-rule score_mt_bench:
-    """The mean rating of each turn and of both."""
-    input:
-        answers="<results>/{model}/benchmarks/mt_bench/answers.jsonl",
-        verdicts="<results>/{model}/benchmarks/mt_bench/verdicts.jsonl",
-        stats="<results>/{model}/benchmarks/mt_bench/verdicts.stats.json",
-    output:
-        "<results>/{model}/benchmarks/mt_bench/score.json",
-    log:
-        "<results>/logs/score_mt_bench/{model}.log",
-    localrule: True
-    conda:
-        environment("evaluate")
-    params:
-        code=fingerprint("benchmarks/score_mt_bench.py"),
-    script:
-        "../../scripts/benchmarks/score_mt_bench.py"
 
 
 rule answer_held_out:
@@ -285,28 +165,6 @@ rule compare_best_and_worst:
         "../../scripts/benchmarks/compare_responses.py"
 
 
-rule score_judge_vs_gpt4:
-    """How often a model's scores agree with the preferences of another judge, by both protocols."""
-    input:
-        judgments=HELD_OUT_JUDGMENTS,
-        gpt4_chosen="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.jsonl",
-        self_chosen="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.jsonl",
-        gpt4_stats="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.stats.json",
-        self_stats="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.stats.json",
-    output:
-        "<results>/{model}/benchmarks/judge_vs_gpt4/score.json",
-    log:
-        "<results>/logs/score_judge_vs_gpt4/{model}.log",
-    localrule: True
-    conda:
-        environment("evaluate")
-    params:
-        judge=judge_named("judge_vs_gpt4"),
-        code=fingerprint("benchmarks/score_judge_vs_gpt4.py"),
-    script:
-        "../../scripts/benchmarks/score_judge_vs_gpt4.py"
-
-
 rule import_answers:
     """Answers that others published, to be judged anew."""
     input:
@@ -322,7 +180,7 @@ rule import_answers:
     params:
         benchmark="{benchmark}",
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.benchmark]["subset"],
-        code=fingerprint("benchmarks/import_answers.py"),
+        code=lambda wildcards: fingerprint("benchmarks/import_answers.py", wildcards.benchmark),
     script:
         "../../scripts/benchmarks/import_answers.py"
 
@@ -348,6 +206,6 @@ rule calibrate_judge:
         subsets={benchmark: SETTINGS["benchmarks"][benchmark]["subset"] for benchmark in CALIBRATED},
         rounds=SETTINGS["benchmarks"]["arena_hard"]["bootstrap_rounds"],
         seed=SEED,
-        code=fingerprint("benchmarks/calibrate_judge.py"),
+        code=fingerprint("benchmarks/calibrate_judge.py", *CALIBRATED),
     script:
         "../../scripts/benchmarks/calibrate_judge.py"

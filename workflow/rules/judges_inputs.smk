@@ -2,10 +2,13 @@
 
 BENCHMARK_FILES = SETTINGS["benchmarks"]["files"]
 WHOLE_ALPACA_EVAL = (SETTINGS["benchmarks"]["alpaca_eval"]["subset"] or 805) >= 805
-CATEGORIES = SETTINGS["benchmarks"]["alpaca_eval"]["categories"]
 CALIBRATIONS = config_files.calibrations(SETTINGS)
 CALIBRATED = sorted({row["benchmark"] for row in CALIBRATIONS})
-ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
+# whether they run or not, as published answers may be judged
+BENCHMARKS_WITH_JUDGE = [name for name, known in registry.every().items() if known.kind == JUDGED_ANSWERS]
+HELD_OUT_PROMPTS = "<results>/data/eft/comparison_prompts.jsonl"
+HELD_OUT_RESPONSES = "<results>/seed/benchmarks/judge_vs_gpt4/responses.jsonl"
+HELD_OUT_JUDGMENTS = "<results>/{model}/benchmarks/judge_vs_gpt4/judgments.jsonl"
 
 
 def published(benchmark, model, what):
@@ -48,12 +51,6 @@ def judge_params(benchmark):
     return params | (engine_params() if settings["weights"] else {"engine": None})
 
 
-def judge_named(benchmark):
-    """The name of a benchmark's judge, and of its model."""
-    name = SETTINGS["benchmarks"][benchmark]["judge"]
-    return {"name": name, "model": SETTINGS["benchmarks"]["judges"].get(name, {}).get("model")}
-
-
 def asked_over_api(benchmark):
     """Whether a benchmark's judge is a server elsewhere: such jobs run where Snakemake runs, which has internet access."""
     return not judge_weights(benchmark)
@@ -72,8 +69,13 @@ def judge_needs(benchmark):
     return needs("engine") | ({"gpu": split} if split > NEEDS["engine"]["gpu"] else {})
 
 
-def categories_of(wildcards):
-    """The categories of AlpacaEval's instructions, from a judge or a file; published answers are scored without."""
-    if CATEGORIES is None or wildcards.model.startswith("published/"):
-        return {}
-    return {"categories": benchmark_file("alpaca_eval_categories.json") if CATEGORIES == "judge" else CATEGORIES}
+def judge_reads(benchmark):
+    """{name: file} of what a benchmark's judge is asked with, beside a model's answers."""
+    files = {name: benchmark_file(source) for name, source in registry.get(benchmark).judge_reads.items()}
+    return files | {"questions": questions_of(benchmark)} | judge_weights(benchmark)
+
+
+def verdicts_of(benchmark, ending=""):
+    """The file of a judge's verdicts on a model's answers; with another ``ending``, one beside it."""
+    name = registry.get(benchmark).verdict_file
+    return f"<results>/{{model}}/benchmarks/{benchmark}/{name.rsplit('.', 1)[0] + ending if ending else name}"

@@ -68,7 +68,7 @@ rule write_report:
         same_benchmark=SAME_BENCHMARK,
         progress=None,
         differs=differences(SETTINGS, BASE / "config/paper.yaml"),
-        code=fingerprint("report/write_report.py"),
+        code=fingerprint("report/write_report.py", *registry.names()),
     script:
         "../../scripts/report/write_report.py"
 
@@ -99,7 +99,7 @@ rule write_iteration_report:
         progress=progress,
         plan=PLAN,
         differs=differences(SETTINGS, BASE / "config/paper.yaml"),
-        code=fingerprint("report/write_report.py"),
+        code=fingerprint("report/write_report.py", *registry.names()),
     script:
         "../../scripts/report/write_report.py"
 
@@ -163,6 +163,6 @@ rule export:
     params:
         root=lambda wildcards, output: str(Path(output[0]).parent),
         benchmarks=ANSWERED,
-        code=fingerprint("report/export.py"),
+        code=fingerprint("report/export.py", *ANSWERED),
     script:
         "../../scripts/report/export.py"

@@ -67,8 +67,7 @@ def report_files(models=REPORTED):
         "examples": expand("<results>/{model}/examples.json", model=trained),
         "bias": expand("<results>/{model}/benchmarks/meta_judge/score.json", model=meta_judges),
         "agreement": expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=models),
-        "arena": expand("<results>/{model}/benchmarks/arena_laptop/score.json", model=models * ARENA_RUNS),
-        "judged": expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=models, benchmark=JUDGED),
+        "scores": expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=models, benchmark=BENCHMARKS),
     }
     return files | same_prompts_files(models)
 
@@ -84,7 +83,7 @@ def export_files():
     of_benchmarks = {f"asked_{name}": questions_of(name) for name in ANSWERED}
     of_benchmarks |= {f"answers_{name}": expand(answers, model=REPORTED, benchmark=name) for name in ANSWERED}
     files = report_files()
-    scores = [*files["agreement"], *files["arena"], *files["judged"]]
+    scores = [*files["agreement"], *files["scores"]]
     return of_benchmarks | {"pairs": pairs, "scores": scores} | {key: files[key] for key in ("manifests", "training")}
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from metarewarding import ties
 from metarewarding.errors import UserError
-from metarewarding.records import PairVerdict, Reply, Response
+from metarewarding.evaluation import shared
+from metarewarding.evaluation.registry import PREFERENCE, Benchmark
+from metarewarding.records import Judgment, PairVerdict, Reply, Response, read_json, read_jsonl
 
 # The pairwise prompt of appendix A.2 is this annotator's of the alpaca_eval package, and is read from there.
 ANNOTATOR = "alpaca_eval_clf_gpt4_turbo"
@@ -157,3 +159,84 @@ def _template() -> list[tuple[str, str]]:
 def _fill(text: str, values: Mapping[str, str]) -> str:
     # in one pass, so that braces in a model's text stay text
     return re.sub(r"\{(instruction|output_1|output_2)\}", lambda match: values[match[1]], text)
+
+
+# -- the score
+
+
+def judged_files(own) -> dict[str, str]:
+    """Return the prompts and the seed's responses, which every model judges."""
+    responses = "<results>/seed/benchmarks/judge_vs_gpt4/responses.jsonl"
+    return {"prompts": "<results>/data/eft/comparison_prompts.jsonl", "responses": responses}
+
+
+def score_files(own, model: str) -> dict[str, str]:
+    """Return the model's judgments, and the verdicts of both protocols; those on the fixed pairs are the seed's."""
+    folder = "<results>/{}/benchmarks/judge_vs_gpt4"
+    return {
+        "judgments": f"{folder.format(model)}/judgments.jsonl",
+        "gpt4_chosen": f"{folder.format('seed')}/gpt4_chosen.jsonl",
+        "self_chosen": f"{folder.format(model)}/self_chosen.jsonl",
+        "gpt4_stats": f"{folder.format('seed')}/gpt4_chosen.stats.json",
+        "self_stats": f"{folder.format(model)}/self_chosen.stats.json",
+    }
+
+
+def score(files, own, model: str, seed: int) -> dict:
+    """Return how often a model's scores agree with the preferences of another judge, by both protocols."""
+    from metarewarding import judging
+    from metarewarding.engines.sampling import parse_facts
+
+    judgments = read_jsonl(files["judgments"], Judgment)
+    means = judging.mean_scores(judgments)
+    gpt4, chosen = (read_jsonl(files[name], PairVerdict) for name in ("gpt4_chosen", "self_chosen"))
+    # the fixed pairs' verdicts are the seed's, and are paid for once
+    stats = [read_json(files["self_stats"])] + [read_json(files["gpt4_stats"])] * (model == "seed")
+    scores = [row["score"] for row in judgments if row["score"] is not None]
+    return {
+        **{key: stats[0][key] for key in ("judge", "judge_model")},
+        "gpt4_chosen": gpt4_chosen(gpt4, means),
+        "self_chosen": self_chosen(chosen, means),
+        "cost": sum(of["cost"] for of in stats),
+        "scores": dict(sorted(Counter(str(score) for score in scores).items())),  # figure 5
+        "mean_score": sum(scores) / len(scores) if scores else None,
+        **parse_facts(row["score"] for row in judgments),
+    }
+
+
+BENCHMARK = Benchmark(
+    name="judge_vs_gpt4",
+    title="Judge against a stronger judge",
+    kind=PREFERENCE,
+    description="A model's scores of the seed's responses against GPT-4's preferences (table 3).",
+    settings={
+        "judge": shared.judge("gpt-4-1106-preview", "; it must give log-probabilities"),
+        "prompts": shared.whole_number(
+            375,
+            "Prompts of `eft.trees` that are answered and compared: the held-out ones of EFT first, then others, drawn "
+            "by seed and set aside, so that EFT trains on none. The paper's percentages imply 358 to 374.",
+        ),
+    },
+    judged_files=judged_files,
+    score=score,
+    score_files=score_files,
+    columns=[
+        ("Chosen by the stronger: agreement, %", "gpt4_chosen.agreement", 100),
+        ("without ties", "gpt4_chosen.agreement_without_ties", 100),
+        ("pairs", "gpt4_chosen.pairs", 1),
+        ("Chosen by the model: agreement, %", "self_chosen.agreement", 100),
+        ("without ties", "self_chosen.agreement_without_ties", 100),
+        ("pairs", "self_chosen.pairs", 1),
+        ("Mean score given", "mean_score", 1),
+    ],
+    paper_tables={"Table 3": "Judge against GPT-4"},
+    labels={
+        "gpt4_chosen.agreement": "Pairs that GPT-4 chose: agreement",
+        "gpt4_chosen.agreement_without_ties": "the same without ties",
+        "self_chosen.agreement": "Pairs that the model chose: agreement",
+        "self_chosen.agreement_without_ties": "the same without ties",
+    },
+    is_share=True,
+    # the paper's percentages imply 358 to 374 pairs that the model chose, so about 366
+    paper_n={"gpt4_chosen": 168, "self_chosen": 366},
+)

@@ -2,6 +2,9 @@
 
 from math import sqrt
 
+from metarewarding.evaluation import registry
+from metarewarding.reporting.metrics import score_of, value_at
+
 MIN_PARSE_RATE = 0.8
 MAX_ONE_SCORE = 0.8
 MAX_GROWTH = 0.10  # of mean length, an iteration
@@ -96,8 +99,11 @@ def growth(rows: dict) -> list[str]:
             continue
         pairs = (
             ("training responses", *((of["pairs"] or {}).get("actor", {}).get("mean_length") for of in (before, row))),
-            ("arena answers", *((of["arena"] or {}).get("mean_length") for of in (before, row))),
-            ("AlpacaEval answers", *(of["judged"].get("alpaca_eval", {}).get("avg_length") for of in (before, row))),
+            *(
+                (known.length[1], *(value_at(score_of(of, name), known.length[0]) for of in (before, row)))
+                for name, known in registry.every().items()
+                if known.length
+            ),
         )
         cases += [
             f"{model}: {what} from {then:.0f} to {now:.0f} characters (+{100 * (now / then - 1):.0f} %)"

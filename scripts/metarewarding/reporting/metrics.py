@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from metarewarding.evaluation import registry
 from metarewarding.records import read_json
 
 OF_MANIFEST = ("origin", "git", "host", "device", "devices", "packages", "versions", "seconds", "weights_sha256")
@@ -15,30 +16,35 @@ def collect(
 
     ``plan``: the plan with what was measured so far, of a run whose plan.json is not written yet.
     """
-    one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "arena", "summaries")
+    one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "summaries")
     files = {kind: {of_model(path, root): read_json(path) for path in inputs.get(kind, [])} for kind in one_a_model}
-    judged: dict[str, dict] = {}
-    for path in inputs["judged"]:
-        judged.setdefault(of_model(path, root), {})[Path(path).parent.name] = read_json(path)
+    scores: dict[str, dict] = {}
+    for path in inputs.get("scores", []):
+        scores.setdefault(of_model(path, root), {})[Path(path).parent.name] = read_json(path)
     rows = [
         {
             "model": model,
             "parent": parents.get(model),
             "agreement": files["agreement"][model],
-            "arena": files["arena"].get(model),
+            "arena": next(iter(of_kind(scores.get(model, {}), own=True).values()), None),
             "training": thinned(files["training"].get(model)),
             "pairs": files["pairs"].get(model),
             "elo": files["elo"].get(model),
             "bias": files["bias"].get(model),
             "summary": files["summaries"].get(model),
             "manifest": {k: v for k, v in files["manifests"].get(model, {}).items() if k in OF_MANIFEST},
-            "judged": judged.get(model, {}),
+            "judged": of_kind(scores.get(model, {}), own=False),
         }
         for model in models
     ]
     plan = plan or read_json(inputs["plan"][0])
     stages = {row["stage"]: row["measured"] for row in plan["rows"] if row["measured"]}
     return {"models": rows, "stages": stages, "eft": read_json(inputs["eft"][0]), "plan": plan}
+
+
+def of_kind(scores: dict[str, dict], own: bool) -> dict[str, dict]:
+    """Those of a model's {benchmark: score} that are its win rate against the seed, or all others."""
+    return {name: of for name, of in scores.items() if (registry.get(name).kind == registry.OWN_WIN_RATE) == own}
 
 
 def of_model(path: str, root: str) -> str:
@@ -63,6 +69,11 @@ def value_at(score: dict | None, place: str):
     for key in place.split("."):
         score = score.get(key) if isinstance(score, dict) else None
     return score
+
+
+def score_of(row: dict, benchmark: str) -> dict | None:
+    """A model's score on a benchmark, None where it has none."""
+    return row["arena"] if registry.get(benchmark).kind == registry.OWN_WIN_RATE else row["judged"].get(benchmark)
 
 
 def chains(metrics: dict) -> dict[str, list[str]]:

@@ -9,66 +9,47 @@ import csv
 from math import sqrt
 from pathlib import Path
 
+from metarewarding.evaluation import registry
 from metarewarding.reporting.metrics import value_at
 
-TITLES = {
-    "Table 1": "AlpacaEval 2",
-    "Table 2": "Arena-Hard",
-    "Table 3": "Judge against GPT-4",
-    "Table 4": "Length control",
-    "Table 5": "Meta-judge bias",
-    "Table 6": "MT-Bench",
-    "Table 7": "Judge against people",
-}
+# of what is always measured: titles and labels, whether scores are in [0, 1], and the paper's number of pairs
+TITLES = {"Table 5": "Meta-judge bias", "Table 7": "Judge against people"}
 LABELS = {
-    "lc_win_rate": "Length-controlled win rate",
-    "win_rate": "Win rate",
-    "avg_length": "Mean length",
-    "mean_length": "Mean length",
-    "score": "Score",
-    "gpt4_chosen.agreement": "Pairs that GPT-4 chose: agreement",
-    "gpt4_chosen.agreement_without_ties": "the same without ties",
-    "self_chosen.agreement": "Pairs that the model chose: agreement",
-    "self_chosen.agreement_without_ties": "the same without ties",
-    "higher_score_wins": "Higher score wins",
-    "lower_score_wins": "Lower score wins",
-    "position_bias_same_score": "Position bias, same score",
-    "position_bias_different_score": "Position bias, different scores",
-    "position_bias": "Position bias, all",
-    "average": "Average",
-    "turn1": "Turn 1",
-    "turn2": "Turn 2",
-    "agreement": "Agreement",
-    "agreement_without_ties": "Agreement without ties",
-    "spearman": "Spearman",
+    "meta_judge": {
+        "higher_score_wins": "Higher score wins",
+        "lower_score_wins": "Lower score wins",
+        "position_bias_same_score": "Position bias, same score",
+        "position_bias_different_score": "Position bias, different scores",
+        "position_bias": "Position bias, all",
+    },
+    "judge_agreement": {
+        "agreement": "Agreement",
+        "agreement_without_ties": "Agreement without ties",
+        "spearman": "Spearman",
+    },
 }
-SHARES = ("judge_agreement", "meta_judge", "judge_vs_gpt4")  # benchmarks whose scores are in [0, 1], the paper's in %
-# pairs that the paper's percentages imply (self chosen: 358 to 374, so about 366), and AlpacaEval's questions
-PAPER_N = {
-    "judge_agreement": 640,
-    "judge_vs_gpt4.gpt4_chosen": 168,
-    "judge_vs_gpt4.self_chosen": 366,
-    "alpaca_eval": 805,
-}
-
+PAPER_N = {"judge_agreement": {"": 640}}
 AS_LONG = 0.10  # the share by which mean lengths may differ and count as alike (the paper: 3 %)
-# (claim, benchmark, metric, of this model, over that one)
 CLAIMS = [
-    ("AlpacaEval 2: Meta-Rewarding gains over the seed", "alpaca_eval", "lc_win_rate", "meta-rewarding/m4", "seed"),
-    ("and over Self-Rewarding", "alpaca_eval", "lc_win_rate", "meta-rewarding/m4", "self-rewarding/m4"),
-    ("while answers stay as long", "alpaca_eval", "avg_length", "meta-rewarding/m4", "m0"),
-    ("Arena-Hard: Meta-Rewarding gains over the seed", "arena_hard", "score", "meta-rewarding/m4", "seed"),
-    ("and over Self-Rewarding", "arena_hard", "score", "meta-rewarding/m4", "self-rewarding/m4"),
     ("The judge agrees more with people by M2", "judge_agreement", "agreement", "meta-rewarding/m2", "m0"),
     ("and less again by M4", "judge_agreement", "agreement", "meta-rewarding/m4", "meta-rewarding/m2"),
-    (
-        "The meta-judge comes to prefer the higher score",
-        "meta_judge",
-        "higher_score_wins",
-        "meta-rewarding/m1",
-        "m0",
-    ),
+    ("The meta-judge comes to prefer the higher score", "meta_judge", "higher_score_wins", "meta-rewarding/m1", "m0"),
 ]
+
+
+def titles() -> dict[str, str]:
+    """{place: title} of the paper's tables, in the paper's order."""
+    found = TITLES | {place: title for of in registry.every().values() for place, title in of.paper_tables.items()}
+    return dict(sorted(found.items()))
+
+
+def label(benchmark: str, metric: str) -> str:
+    return (LABELS.get(benchmark) or registry.get(benchmark).labels)[metric]
+
+
+def is_share(benchmark: str) -> bool:
+    """Whether a benchmark's scores are in [0, 1] where the paper's are in %."""
+    return benchmark in LABELS or registry.get(benchmark).is_share
 
 
 def targets(path: str | Path) -> list[dict]:
@@ -88,7 +69,8 @@ def targets(path: str | Path) -> list[dict]:
 def implied_n(row: dict, printed: dict) -> int | None:
     """``n`` of a row of ``targets``; ``printed``: {(benchmark, model, metric): value} of all of them."""
     column, _, metric = row["metric"].rpartition(".")
-    n = PAPER_N.get(f"{row['benchmark']}.{column}" if column else row["benchmark"])
+    benchmark = row["benchmark"]
+    n = (PAPER_N.get(benchmark, {}) if benchmark in LABELS else registry.get(benchmark).paper_n).get(column)
     if row["unit"] != "%" or n is None or metric != "agreement_without_ties":
         return n if row["unit"] == "%" else None
     # ties count as half in the agreement a, and not at all in w: a n = w (n - ties) + ties / 2
@@ -109,11 +91,12 @@ def ours(score: dict | None, benchmark: str, metric: str) -> tuple[float, float 
     value = value_at(score, metric)
     if value is None or score.get("complete") is False:  # a subset's score compares with no other
         return None
-    if benchmark in SHARES and metric != "spearman":
+    if is_share(benchmark) and metric != "spearman":
         return 100 * value, *share_interval(value, counted(score, metric))
     if f"{metric}_se" in score:
         return value, *bounds(value, score[f"{metric}_se"] and 1.96 * score[f"{metric}_se"])
-    if benchmark == "arena_hard" and metric == "score":
+    figure = registry.get(benchmark).figure if "ci_low" in score else None
+    if figure and metric == figure[0]:
         return value, score["ci_low"], score["ci_high"]
     return value, None, None
 
@@ -196,7 +179,7 @@ def tables(rows: list[dict]) -> list[dict]:
     """The paper's tables: {place, title, metrics: [(metric, label, unit)], models: [(model, {metric: row})], measured,
     judges, sentence}."""
     found = []
-    for place, title in TITLES.items():
+    for place, title in titles().items():
         of_table = [row for row in rows if row["place"] == place]
         cells: dict[str, dict[str, dict]] = {}
         for row in of_table:
@@ -205,7 +188,11 @@ def tables(rows: list[dict]) -> list[dict]:
         measured = [row for row in of_table if row["ours"] is not None]
         judges = sorted({f"{row['judge']} ({row['judge_model']})" for row in measured if row["judge"]})
         found.append(
-            {"place": place, "title": title, "metrics": [(name, LABELS[name], unit) for name, unit in units.items()]}
+            {
+                "place": place,
+                "title": title,
+                "metrics": [(name, label(of_table[0]["benchmark"], name), unit) for name, unit in units.items()],
+            }
             | {"models": list(cells.items()), "measured": len(measured), "judges": judges}
             | {"benchmark": of_table[0]["benchmark"], "sentence": sentence(measured)}
         )
@@ -221,9 +208,9 @@ def sentence(measured: list[dict]) -> str:
     said = f"{len(told) - len(beyond)} of {len(told)} differences lie within noise."
     if beyond:
         far = max(beyond, key=lambda row: abs(row["difference"]) / (row["noise"] or 1e-9))
-        label, side = LABELS[far["metric"]].lower(), "above" if far["difference"] > 0 else "below"
+        what, side = label(far["benchmark"], far["metric"]).lower(), "above" if far["difference"] > 0 else "below"
         said += (
-            f" Farthest beyond it: {label} of {far['model']}, {abs(far['difference']):.2f} {side} the paper, where "
+            f" Farthest beyond it: {what} of {far['model']}, {abs(far['difference']):.2f} {side} the paper, where "
             f"chance explains {far['noise']:.2f}."
         )
     return said
@@ -233,7 +220,8 @@ def claims(metrics: dict, paper: list[dict]) -> list[dict]:
     """The paper's main differences beside ours: {claim, unit, paper, ours, noise, said}, where we measured both."""
     scores, found = scores_by_model(metrics), []
     printed = {(row["benchmark"], row["metric"], row["model"]): row for row in paper}
-    for claim, benchmark, metric, model, over in CLAIMS:
+    claimed = [(claim, name, *of) for name, known in registry.every().items() for claim, *of in known.claims]
+    for claim, benchmark, metric, model, over in claimed + CLAIMS:
         pair = [ours(scores.get(name, {}).get(benchmark), benchmark, metric) for name in (model, over)]
         if None in pair:
             continue

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from metarewarding import judging
 from metarewarding.engines.sampling import rng
-from metarewarding.evaluation.benchmark_files import questions
-from metarewarding.records import Judgment, Rating, Response, Turn, read_jsonl
+from metarewarding.evaluation import registry
+from metarewarding.records import Judgment, Rating, read_jsonl
 
 SHOWN = 8  # prompts
 
@@ -18,7 +18,7 @@ def side_by_side(
     ``asked``: the questions' file; ``answers`` and ``verdicts``: {model: file}. Of questions with several turns the
     first one is shown. ``score`` is the mean over the verdicts of that answer, None where none could be read.
     """
-    texts = {row["prompt_id"]: row["turns"][0] for row in questions(benchmark, asked)}
+    texts = {row["prompt_id"]: row["turns"][0] for row in registry.questions(registry.get(benchmark), asked)}
     given = {model: first_answers(benchmark, path) for model, path in answers.items()}
     scored = {model: scores(benchmark, path) for model, path in verdicts.items() if Path(path).is_file()}
     shared = [identity for identity in texts if all(identity in of for of in given.values())]
@@ -37,7 +37,7 @@ def side_by_side(
 
 def first_answers(benchmark: str, path: str) -> dict[str, str]:
     """{prompt_id: a model's answer to the first turn}."""
-    rows = read_jsonl(path, Turn if benchmark == "mt_bench" else Response)
+    rows = registry.get(benchmark).read_answers(path)
     return {row["prompt_id"]: row["text"] for row in rows if row.get("turn", 1) == 1}
 
 

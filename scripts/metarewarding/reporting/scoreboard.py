@@ -2,17 +2,12 @@
 
 import math
 
-from metarewarding.reporting.metrics import value_at
+from metarewarding.evaluation import registry
+from metarewarding.reporting.metrics import score_of, value_at
 from metarewarding.reporting.summary import duration
 
-# (column, place in a model's row, format, factor); a column that no model has is left out
+# (column, place in a model's row, format, factor), after those of the benchmarks
 COLUMNS = [
-    ("LC win rate", "judged.alpaca_eval.lc_win_rate", "{:.2f}", 1),
-    ("win rate", "judged.alpaca_eval.win_rate", "{:.2f}", 1),
-    ("Arena-Hard", "judged.arena_hard.score", "{:.1f}", 1),
-    ("MT-Bench", "judged.mt_bench.average", "{:.2f}", 1),
-    ("win rate vs seed", "arena.win_rate", "{:.1f}", 1),
-    ("95 % interval", "arena.interval", "{}", None),
     ("length", "length", "{:.0f}", 1),
     ("judge parse", "agreement.parse_rate", "{:.0f} %", 100),
     ("agreement", "agreement.agreement", "{:.1f} %", 100),
@@ -24,10 +19,18 @@ BOLD, DIM, PLAIN = "\033[1m", "\033[2m", "\033[0m"
 
 
 def board(metrics: dict) -> tuple[list[str], list[list[str]]]:
-    """(column names, a row of texts for each model); the first column is the model's name."""
+    """(column names, a row of texts for each model); the first column is the model's name.
+
+    A column that no model has is left out.
+    """
+    rows = [facts(row) for row in metrics["models"]]
     columns = [
-        (head, [cell(value_at(facts(row), place), form, factor) for row in metrics["models"]])
-        for head, place, form, factor in COLUMNS
+        (head, [cell(value_at(score_of(row, name), place), form, None) for row in rows])
+        for name, known in registry.every().items()
+        for head, place, form in known.board
+    ]
+    columns += [
+        (head, [cell(value_at(row, place), form, factor) for row in rows]) for head, place, form, factor in COLUMNS
     ]
     columns = [(head, cells) for head, cells in columns if set(cells) != {"-"}]
     models = [row["model"] for row in metrics["models"]]
@@ -41,10 +44,12 @@ def facts(row: dict) -> dict:
     arena, pairs = row["arena"], row["pairs"] or {}
     counts = "/".join(str(pairs[kind]["pairs"]) if kind in pairs else "-" for kind in ("actor", "judge"))
     interval = f"{arena['ci_low']:.1f} to {arena['ci_high']:.1f}" if arena and row["model"] != "seed" else None
-    alpaca_length = value_at(row, "judged.alpaca_eval.avg_length")
+    lengths = [
+        value_at(score_of(row, name), known.length[0]) for name, known in registry.every().items() if known.length
+    ]
     return row | {
         "arena": arena and arena | {"interval": interval},
-        "length": value_at(arena, "mean_length") if alpaca_length is None else alpaca_length,
+        "length": next((length for length in lengths if length is not None), None),
         "trained": counts if pairs else None,
     }
 

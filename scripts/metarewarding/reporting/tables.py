@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+from metarewarding.evaluation import registry
 from metarewarding.records import replacing
 from metarewarding.reporting import paper, scoreboard
 from metarewarding.reporting.metrics import value_at
@@ -16,68 +17,19 @@ def judged(found: dict) -> list[dict]:
     tables: dict[tuple[str, str, str], dict] = {}
     for row in found["models"]:
         for benchmark, score in row["judged"].items():
-            title, columns = JUDGED[benchmark]
+            known = registry.get(benchmark)
             table = tables.setdefault(
                 (benchmark, score["judge"], score["judge_model"]),
-                {"title": title, "judge": score["judge"], "judge_model": score["judge_model"]}
-                | {"complete": True, "cost": 0, "heads": [head for head, _, _ in columns], "rows": []},
+                {"title": known.title, "judge": score["judge"], "judge_model": score["judge_model"]}
+                | {"complete": True, "cost": 0, "heads": [head for head, _, _ in known.columns], "rows": []},
             )
             table["complete"] &= score.get("complete", True)
             table["cost"] += score.get("cost", 0)
-            values = [(value_at(score, place), factor) for _, place, factor in columns]
+            values = [(value_at(score, place), factor) for _, place, factor in known.columns]
             table["rows"].append(
                 (row["model"], [value if value is None else factor * value for value, factor in values])
             )
     return [tables[key] for key in sorted(tables)]
-
-
-# (title, [(column, place of the value in score.json, factor)]) of the benchmarks whose verdicts a judge gives
-JUDGED = {
-    "alpaca_eval": (
-        "AlpacaEval 2",
-        [
-            ("Length-controlled win rate, %", "lc_win_rate", 1),
-            ("standard error", "lc_win_rate_se", 1),
-            ("Win rate, %", "win_rate", 1),
-            ("standard error", "win_rate_se", 1),
-            ("Mean characters", "avg_length", 1),
-            ("Verdicts", "n", 1),
-        ],
-    ),
-    "arena_hard": (
-        "Arena-Hard",
-        [
-            ("Score, %", "score", 1),
-            ("95 % from", "ci_low", 1),
-            ("to", "ci_high", 1),
-            ("Mean characters", "mean_length", 1),
-            ("Mean tokens", "mean_tokens", 1),
-            ("Battles", "n", 1),
-        ],
-    ),
-    "mt_bench": (
-        "MT-Bench",
-        [
-            ("Average", "average", 1),
-            ("Turn 1", "turn1", 1),
-            ("Turn 2", "turn2", 1),
-            ("Mean characters", "mean_length", 1),
-            ("Ratings", "n", 1),
-        ],
-    ),
-    "judge_vs_gpt4": (
-        "Judge against a stronger judge",
-        [
-            ("Chosen by the stronger: agreement, %", "gpt4_chosen.agreement", 100),
-            ("without ties", "gpt4_chosen.agreement_without_ties", 100),
-            ("pairs", "gpt4_chosen.pairs", 1),
-            ("Chosen by the model: agreement, %", "self_chosen.agreement", 100),
-            ("without ties", "self_chosen.agreement_without_ties", 100),
-            ("pairs", "self_chosen.pairs", 1),
-            ("Mean score given", "mean_score", 1),
-        ],
-    ),
-}
 
 
 def for_files(found: dict, drawn: list[dict]) -> dict[str, list[dict]]:

@@ -2,6 +2,7 @@
 
 import altair as alt
 
+from metarewarding.evaluation import registry
 from metarewarding.reporting.figures.charts import (
     SOURCES,
     WIDTH,
@@ -63,14 +64,12 @@ def outcomes(metrics, paper, chain):
             lambda model: None,
             "Win rate, %",
         )
-    for id, place, benchmark, metric, title, axis in (
-        ("arena_hard", "Table 2", "arena_hard", "score", "Arena-Hard", "Score, %"),
-        ("mt_bench", "Table 6", "mt_bench", "average", "MT-Bench", "Rating, 1 to 10"),
-    ):
-        if any(benchmark in row["judged"] for row in metrics["models"]):
+    for benchmark, known in registry.every().items():
+        if known.figure and any(benchmark in row["judged"] for row in metrics["models"]):
+            metric, axis, place = known.figure
             values = of_benchmark(metrics, paper, place, benchmark, metric)
-            caption = f"{place} by iteration. {judge_of(metrics, benchmark)}"
-            yield by_iteration(id, "outcome", title, caption, values[0], chain, values[1], axis)
+            caption = f"{place or known.title} by iteration. {judge_of(metrics, benchmark)}"
+            yield by_iteration(benchmark, "outcome", known.title, caption, values[0], chain, values[1], axis)
     arena = {row["model"]: row["arena"] for row in metrics["models"]}
 
     def win_rate(model):

@@ -1,0 +1,17 @@
+"""A model's score on a benchmark; metarewarding/evaluation/<benchmark>.py says how it is computed."""
+
+from metarewarding.evaluation import registry
+from metarewarding.jobs.job import logged
+from metarewarding.records import write_json
+
+
+@logged
+def main(job):
+    name, model = job.wildcards.benchmark, job.wildcards.model
+    score = registry.get(name).score(job.input, job.params.settings, model, job.params.seed)
+    print(score, flush=True)
+    write_json(job.output[0], {"benchmark": name, "model": model} | score)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821
