@@ -126,10 +126,11 @@ def status(settings: dict, now: float) -> str:
     for alert in warnings(made.models, made.parents, root):
         lines.append(f"! {alert['title']}: {'; '.join(alert['cases'])}")
     left, corrected = seconds_left(found["rows"], root, settings["plan"]["parameters"])
-    unit = "GPU time" if found["totals"]["gpu_hours"] is not None else "job time"
+    planned_gpus = found["totals"]["gpu_hours"] is not None
     if (root / "report/index.html").is_file() and done == len(names):
         lines.append(f"Finished. Page: {root / 'report/index.html'}")
-    elif corrected or unit == "GPU time":
+    elif corrected or planned_gpus:
+        unit = "job time" if corrected else "GPU time"
         basis = "the plan, corrected by what finished jobs took" if corrected else "the plan alone"
         lines.append(f"Left: about {duration(left)} of {unit} ({basis}).")
     return "\n".join(lines)
