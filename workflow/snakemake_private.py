@@ -13,10 +13,13 @@ def runs_on_compute_node(workflow) -> bool:
 
 
 def config_files(workflow, folder) -> list[str]:
-    """The config files of a run, in the order in which they are laid over each other, relative to the clone ``folder``
-    where they lie in it."""
+    """The config files of a run, relative to the clone ``folder`` where they lie in it.
+
+    config/config.yaml, which lies under every other, is named where it is the only one.
+    """
     paths = [Path(path).resolve() for path in dict.fromkeys(map(str, workflow.configfiles))]
-    return [str(path.relative_to(folder) if path.is_relative_to(folder) else path.name) for path in paths]
+    names = [str(path.relative_to(folder) if path.is_relative_to(folder) else path.name) for path in paths]
+    return [name for name in names if name != "config/config.yaml"] or names
 
 
 def name_params(rules) -> None:
