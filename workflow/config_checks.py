@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-import yaml
+import launch_checks
+import value_checks
 from config_files import calibrations, named_files, on_hub, template_files, templates_read
 from lineage import depth, iterations, models, pool_sizes, split_model
 
@@ -21,6 +22,9 @@ def check(settings: dict) -> list[str]:
     for key in MODEL_KEYS[model["source"]]:
         if key not in model:
             faults.append(f"config: model.{key}: missing; model.source is {model['source']}.")
+    if model["source"] == "path" and "path" in model and not Path(model["path"]).is_dir():
+        # Snakemake itself would say nothing where results of another model are there
+        faults.append(f"config: model.path: {model['path']} is not a folder.")
     methods = settings["methods"]
     for name in settings["run"]:
         if name not in methods:
@@ -48,6 +52,13 @@ def check(settings: dict) -> list[str]:
                     "meta-judged. Change sampling.responses.n or sampling.judgments.n, in a study with its own root "
                     "(pathvars.results)."
                 )
+            if own["loss_weights"] is not None and len(own["loss_weights"]) != len(own["loss_type"]):
+                faults.append(
+                    f"{where}.loss_weights: {len(own['loss_weights'])} weights for {len(own['loss_type'])} losses."
+                )
+            used = own["n"] or settings["sampling"]["judgments"]["n"]
+            if own["consistent_halves"] and (own["scored_by"] is not None or used < 2):
+                faults.append(f"{where}.consistent_halves: needs 2 judgments a response or more, and no scored_by.")
             if own["scored_by"] is not None:
                 faults += _check_reward_model(where, own)
             for key, sampled in (("k", "responses"), ("n", "judgments")):
@@ -66,7 +77,12 @@ def check(settings: dict) -> list[str]:
         for key, path in named_files(settings)
         if not Path(path).is_file()
     ]
-    return faults or _check_templates(settings) + _check_pool(settings) + _check_accelerate(settings)
+    return faults or [
+        *_check_templates(settings),
+        *_check_pool(settings),
+        *value_checks.check(settings),
+        *launch_checks.check(settings),
+    ]
 
 
 def _loops(methods: dict, name: str) -> bool:
@@ -136,6 +152,12 @@ def _check_judges(benchmarks: dict) -> list[str]:
             faults.append(
                 f"config: benchmarks.{name}.judge: '{judge}' is not under benchmarks.judges (there: {known})."
             )
+    folder = benchmarks["lm_eval"]["folder"]
+    if folder is not None and not Path(folder).is_dir():
+        faults.append(f"config: benchmarks.lm_eval.folder: {folder} is not a folder.")
+    for name, key in (("reward_bench_2", "revision"), ("own_preferences", "path")):
+        if name in benchmarks["run"] and not benchmarks[name][key]:
+            faults.append(f"config: benchmarks.{name}.{key}: missing; benchmarks.run names {name}.")
     for name, judge in benchmarks["judges"].items():
         where, weights = f"config: benchmarks.judges.{name}", judge["weights"]
         if (judge["base_url"] is None) == (weights is None):
@@ -197,30 +219,3 @@ def _check_pool(settings: dict) -> list[str]:
             f"{'the pool' if generates else ', '.join(prompts['path'])} has {have}: {fix}."
         ]
     return []
-
-
-def _check_accelerate(settings: dict) -> list[str]:
-    """Accelerate configs whose processes do not fit the GPUs that a training job asks for: one GPU a process."""
-    faults, gpus = [], settings["resources"]["train"]["gpu"]
-    for key, path in named_files(settings):
-        if not key.endswith(".accelerate"):
-            continue
-        try:
-            launch = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-            kind, processes = launch["distributed_type"], int(launch.get("num_processes", 1))
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
-            faults.append(f"config: {key}: {path} is not an accelerate configuration; it has no distributed_type.")
-            continue
-        if kind == "NO" and gpus > 1:
-            faults.append(
-                f"config: {key}: {path} trains on one GPU (distributed_type NO), and resources.train.gpu is {gpus}: "
-                f"set that to 1, or take a distributed configuration with num_processes {gpus}, such as "
-                "config/accelerate/fsdp_8gpu.yaml."
-            )
-        elif kind != "NO" and gpus != processes:
-            faults.append(
-                f"config: {key}: {path} starts {processes} processes (distributed_type {kind}), one on each GPU, and "
-                f"resources.train.gpu is {gpus}: set that to {processes}, or take another configuration, such as "
-                "config/accelerate/gpu.yaml for one GPU."
-            )
-    return faults

@@ -97,6 +97,8 @@ def named_files(settings: dict) -> list[tuple[str, str]]:
         ]
     if settings["benchmarks"]["alpaca_eval"]["categories"] not in (None, "judge"):
         files.append(("benchmarks.alpaca_eval.categories", settings["benchmarks"]["alpaca_eval"]["categories"]))
+    if "own_preferences" in settings["benchmarks"]["run"] and settings["benchmarks"]["own_preferences"]["path"]:
+        files.append(("benchmarks.own_preferences.path", settings["benchmarks"]["own_preferences"]["path"]))
     for name in settings["benchmarks"]["run"]:
         key, own = registry.get(name).questions, settings["benchmarks"][name]
         if key in own:  # its questions are a local file

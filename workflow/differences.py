@@ -1,11 +1,13 @@
 """Which settings of a run differ from those of another config, where a result depends on them."""
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
+from config_text import YAML_LOADER
 from lineage import iterations
-from settings import YAML_LOADER, schema, with_defaults
+from settings import schema, with_defaults
 
 # what a machine or a budget needs, and where things lie: no result depends on it
 _NOT_SCIENCE = re.compile(
@@ -48,4 +50,16 @@ def _science(settings: dict) -> dict:
         return found
 
     kept = {key: value for key, value in settings.items() if key not in methods_only}
-    return {key: value for key, value in flat(kept | {"methods": rounds}).items() if not _NOT_SCIENCE.match(key)}
+    found = flat(kept | {"methods": rounds})
+    # of a recipe, whether it trains an adapter
+    adapters = {
+        f"{key.removesuffix('recipe')}use_peft": _trains_adapter(value)
+        for key, value in found.items()
+        if key.endswith(".recipe")
+    }
+    return {key: value for key, value in (found | adapters).items() if not _NOT_SCIENCE.match(key)}
+
+
+@lru_cache
+def _trains_adapter(recipe: str) -> bool:
+    return bool(yaml.safe_load(Path(recipe).read_text(encoding="utf-8")).get("use_peft", False))

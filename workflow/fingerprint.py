@@ -12,24 +12,53 @@ from functools import cache
 from pathlib import Path
 
 
-def fingerprint(script: str | Path, folder: str | Path, by_name: Iterable[Path] = ()) -> str:
+def fingerprint(
+    script: str | Path, folder: str | Path, by_name: Iterable[Path] = (), fields: Iterable[str] = ()
+) -> str:
     """Sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not.
 
-    ``by_name``: further modules that it imports by a name which the code does not state.
+    ``by_name``: further modules, which it imports by a name that the code does not state. With ``fields`` only what
+    these fields of their ``BENCHMARK`` need counts.
     """
     folder = Path(folder)
     local = {path.stem for path in folder.iterdir()}  # most imports are not; each would be looked for in several files
     found: dict[str, str] = {}
-    waiting = [Path(script), *by_name]
+    waiting, named = [Path(script), *by_name], set(by_name)
     while waiting:
         path = waiting.pop()
         name = path.relative_to(folder).as_posix()
         if name in found:
             continue
-        imported, found[name] = _parsed(path.read_text(encoding="utf-8"), Path(name).parent.parts, str(path))
+        text = path.read_text(encoding="utf-8")
+        text = part_of(text, tuple(fields)) if fields and path in named else text
+        imported, found[name] = _parsed(text, Path(name).parent.parts, str(path))
         waiting += [file for module in imported if module.split(".")[0] in local for file in _files(folder, module)]
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(found.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def part_of(text: str, fields: tuple[str, ...]) -> str:
+    """The code of a benchmark's module that ``fields`` of its ``BENCHMARK = Benchmark(...)`` need, directly or not."""
+    body = ast.parse(text).body
+    statements = {name: node for node in body for name in _defined(node)}
+    values = [keyword.value for keyword in statements["BENCHMARK"].value.keywords if keyword.arg in fields]
+    needed: set[str] = set()
+    waiting: list[ast.AST] = [*values]
+    while waiting:
+        used = {node.id for node in ast.walk(waiting.pop()) if isinstance(node, ast.Name)}
+        new = (used & statements.keys()) - needed
+        needed |= new
+        waiting += [statements[name] for name in new]
+    return "\n".join(map(ast.unparse, [*(node for node in body if needed & set(_defined(node))), *values]))
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    """The names that a statement at the top of a module defines."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    return [name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)]
 
 
 @cache  # most rules' scripts import the same modules, and every job's process asks for all of them

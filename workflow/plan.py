@@ -19,7 +19,9 @@ import yaml
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 import config_files  # noqa: E402
 import lineage  # noqa: E402
+import plan_preferences  # noqa: E402
 import settings as config_settings  # noqa: E402
+from model_size import model_size  # noqa: E402
 
 from metarewarding import templates  # noqa: E402
 from metarewarding.evaluation import registry  # noqa: E402
@@ -47,7 +49,9 @@ class Plan:
 
     def __init__(self, settings: dict, card: str):
         self.settings, self.card = settings, CARDS[card]
-        self.assumed, self.rows, self.arithmetic = settings["plan"], [], []
+        self.assumed, self.rows, self.arithmetic = dict(settings["plan"]), [], []
+        if settings["model"]["source"] == "path":
+            self.assumed |= model_size(settings["model"]["path"])
         self.models = lineage.models(settings, settings["run"])
         self.trained = self.models[2:]
         self.parents = {m: lineage.parent(settings, *lineage.split_model(m)) for m in self.trained}
@@ -119,8 +123,10 @@ class Plan:
     def train(self, stage, models, tokens, reference, pairs, section, why):
         """A training stage; ``tokens`` are those of all its epochs together."""
         recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
-        # forward 2, backward 4, forward again where activations are not kept; the reference reads once
-        flop = 6 + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
+        # forward 2, backward 4 (2 where only an adapter learns, as the weights need no gradient), forward again where
+        # activations are not kept; the reference reads once
+        adapter = bool(recipe.get("use_peft"))
+        flop = 6 - 2 * adapter + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
         parameters = self.assumed["parameters"]
         gpus = self.settings["resources"]["train"]["gpu"]
         hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None
@@ -128,14 +134,20 @@ class Plan:
         self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * 4 * parameters / 1e9, why, kind="train")
         self.rows[-1] |= {
             "examples": pairs,
-            "passes": 3 + reference,  # forward 1, backward 2, and the reference's forward
-            "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no"),
+            # forward 1, backward 2 (1 where only an adapter learns), and the reference's forward
+            "passes": 3 - adapter + reference,
+            # an adapter's checkpoints are a few hundredths of that
+            "most_disk_gb": 2 * 16 * parameters / 1e9 * (recipe.get("save_strategy") != "no" and not adapter),
         }
         if gpus:
             self.arithmetic.append(
                 f"{stage}: {flop} x {parameters:.3g} FLOP x {tokens:.3g} tokens at {TRAINING:.0%} of "
-                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; float32 weights of 4 bytes a parameter stay, "
-                "and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any."
+                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; float32 weights of 4 bytes a parameter stay"
+                + (
+                    "."
+                    if adapter
+                    else ", and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any."
+                )
             )
 
     def ask(self, stage, files, judge, requests, tokens, out):
@@ -377,7 +389,8 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
         judgment,
         f"{len(models)} models x {replies:,} ranked replies x {asked}",
     )
-    for name in measured["run"]:
+    plan_preferences.preferences(made, held_out, count_lines, prompt, response, judgment)
+    for name in [name for name in measured["run"] if not registry.get(name).read_rows]:
         own, folder = measured[name], f"benchmarks/{name}"
         if name == "arena_laptop":
             count = count_lines(own["prompts"])
@@ -598,6 +611,8 @@ def main(words: list[str]) -> None:
         settings = config_settings.resolve(config_settings.load(given.configfile, given.config))
     except config_settings.ConfigError as error:
         sys.exit(str(error))
+    # only here: in a run, a plan that changed when the seed model is there would make its page anew
+    settings["plan"] |= model_size(Path(settings["pathvars"].get("results", "results"), "seed/weights"))
     found = plan(settings, given.card)
     found = measure(found, settings["pathvars"].get("results", "results"))
     print(json.dumps(found, indent=2) if given.json else shown(found, given.explain, wall_hours(found, settings)))

@@ -5,13 +5,13 @@ import math
 from pathlib import Path
 
 import config_checks
+import config_text
 import yaml
 from jsonschema import Draft202012Validator
 
 from metarewarding.evaluation import registry
 
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 
 # keys of earlier versions
 RENAMED = {
@@ -27,7 +27,7 @@ class ConfigError(Exception):
 
 def base_schema() -> dict:
     """The schema's file with a section for each benchmark of the registry (scripts/metarewarding/evaluation/)."""
-    full = yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), YAML_LOADER)
+    full = yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), config_text.YAML_LOADER)
     measured = full["properties"]["benchmarks"]["properties"]
     always = measured.pop("judge_agreement")
     for name, benchmark in registry.every().items():
@@ -59,12 +59,24 @@ def load(files: list[str], changes: list[str] = ()) -> dict:
     from snakemake.utils import update_config
 
     config: dict = {}
+    check_files(["config/config.yaml", *files])
     for path in ("config/config.yaml", *files):
-        if not Path(path).is_file():
-            raise ConfigError(f"{path}: this config file does not exist.")
         update_config(config, load_configfile(path))
     update_config(config, parse_config(list(changes)))
     return config
+
+
+def check_files(files: list[str]) -> None:
+    """Raise ConfigError where a config file cannot be read, or names a key twice; Snakemake would take the last."""
+    faults = []
+    for path in files:
+        try:
+            if not isinstance(config_text.load(path), dict):
+                faults.append(f"{path}: the file must hold keys and values.")
+        except config_text.TextError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def resolve(config: dict) -> dict:
@@ -77,9 +89,8 @@ def resolve(config: dict) -> dict:
     settings = with_defaults(config, full_schema, full_schema["$defs"])
     # a config laid over another keeps the other's keys: only those of this source count
     source = settings["model"]["source"]
-    settings["model"] = {
-        key: settings["model"][key] for key in ("source", *config_checks.MODEL_KEYS[source]) if key in settings["model"]
-    }
+    keys = ("source", *config_checks.MODEL_KEYS[source], "template_options")
+    settings["model"] = {key: settings["model"][key] for key in keys if key in settings["model"]}
     if isinstance(settings["prompts"]["path"], str):
         settings["prompts"]["path"] = [settings["prompts"]["path"]]
     faults = config_checks.check(settings)

@@ -1,10 +1,15 @@
 """All uses of what Snakemake does not document; tests/workflow/test_snakemake_private.py names what an update removes.
 
-Only `workflow.current_basedir` is used elsewhere, in rules/common.smk, as it finds this folder.
+Only `workflow.current_basedir` and `workflow.configfiles` are used elsewhere, in rules/common.smk.
 """
 
 import json
+import os
+import signal
+import threading
 from pathlib import Path
+
+from metarewarding.jobs import driver
 
 
 def runs_on_compute_node(workflow) -> bool:
@@ -20,6 +25,19 @@ def config_files(workflow, folder) -> list[str]:
     paths = [Path(path).resolve() for path in dict.fromkeys(map(str, workflow.configfiles))]
     names = [str(path.relative_to(folder) if path.is_relative_to(folder) else path.name) for path in paths]
     return [name for name in names if name != "config/config.yaml"] or names
+
+
+def become_driver(workflow) -> None:
+    """Have the jobs of this process end with it, and a terminal that is closed end it as Ctrl-C and SIGTERM do.
+
+    Not in a process that another Snakemake on this machine has started for one job: that one is the driver.
+    """
+    if workflow.exec_mode.name == "SUBPROCESS":
+        return
+    os.environ[driver.VARIABLE] = driver.identity(os.getpid()) or ""
+    # under nohup it is ignored, and stays so
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def name_params(rules) -> None:

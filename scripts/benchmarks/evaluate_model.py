@@ -1,8 +1,8 @@
 """All that a model is asked for its evaluation, in one job, so that the engine starts once.
 
 It answers the questions of every configured benchmark, judges people's ranked replies to the held-out prompts
-(table 7) and, for benchmarks of the kind "preference", given responses. A second turn's chat holds the first
-turn's answer.
+(table 7) and, for benchmarks of the kind "preference", given responses, one by one and in pairs. A second turn's chat
+holds the first turn's answer.
 """
 
 from metarewarding import judging, templates
@@ -10,7 +10,8 @@ from metarewarding.engines import sampling
 from metarewarding.engines.engine import open_engine
 from metarewarding.engines.facts import engine_facts
 from metarewarding.errors import UserError
-from metarewarding.evaluation import registry
+from metarewarding.evaluation import preference_judging, registry
+from metarewarding.evaluation.preference_rows import read_items, responses_of
 from metarewarding.jobs.job import logged
 from metarewarding.records import Prompt, RankedReply, Response, Turn, read_jsonl, write_json, write_jsonl
 
@@ -100,6 +101,8 @@ def main(job):
         name: (read_jsonl(given[f"{name}_prompts"], Prompt), read_jsonl(given[f"{name}_responses"], Response))
         for name in p.judged
     }
+    preferences = {name: read_items(given[name]) for name in p.preferences}
+    pairwise = templates.load(given.pairwise_template, "pairwise") if "pairwise_template" in given.keys() else None
     engine = open_engine(given.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
 
     for name, (questions, decoding) in asked.items():
@@ -117,6 +120,13 @@ def main(job):
     for name, (prompts, responses) in given_responses.items():
         texts = {row["prompt_id"]: row["text"] for row in prompts}
         judge(texts, sampling.distinct(responses), p.judgments["n"], name)
+    for name, items in preferences.items():
+        own = p.preferences[name]
+        judge({row["prompt_id"]: row["prompt"] for row in items}, responses_of(items), own["judgments"], name)
+        if own["pairwise"]:
+            rows, facts = preference_judging.judge_pairs(engine, items, pairwise, own["max_tokens"], p.seed)
+            write_jsonl(out[f"{name}_pairwise"], rows)
+            write_json(out[f"{name}_pairwise_stats"], engine_facts(engine, facts, job))
 
 
 if __name__ == "__main__":

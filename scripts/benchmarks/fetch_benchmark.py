@@ -17,10 +17,11 @@ from metarewarding.jobs.provenance import sha256
 TRIES, FIRST_WAIT, TIMEOUT = 4, 2.0, 60.0  # seconds
 
 
-def fetch(name: str, target: Path, key: str, path: str | None = None) -> str:
+def fetch(name: str, target: Path, key: str, path: str | None = None, revision: str | None = None) -> str:
     """Write the file ``name`` to ``target`` if its hash is the pinned one; return the hash.
 
     ``path`` is a local file to take instead, with any content. ``key`` is the config key that may name such a path.
+    ``revision``: see ``registry.address``.
     """
     expected = None
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +33,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None) -> str:
                 raise UserError(f"{key}: {path} is not a file.")
             shutil.copyfile(path, file)
         else:
-            url, expected = registry.address(name)
+            url, expected = registry.address(name, revision)
             source = without_login(url)
             download(url, file, key, registry.MIRRORS[registry.sources()[name][0]][0])
         found = sha256(file)
@@ -78,7 +79,7 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
 @logged
 def main(job):
     p = job.params
-    fetch(p.name, Path(job.output[0]), p.key, p.path)
+    fetch(p.name, Path(job.output[0]), p.key, p.path, p.revision)
 
 
 if __name__ == "__main__":

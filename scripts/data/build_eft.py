@@ -7,7 +7,8 @@ from metarewarding.engines.sampling import rng
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import in_words, logger
-from metarewarding.records import Judgment, RankedReply, read_json, read_jsonl, unique_by, write_json, write_jsonl
+from metarewarding.records import Judgment, RankedReply, read_json, read_jsonl, write_json, write_jsonl
+from metarewarding.shards import check_known, read_shards
 
 
 def written_judgments(replies, path, max_score=5) -> dict:
@@ -97,8 +98,9 @@ def main(job):
     if p.annotator == "written":
         judgments = written_judgments(replies, p.trees, p.max_score)
     else:
-        rows = [row for path in job.input.judgments for row in read_jsonl(path, Judgment)]
-        unique_by(rows, "judgment_id", "the annotator's judgments")
+        rows = read_shards(job.input.judgments, Judgment)
+        known = {row["response_id"] for row in replies}
+        check_known(rows, "response_id", known, "the annotator's judgments", job.input.replies)
         judgments, of_sampling = sampled_judgments(rows)
         facts |= of_sampling
     train, of_build = build(replies, judgments, p.judgments_per_reply, template, p.seed, p.acceptance, p.train_examples)

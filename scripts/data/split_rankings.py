@@ -4,19 +4,17 @@ from pathlib import Path
 
 from metarewarding import eft
 from metarewarding.engines.sampling import rng
-from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Prompt, write_json, write_jsonl
+from metarewarding.tree_checks import check_trees
 
 
 def build(trees, seed, **wanted):
     """({part: its prompts}, facts) from the trees at the path ``trees``; ``wanted`` as ``eft.split`` takes it."""
-    replies, with_synthetic, seen = [], [], set()
+    replies, with_synthetic = [], []
+    check_trees(eft.read_trees(trees), trees)
     for tree in eft.read_trees(trees):
-        if tree["message_tree_id"] in seen:
-            raise UserError(f"{trees}: the tree '{tree['message_tree_id']}' stands there twice; sets must be disjoint.")
-        seen.add(tree["message_tree_id"])
         replies.append(eft.ranked_replies(tree))
         with_synthetic.append(eft.ranked_replies(tree, synthetic=True))
     parts = eft.split(replies, rng(seed, "EFT split"), **wanted)

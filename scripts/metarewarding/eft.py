@@ -1,7 +1,7 @@
 """EFT data: human rankings become judge prompts with accepted judgments (section 3.1; Self-Rewarding, 3.1.1)."""
 
 import gzip
-import json
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
@@ -12,31 +12,38 @@ import numpy as np
 from metarewarding import agreement
 from metarewarding.errors import UserError
 from metarewarding.records import RankedReply, SftExample
+from metarewarding.row_checks import decode_line, encoding_fault
 from metarewarding.templates import fill
+from metarewarding.tree_checks import tree_fault
 
 
 def read_trees(path: str | Path) -> Iterator[dict]:
-    """The message trees of an Open Assistant export, one at a time, from ``.jsonl`` or ``.jsonl.gz``."""
+    """The message trees of an Open Assistant export, one at a time, from ``.jsonl`` or ``.jsonl.gz``.
+
+    Raise UserError with file and line for what is not one.
+    """
+    with open(path, "rb") as file:
+        fault = encoding_fault(file.read(64))
+    if fault and not str(path).endswith(".gz"):
+        raise UserError(f"{path}: {fault}.")
     opener = gzip.open if str(path).endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8") as file:
+    with opener(path, "rb") as file:
+        number = 0
         try:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue
-                try:
-                    tree = json.loads(line)
-                    tree["message_tree_id"], tree["prompt"]["text"]
-                    for reply in tree["prompt"].get("replies") or []:
-                        if reply.get("rank") is not None:
-                            reply["message_id"], reply["text"]
-                except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+                tree = decode_line(line, path, number)
+                if fault := tree_fault(tree):
                     raise UserError(
-                        f"{path}, line {number}: no Open Assistant message tree ({error}). A line is one JSON object "
+                        f"{path}, line {number}: no Open Assistant message tree: {fault}. A line is one JSON object "
                         "with message_tree_id and prompt (text, role, lang, replies)."
-                    ) from None
+                    )
                 yield tree
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise UserError(f"{path}: the gzip file is broken or cut off ({error}). Fetch it again.") from None
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UserError(
+                f"{path}, after line {number}: the gzip file is broken or cut off ({error}). Fetch it again."
+            ) from None
 
 
 def ranked_replies(tree: dict, synthetic: bool = False) -> list[RankedReply]:

@@ -37,7 +37,7 @@ def judge(
 
     ``prompt_texts`` maps prompt ids to texts. Requests keep the order of ``responses``: rows of one prompt
     side by side, as the files hold them, use the engine's prefix cache.
-    Adds to the facts: unparsed, parse_rate (None without judgments).
+    Adds to the facts: unparsed, parse_rate (None without judgments), max_score.
     """
     requests = [
         sampling.Request(
@@ -62,4 +62,4 @@ def judge(
         for response in responses
         for k, completion in enumerate(completions[response["response_id"]])
     ]
-    return rows, facts | sampling.parse_facts(row["score"] for row in rows)
+    return rows, facts | sampling.parse_facts(row["score"] for row in rows) | {"max_score": high}

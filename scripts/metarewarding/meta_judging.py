@@ -44,6 +44,22 @@ def position_weights(meta_judgments: Iterable[MetaJudgment]) -> tuple[float, flo
     return wins["second"] / total, wins["first"] / total
 
 
+def one_sided(facts: dict) -> str | None:
+    """The bias of a meta-judge that always names the same place, from counts of its verdicts; or None.
+
+    Such verdicts weigh nothing: a win in a place that always wins has the weight 0 (section 2.2).
+    """
+    first, second = facts["first_wins"], facts["second_wins"]
+    if min(first, second) or first + second < 4:  # a few verdicts may agree by chance
+        return None
+    place = "A, the judgment shown first" if first else "B, the judgment shown second"
+    return (
+        f"the meta-judge named {place}, in all of its {first + second} readable verdicts: position bias 100 %. Its "
+        "verdicts carry no information, and there is no judge pair. Take a stronger model or another template "
+        "(templates.meta_judge)."
+    )
+
+
 def battle_matrix(
     judgment_ids: Sequence[str], meta_judgments: Iterable[MetaJudgment], omega1: float, omega2: float
 ) -> np.ndarray:
@@ -99,6 +115,37 @@ def meta_judge(
     with ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
     parse_rate (None without presentations).
     """
+    presented = _presented(prompt_texts, responses, judgments, template, seed, strip_scores, orders)
+    return _ask(engine, presented, "meta-judgment", decoding, seed)
+
+
+def repeat(
+    engine,
+    prompt_texts: dict[str, str],
+    responses: Sequence[Response],
+    judgments: Sequence[Judgment],
+    template: str,
+    decoding: sampling.Decoding,
+    seed: int,
+    share: float,
+    strip_scores: bool = False,
+) -> tuple[list[MetaJudgment], dict]:
+    """A share of the pairs of judgments that ``meta_judge`` shows, again in both orders and with other seeds.
+
+    At least one pair where there is any and ``share`` is above 0; pairs are drawn by seed. No training uses them: they
+    tell how far verdicts repeat (``consistency.of_repeats``).
+    """
+    presented = _presented(prompt_texts, responses, judgments, template, seed, strip_scores, "both")
+    pairs_shown = sorted({tuple(sorted((m["judgment_id"], n["judgment_id"]))) for _, m, n, _ in presented})
+    count = min(len(pairs_shown), max(1, round(share * len(pairs_shown)))) if share else 0
+    drawn = sampling.rng(seed, "repeated pairs").permutation(len(pairs_shown))[:count]
+    kept = {pairs_shown[i] for i in drawn}
+    again = [row for row in presented if tuple(sorted((row[1]["judgment_id"], row[2]["judgment_id"]))) in kept]
+    return _ask(engine, again, "repeated meta-judgment", decoding, seed)
+
+
+def _presented(prompt_texts, responses, judgments, template, seed, strip_scores, orders) -> list[tuple]:
+    """(id, judgment shown first, judgment shown second, chat) of each presentation."""
     text_of = {response["response_id"]: response["text"] for response in responses}
     valid: dict[str, list[Judgment]] = {}
     for judgment in judgments:
@@ -119,8 +166,12 @@ def meta_judge(
                 judgment_b=second["text"],
             )
             presented.append((f"{first['judgment_id']} {second['judgment_id']}", first, second, messages))
+    return presented
+
+
+def _ask(engine, presented, stage: str, decoding: sampling.Decoding, seed: int) -> tuple[list[MetaJudgment], dict]:
     requests = [
-        sampling.Request(identity, messages, 1, sampling.identity_seed(seed, "meta-judgment", identity), decoding)
+        sampling.Request(identity, messages, 1, sampling.identity_seed(seed, stage, identity), decoding)
         for identity, _, _, messages in presented
     ]
     completions, facts = sampling.sample(engine, requests)

@@ -6,13 +6,13 @@ Rows are plain dicts. Ids join everything; nothing is joined by position:
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
 from metarewarding.errors import UserError
-from metarewarding.row_checks import iter_jsonl
+from metarewarding.row_checks import fix_of, iter_jsonl
 
 
 class Message(TypedDict):
@@ -194,8 +194,8 @@ class Rating(TypedDict):
 def read_jsonl(path: str | Path, kind: type) -> list[dict]:
     """Read every row of ``path``, checked against the TypedDict ``kind``.
 
-    Raises UserError naming file, line and field for a line that is cut off, is not a JSON object, or
-    lacks a field or has one of another type.
+    Raises UserError naming file, line and field for a line that is no JSON object, lacks a field, has one of another
+    type or out of range, or has the id of an earlier line.
     """
     return list(iter_jsonl(path, kind))
 
@@ -210,13 +210,16 @@ def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
     return count
 
 
-def read_json(path: str | Path) -> dict:
+def read_json(path: str | Path, needed: Sequence[str] = ()) -> dict:
+    """Read a JSON object that has the keys ``needed``; raise UserError naming the file where it is another thing."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path}: not a complete JSON file ({error}). Delete it, and the workflow makes it again."
-        ) from None
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a complete JSON file ({error}). {fix_of(path)}") from None
+    missing = [key for key in needed if not isinstance(value, dict) or key not in value]
+    if missing:
+        raise UserError(f"{path}: the key '{missing[0]}' is missing. {fix_of(path)}")
+    return value
 
 
 def write_json(path: str | Path, value: dict) -> None:

@@ -1,19 +1,99 @@
 """Reading a JSONL file row by row, each row checked against the TypedDict that says what it holds (records.py)."""
 
 import json
+import math
+import os
+import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Literal, NotRequired, get_type_hints
 
 from metarewarding.errors import UserError
+
+# what names a row: no two rows of a file share it
+UNIQUE = {
+    "Prompt": ("prompt_id",),
+    "Candidate": ("prompt_id",),
+    "Response": ("response_id",),
+    "Judgment": ("judgment_id",),
+    "Reward": ("response_id",),
+    "MetaJudgment": ("first", "second"),
+    "Score": ("response_id",),
+    "Elo": ("judgment_id",),
+    "Pair": ("prompt_id", "kind"),
+    "RankedReply": ("response_id",),
+    "Question": ("prompt_id",),
+    "Turn": ("prompt_id", "turn"),
+}
+# {kind: (field, the field that it begins with)}: `<prompt_id>/r<k>`, `<response_id>/j<n>`
+BEGINS_WITH = {
+    "Judgment": [("judgment_id", "response_id")],
+    "MetaJudgment": [("first", "response_id"), ("second", "response_id")],
+    "Elo": [("judgment_id", "response_id")],
+}
+LEAST = {
+    ("Response", "tokens"): 0,
+    ("Judgment", "score"): 0,
+    ("SftExample", "score"): 0,
+    ("RankedReply", "rank"): 0,
+    ("Score", "judgments"): 0,
+    ("Score", "length"): 0,
+    ("Turn", "turn"): 1,
+}
+IDS = ("prompt_id", "response_id", "judgment_id", "first", "second", "chosen_id", "rejected_id")
+MOST_CHARACTERS = 250  # of an id: a prompt's has 200 at most, and the others are built on it
+_NOT_IN_AN_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ufeff]")
+
+
+def id_fault(value, most: int = MOST_CHARACTERS) -> str | None:
+    """What is wrong with an id, or None: it must be short, and without blanks and control characters."""
+    if not isinstance(value, str):
+        return f"is {json.dumps(value)[:80]}, and must be a string"
+    if not value:
+        return "is empty"
+    if len(value) > most:
+        return f"has {len(value)} characters ('{value[:40]}...'), and may have {most}"
+    if found := _NOT_IN_AN_ID.search(value):
+        return f"{json.dumps(value)} holds {json.dumps(found[0])}: ids may hold no blanks and no control characters"
+    return None
+
+
+def made_by_workflow(path: str | Path) -> bool:
+    """Whether a file lies below the results of this run: the workflow made it, and can make it again."""
+    config = json.loads(os.environ.get("METAREWARDING_CONFIG") or "null") or {}
+    root = (config.get("pathvars") or {}).get("results") or "results"
+    return Path(path).resolve().is_relative_to(Path(root).resolve())
+
+
+def fix_of(path: str | Path) -> str:
+    """How to fix a bad line: what the workflow made may be deleted, what is the user's may not."""
+    if made_by_workflow(path):
+        return "It was cut off or edited: delete the file, and the workflow makes it again."
+    return "Fix the line, and run again."
+
+
+def encoding_fault(start: bytes) -> str | None:
+    """What the first bytes of a file say against reading it as UTF-8 text, or None."""
+    if start.startswith(b"\x1f\x8b"):
+        return "the file is compressed with gzip. Unpack it, or, where .gz is read, give it a name that ends in .gz"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "the file is UTF-16. Save it as UTF-8"
+    if start.startswith(b"version https://git-lfs"):
+        return "the file is a pointer of Git LFS, not the data. Fetch it with `git lfs pull`"
+    return None
 
 
 def _reject_constant(name: str):
     raise ValueError(f"{name} must be a finite number")
 
 
-_decode_json = partial(json.loads, parse_constant=_reject_constant)
+def _decode_json(line: bytes):
+    value = json.loads(line, parse_constant=_reject_constant)
+    if b"\\u" in line:
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is an error, as in msgspec
+    return value
+
+
 try:  # comes with vLLM, and reads a row three times as fast as json
     from msgspec.json import decode as _decode
 except ImportError:
@@ -26,14 +106,19 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
     choices = {field: values for field, hint in get_type_hints(kind).items() if (values := _choices(hint))}
     # Nearly all rows of a file have one of a few combinations of types; each combination is checked once.
     checked: set[tuple[type, ...]] = set()
+    ids = [field for field in IDS if field in allowed]
+    unique, begins = UNIQUE.get(kind.__name__, ()), BEGINS_WITH.get(kind.__name__, ())
+    least = [(field, low) for (of, field), low in LEAST.items() if of == kind.__name__]
+    numbers = [field for field, types in allowed.items() if float in types]
+    seen: dict[tuple, int] = {}
     with open(path, "rb") as file:  # bytes: a file may be cut off inside a character
         for number, line in enumerate(file, start=1):
             if line.isspace():
                 continue
             try:
                 row = _decode(line)
-            except ValueError:  # json decides (it passes over a byte order mark), and words the fault
-                row = _decode_or_refuse(line, path, number)
+            except (ValueError, RecursionError):  # json decides (it passes over a byte order mark), and words the fault
+                row = decode_line(line, path, number)
             try:
                 types = tuple(map(type, map(row.__getitem__, allowed)))
             except (AttributeError, KeyError, TypeError):  # a field is absent, or the row is not an object
@@ -48,18 +133,49 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                         f"{path}, line {number}: the field '{field}' is {json.dumps(row[field])[:80]}, and should be "
                         f"one of {', '.join(json.dumps(value) for value in values)}."
                     )
+            for field in ids:
+                if len(row[field]) > MOST_CHARACTERS or not row[field] or _NOT_IN_AN_ID.search(row[field]):
+                    raise UserError(f"{path}, line {number}: the {field} {id_fault(row[field])}. {fix_of(path)}")
+            for field, start in begins:
+                if not row[field].startswith(f"{row[start]}/"):
+                    raise UserError(
+                        f"{path}, line {number}: the {field} '{row[field]}' is not one of the {start} '{row[start]}': "
+                        f"it must begin with that and a slash. {fix_of(path)}"
+                    )
+            for field in numbers:
+                if row.get(field) is not None and not math.isfinite(row[field]):
+                    raise UserError(f"{path}, line {number}: the field '{field}' must be finite. {fix_of(path)}")
+            for field, low in least:
+                if row[field] is not None and row[field] < low:
+                    raise UserError(
+                        f"{path}, line {number}: the field '{field}' is {row[field]}, and must be at least {low}. "
+                        f"{fix_of(path)}"
+                    )
+            if unique:
+                key = tuple([row[field] for field in unique])
+                if seen.setdefault(key, number) != number:
+                    raise UserError(
+                        f"{path}, line {number}: the {' and '.join(unique)} {', '.join(map(repr, key))} stands there "
+                        f"twice (in line {seen[key]}, too); it must be unique. {fix_of(path)}"
+                    )
             yield row
 
 
-def _decode_or_refuse(line: bytes, path: str | Path, number: int):
+def decode_line(line: bytes, path: str | Path, number: int):
     """Return the value of ``line``; raise UserError where it is not JSON, not UTF-8, or holds NaN."""
+    if number == 1 and (fault := encoding_fault(line)):
+        raise UserError(f"{path}: {fault}.")
     try:
         return _decode_json(line)
+    except UnicodeEncodeError:
+        fault = "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+    except UnicodeDecodeError as error:
+        fault = f"not UTF-8 text (byte {error.start + 1} of the line). Save the file as UTF-8"
+    except RecursionError:
+        fault = "nested too deeply"
     except ValueError as error:
-        raise UserError(
-            f"{path}, line {number}: not a complete JSON object ({error}). The file was cut off or "
-            "edited: delete it, and the workflow makes it again (or fix the line, if it is yours)."
-        ) from None
+        fault = f"not a complete JSON object ({error})"
+    raise UserError(f"{path}, line {number}: {fault}. {fix_of(path)}") from None
 
 
 def _check_types(row, kind: type, allowed: dict, path: str | Path, number: int) -> None:

@@ -1,7 +1,7 @@
 """Prompt templates: text files with placeholders in braces, filled with text that models and users wrote."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from metarewarding.errors import UserError
@@ -9,10 +9,12 @@ from metarewarding.errors import UserError
 PLACEHOLDERS = {
     "judge": ("prompt", "response"),
     "meta_judge": ("prompt", "response", "judgment_a", "judgment_b"),
+    "pairwise": ("prompt", "response_a", "response_b"),
     "generate": ("demonstrations", "next"),
     "category": ("categories", "prompt"),
 }
 _RUBRIC = "{rubric}"
+_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9_-]*)>")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -61,6 +63,21 @@ def fill(template: str, **values: str) -> list[dict]:
     """The chat that asks ``template``: one user message.
 
     All placeholders are replaced in one pass, so braces and placeholder names inside a value stay
-    what they are: text.
+    what they are: text. Tags of the template inside a value are made harmless (``neutral``).
     """
-    return [{"role": "user", "content": _PLACEHOLDER.sub(lambda match: values[match[1]], template)}]
+    tags = {name.lower() for name in _TAG.findall(template)}
+
+    def value(match: re.Match) -> str:
+        return neutral(values[match[1]], tags)
+
+    return [{"role": "user", "content": _PLACEHOLDER.sub(value, template)}]
+
+
+def neutral(text: str, tags: Collection[str]) -> str:
+    """``text`` with a backslash in each tag that the template uses as a delimiter: `</response>` as `<\\/response>`.
+
+    A response could otherwise end its own frame and go on in the template's voice. Other text stays as it is.
+    """
+    if not tags or "<" not in text:
+        return text
+    return re.sub(rf"<(\s*/?\s*(?:{'|'.join(map(re.escape, sorted(tags)))})\s*>)", r"<\\\1", text, flags=re.I)

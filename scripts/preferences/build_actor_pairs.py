@@ -5,11 +5,12 @@ A response's score is the mean of its valid judgments, or a reward model's (sect
 
 from collections import Counter
 
-from metarewarding import judging, pairs
+from metarewarding import judging, pairs, ties
 from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import in_words, logger
-from metarewarding.records import Judgment, Prompt, Response, Reward, read_jsonl, unique_by, write_json, write_jsonl
+from metarewarding.records import Judgment, Prompt, Response, Reward, read_jsonl, write_json, write_jsonl
+from metarewarding.shards import check_known, read_shards
 
 
 def first_responses(responses, k):
@@ -27,19 +28,47 @@ def first_judgments(judgments, n):
     return [row for row in judgments if n is None or int(row["judgment_id"].rsplit("/j", 1)[1]) < n]
 
 
+def halves_agree(chosen: str, rejected: str, judgments_of) -> bool:
+    """Whether each half of the judgments, by the parity of their draw, scores ``chosen`` above ``rejected``."""
+    for parity in (0, 1):
+        means = judging.mean_scores(
+            row
+            for response_id in (chosen, rejected)
+            for row in judgments_of[response_id]
+            if int(row["judgment_id"].rsplit("/j", 1)[1]) % 2 == parity
+        )
+        if len(means) < 2 or ties.compare(means[chosen], means[rejected]) <= 0:
+            return False
+    return True
+
+
 def actor_pairs(
-    prompts, responses, judgments, rho, max_chosen_chars, allow_truncated_chosen, k, n, system_prompt, rewards=None
+    prompts,
+    responses,
+    judgments,
+    rho,
+    max_chosen_chars,
+    allow_truncated_chosen,
+    k,
+    n,
+    system_prompt,
+    rewards=None,
+    consistent_halves=False,
 ):
     """(score rows, pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair.
 
-    With ``rewards`` (rows of a reward model) no judgment is used.
+    With ``rewards`` (rows of a reward model) no judgment is used. ``consistent_halves``: see ``halves_agree``.
     """
     judgments = first_judgments(judgments, n)
     scores_of = judging.valid_scores(judgments)
     means = judging.mean_scores(judgments)
     if rewards is not None:
         scores_of, means = {}, {row["response_id"]: row["reward"] for row in rewards}
+    judgments_of: dict[str, list[dict]] = {}
+    for row in judgments:
+        judgments_of.setdefault(row["response_id"], []).append(row)
     by_prompt = first_responses(responses, k)
+    drawn = Counter(row["prompt_id"] for row in responses)
     score_rows, pair_rows, outcome = [], [], Counter()
     for prompt in prompts:
         scored = [row for row in by_prompt.get(prompt["prompt_id"], []) if row["response_id"] in means]
@@ -56,12 +85,16 @@ def actor_pairs(
                     "finish_reason": row["finish_reason"],
                 }
             )
-        may = [allow_truncated_chosen or row["finish_reason"] != "length" for row in scored]
+        may = [may_be_chosen(row, allow_truncated_chosen) for row in scored]
         picked = pairs.select_actor_pair(scores, lengths, rho, may)
         if picked is None:
-            outcome[why_none(scores, may, rho)] += 1
+            different = len(by_prompt.get(prompt["prompt_id"], []))
+            identical = different == 1 and drawn[prompt["prompt_id"]] > 1
+            outcome["all responses identical" if identical else why_none(scores, may, rho)] += 1
         elif max_chosen_chars is not None and lengths[picked[0]] > max_chosen_chars:
             outcome["chosen too long"] += 1
+        elif consistent_halves and not halves_agree(*(scored[i]["response_id"] for i in picked), judgments_of):
+            outcome["halves of the judgments disagree"] += 1
         else:
             outcome["pair"] += 1
             chosen, rejected = picked
@@ -93,27 +126,33 @@ def actor_pairs(
     return score_rows, pair_rows, facts
 
 
-def why_none(scores, may_be_chosen, rho) -> str:
+def may_be_chosen(response, allow_truncated) -> bool:
+    """Whether a response may be learned from: it says something, and was not cut (unless that is allowed)."""
+    return bool(response["text"].strip()) and (allow_truncated or response["finish_reason"] != "length")
+
+
+def why_none(scores, may, rho) -> str:
     """The reason, in words, for which select_actor_pair gave no pair."""
     if len(scores) < 2:
         return "fewer than two scored responses"
     if pairs.select_actor_pair(scores, [0] * len(scores), 0) is None:
         return "all scores equal"
-    if any(may_be_chosen[i] for i in pairs.tiers(scores, rho)[0]):
+    if any(may[i] for i in pairs.tiers(scores, rho)[0]):
         return "shortest of the best is longest of the worst"
-    return "no response of the top tier may be chosen (cut at the token limit)"
+    return "no response of the top tier may be chosen (empty, or cut at the token limit)"
 
 
 @logged
 def main(job):
     p = job.params
     prompts = read_jsonl(job.input.prompts, Prompt)
-    responses = [row for path in job.input.responses for row in read_jsonl(path, Response)]
-    judgments = [row for path in job.input.get("judgments", []) for row in read_jsonl(path, Judgment)]
-    rewards = [row for path in job.input.get("rewards", []) for row in read_jsonl(path, Reward)]
-    unique_by(responses, "response_id", "responses")
-    unique_by(judgments, "judgment_id", "judgments")
-    unique_by(rewards, "response_id", "rewards")
+    responses = read_shards(job.input.responses, Response)
+    judgments = read_shards(job.input.get("judgments", []), Judgment)
+    rewards = read_shards(job.input.get("rewards", []), Reward)
+    check_known(responses, "prompt_id", {row["prompt_id"] for row in prompts}, "responses", job.input.prompts)
+    known = {row["response_id"] for row in responses}
+    check_known(judgments, "response_id", known, "judgments", "the responses")
+    check_known(rewards, "response_id", known, "rewards", "the responses")
     score_rows, pair_rows, facts = actor_pairs(
         prompts,
         responses,
@@ -125,6 +164,7 @@ def main(job):
         p.n,
         p.system_prompt,
         rewards if job.input.get("rewards") else None,
+        p.consistent_halves,
     )
     logger.info(in_words(facts))
     write_jsonl(job.output.scores, score_rows)

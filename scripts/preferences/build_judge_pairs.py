@@ -7,6 +7,7 @@ from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Elo, Judgment, Prompt, Response, read_jsonl, unique_by, write_json, write_jsonl
+from metarewarding.shards import check_known, read_shards
 
 
 def judge_pairs(prompts, responses, judgments, elo, template, max_judgment_chars, seed):
@@ -62,11 +63,15 @@ def judge_pairs(prompts, responses, judgments, elo, template, max_judgment_chars
 @logged
 def main(job):
     p = job.params
+    responses, judgments = read_shards(job.input.responses, Response), read_shards(job.input.judgments, Judgment)
+    elo = read_jsonl(job.input.elo, Elo)
+    check_known(judgments, "response_id", {row["response_id"] for row in responses}, "judgments", "the responses")
+    check_known(elo, "judgment_id", {row["judgment_id"] for row in judgments}, job.input.elo, "the judgments")
     rows, facts = judge_pairs(
         read_jsonl(job.input.prompts, Prompt),
-        [row for path in job.input.responses for row in read_jsonl(path, Response)],
-        [row for path in job.input.judgments for row in read_jsonl(path, Judgment)],
-        read_jsonl(job.input.elo, Elo),
+        responses,
+        judgments,
+        elo,
         templates.load(job.input.template, "judge"),
         p.max_judgment_chars,
         p.seed,

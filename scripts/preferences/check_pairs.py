@@ -1,5 +1,6 @@
 """One iteration's counts against the gates: outside them it stops before anything is trained on its pairs."""
 
+from metarewarding import meta_judging
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
 from metarewarding.records import read_json, write_json
@@ -30,6 +31,8 @@ def check(stats: dict, gates: dict, where: str) -> None:
                 f"{facts['pairs']} {kind} pairs from {facts['prompts']} prompts, and gates.min_{kind}_pairs asks for "
                 f"{least}. Prompts without a pair, by reason: {reasons or 'none'}."
             )
+    if stats.get("elo") and (bias := meta_judging.one_sided(stats["elo"])):
+        faults.append(bias)
     if stats.get("actor") and stats["actor"]["distinct_responses"]:
         truncated = stats["actor"]["truncated_responses"] / stats["actor"]["distinct_responses"]
         if truncated > gates["max_truncated"]:
@@ -43,15 +46,17 @@ def check(stats: dict, gates: dict, where: str) -> None:
         )
 
 
-def collect(actor_pairs, judge_pairs, judgments, meta_judgments) -> dict:
+def collect(actor_pairs, judge_pairs, judgments, meta_judgments, elo=None) -> dict:
     """One record from the stats files (paths; None or empty where an iteration has none)."""
     stats = {}
     for kind, path in (("actor", actor_pairs), ("judge", judge_pairs)):
         if path:
-            stats[kind] = read_json(path)
+            stats[kind] = read_json(path, ("prompts", "pairs", "outcome"))
+    if elo:
+        stats["elo"] = read_json(elo, ("first_wins", "second_wins"))
     for what, paths in (("judgments", judgments), ("meta_judgments", meta_judgments)):
         if paths:
-            shards = [read_json(path) for path in paths]
+            shards = [read_json(path, ("completions", "unparsed")) for path in paths]
             stats[what] = {"texts": sum(s["completions"] for s in shards), "parse_rate": parse_rate(shards)}
     return stats
 
@@ -60,7 +65,7 @@ def collect(actor_pairs, judge_pairs, judgments, meta_judgments) -> dict:
 def main(job):
     i = job.input
     paths = [i.get(name) for name in ("actor_pairs", "judge_pairs", "judgments", "meta_judgments")]
-    stats = collect(*paths[:2], *([path] if isinstance(path, str) else path for path in paths[2:]))
+    stats = collect(*paths[:2], *([path] if isinstance(path, str) else path for path in paths[2:]), i.get("elo"))
     check(stats, job.params.gates, job.output[0])
     write_json(job.output[0], stats)
 

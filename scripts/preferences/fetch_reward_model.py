@@ -6,6 +6,7 @@ from metarewarding.errors import UserError
 from metarewarding.jobs.hub import from_hub
 from metarewarding.jobs.job import elapsed, logged
 from metarewarding.jobs.logs import logger
+from metarewarding.jobs.model_check import check_files
 from metarewarding.jobs.provenance import provenance, weights_sha256
 from metarewarding.records import write_json
 
@@ -18,6 +19,7 @@ def main(job):
     origin = from_hub(repo, job.params.revision, folder)
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"scored_by: {repo} holds no safetensors weights. Convert it, and name its folder instead.")
+    check_files(folder, f"scored_by: {repo}")
     write_json(
         job.output.manifest,
         {

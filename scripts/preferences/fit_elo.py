@@ -6,7 +6,7 @@ from metarewarding import elo, meta_judging
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Judgment, MetaJudgment, unique_by, write_json, write_jsonl
-from metarewarding.row_checks import iter_jsonl
+from metarewarding.shards import check_known, iter_shards
 
 
 def elo_rows(judgments, meta_judgments, position_weights, l2):
@@ -58,10 +58,9 @@ def elo_rows(judgments, meta_judgments, position_weights, l2):
 def read_without_texts(paths, kind):
     """The rows of all ``paths`` without their texts, which are most of their memory and not needed here."""
     rows = []
-    for path in paths:
-        for row in iter_jsonl(path, kind):
-            del row["text"]
-            rows.append(row)
+    for row in iter_shards(paths, kind):
+        del row["text"]
+        rows.append(row)
     return rows
 
 
@@ -70,8 +69,13 @@ def main(job):
     p = job.params
     judgments = read_without_texts(job.input.judgments, Judgment)
     meta_judgments = read_without_texts(job.input.meta_judgments, MetaJudgment)
+    known = {row["judgment_id"] for row in judgments}
+    for side in ("first", "second"):
+        check_known(meta_judgments, side, known, "meta-judgments", "the judgments")
     rows, facts = elo_rows(judgments, meta_judgments, p.position_weights, p.elo_l2)
     logger.info(in_words(facts))
+    if bias := meta_judging.one_sided(facts):
+        logger.warning(bias)
     write_jsonl(job.output.elo, rows)
     write_json(job.output.stats, {"rule": job.rule} | facts)
 

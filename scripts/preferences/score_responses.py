@@ -5,13 +5,14 @@ from metarewarding.jobs.job import elapsed, logged
 from metarewarding.jobs.logs import in_words, logger
 from metarewarding.jobs.provenance import host
 from metarewarding.records import Prompt, Response, read_jsonl, write_json, write_jsonl
+from metarewarding.shards import read_shards
 
 
 @logged
 def main(job):
     p = job.params
     texts = {row["prompt_id"]: row["text"] for row in read_jsonl(job.input.prompts, Prompt)}
-    responses = sampling.distinct(read_jsonl(job.input.responses, Response))
+    responses = sampling.distinct(read_shards(job.input.responses, Response))
     model = rewards.RewardModel(job.input.weights, p.max_model_len, p.dtype, p.batch_size)
     rows, facts = rewards.score(model, texts, responses)
     logger.info(in_words(facts))

@@ -3,22 +3,16 @@
 from metarewarding.errors import UserError
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import logger
-from metarewarding.records import Prompt, read_jsonl, unique_by, write_jsonl
+from metarewarding.prompt_checks import check_prompts
+from metarewarding.records import Prompt, read_jsonl, write_jsonl
 
 
 def pool(path, earlier=()) -> list[dict]:
     """The prompts of ``path``; a prompt whose text stood before, there or in ``earlier``, is left out.
 
-    An id that stood in the file before is an error.
+    An id that stood in the file before is an error (``check_prompts``).
     """
-    rows = list(unique_by(read_jsonl(path, Prompt), "prompt_id", str(path)).values())
-    for row in rows:
-        if not row["text"].strip():
-            raise UserError(f"{path}: the prompt '{row['prompt_id']}' has no text.")
-        if "/" in row["prompt_id"] or " " in row["prompt_id"]:
-            raise UserError(
-                f"{path}: the prompt_id '{row['prompt_id']}' holds a slash or a space; ids of rows are built on it."
-            )
+    rows = check_prompts(path)
     seen, kept = {row["text"].strip() for row in earlier}, []
     for row in rows:
         if row["text"].strip() not in seen:

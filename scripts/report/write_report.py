@@ -11,6 +11,7 @@ from metarewarding.reporting import (
     alerts,
     figures,
     job_times,
+    judging,
     measured,
     metrics,
     page,
@@ -60,6 +61,7 @@ def page_facts(found: dict, printed: list[dict], p) -> dict:
         "verdict": paper.verdict,
         "claims": paper.claims(found, printed),
         "stages": tables.stages(found),
+        "judging": found["judging"],
         "provenance": tables.provenance(found),
         "versions": tables.versions(found),
         "settings_first": first,
@@ -107,10 +109,13 @@ def main(job):
     found["judged"] = tables.judged(found)
     found["beside_the_paper"] = paper.beside_the_paper(found, printed)
     found["alerts"] = alerts.alerts(found)
+    found["judging"] = judging.section(found)
     found["differs"] = p.differs
     found["jobs"] = job_times.finished(p.root)
     found["run"] = run_facts(p)
-    found["note"] = small_run_note(p.model, p.per_iteration)
+    # what the seed's weights were made from, not what the config says now
+    seed = next((row["manifest"].get("origin") for row in found["models"] if row["model"] == "seed"), None)
+    found["note"] = small_run_note(seed or p.model, p.per_iteration)
     drawn = figures.of(found, printed)
     page.draw(drawn, job.output.get("figures"))
     inside = {metrics.of_model(path, p.root): read_json(path)["prompts"] for path in inputs.get("examples", [])}

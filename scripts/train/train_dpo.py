@@ -16,6 +16,7 @@ from metarewarding.jobs.job import reporting
 from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import Pair, read_jsonl
 from metarewarding.training import measure_pairs
+from metarewarding.training.adapters import adapter_arguments, keep_in_float32
 from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
 from metarewarding.training.checkpoints import stop_after
 from metarewarding.training.examples import inert_rows, within
@@ -76,7 +77,11 @@ def compute_reference_once(reference) -> None:
     reference.forward = remembering
 
 
-def main(run: DpoArguments, args) -> None:
+def main(run: DpoArguments, args, config) -> None:
+    """Train as ``args`` (TRL's DPOConfig) and ``config`` (TRL's ModelConfig: the adapter) say.
+
+    With an adapter the reference is the model itself, with the adapter switched off.
+    """
     import trl.trainer.dpo_trainer
     from datasets import Dataset
     from transformers import AutoTokenizer
@@ -87,6 +92,7 @@ def main(run: DpoArguments, args) -> None:
     configure(args, run)
     pack_on_cpu(trl.trainer.dpo_trainer, args)
     check_reference(args)
+    adapter = adapter_arguments(config, args)
     tokenizer = AutoTokenizer.from_pretrained(run.model)
     rows = [row for path in run.data for row in read_jsonl(path, Pair)]
     chats = inert_rows(rows, tokenizer, ("prompt", "chosen", "rejected"))
@@ -116,16 +122,18 @@ def main(run: DpoArguments, args) -> None:
         eval_dataset=dataset(measured) if measured else None,
         processing_class=tokenizer,
         callbacks=[stop_after(run.stop_epoch)],
+        **adapter,
     )
+    keep_in_float32(trainer.model)
     if trainer.ref_model is not None and args.device.type == "cpu" and args.world_size == 1:
         compute_reference_once(trainer.ref_model)
     measurements = measure_pairs.measuring(trainer, measured)
     trainer.add_callback(measurements)
-    train(trainer, run, facts, measurements.rows)
+    train(trainer, run, facts, measurements.rows, config)
 
 
 if __name__ == "__main__":
-    from trl import DPOConfig, TrlParser
+    from trl import DPOConfig, ModelConfig, TrlParser
 
     with reporting("train_dpo"):
-        main(*TrlParser((DpoArguments, auto_precision(DPOConfig))).parse_args_and_config())
+        main(*TrlParser((DpoArguments, auto_precision(DPOConfig), ModelConfig)).parse_args_and_config())

@@ -11,13 +11,15 @@ from metarewarding.errors import UserError
 from metarewarding.jobs.job import reporting
 from metarewarding.jobs.logs import in_words, logger
 from metarewarding.records import SftExample, read_jsonl
+from metarewarding.training.adapters import adapter_arguments, keep_in_float32
 from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
 from metarewarding.training.checkpoints import stop_after
 from metarewarding.training.examples import inert_rows, within
 from metarewarding.training.run import loss_by_epoch, train
 
 
-def main(run: RunArguments, args) -> None:
+def main(run: RunArguments, args, config) -> None:
+    """Train as ``args`` (TRL's SFTConfig) and ``config`` (TRL's ModelConfig: the adapter) say."""
     import trl.trainer.sft_trainer
     from datasets import Dataset
     from transformers import AutoTokenizer
@@ -26,6 +28,7 @@ def main(run: RunArguments, args) -> None:
     configure(args, run)
     pack_on_cpu(trl.trainer.sft_trainer, args)
     args.completion_only_loss = True
+    adapter = adapter_arguments(config, args)
     tokenizer = AutoTokenizer.from_pretrained(run.model)
     rows = [row for path in run.data for row in read_jsonl(path, SftExample)]
     examples = inert_rows(rows, tokenizer, ("prompt", "completion"))
@@ -40,12 +43,14 @@ def main(run: RunArguments, args) -> None:
         train_dataset=Dataset.from_list(kept),
         processing_class=tokenizer,
         callbacks=[stop_after(run.stop_epoch)],
+        **adapter,
     )
-    train(trainer, run, facts, lambda: loss_by_epoch(trainer.state.log_history))
+    keep_in_float32(trainer.model)
+    train(trainer, run, facts, lambda: loss_by_epoch(trainer.state.log_history), config)
 
 
 if __name__ == "__main__":
-    from trl import SFTConfig, TrlParser
+    from trl import ModelConfig, SFTConfig, TrlParser
 
     with reporting("train_sft"):
-        main(*TrlParser((RunArguments, auto_precision(SFTConfig))).parse_args_and_config())
+        main(*TrlParser((RunArguments, auto_precision(SFTConfig), ModelConfig)).parse_args_and_config())

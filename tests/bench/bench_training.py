@@ -75,7 +75,7 @@ def compare(stage: str, rows: list[dict], model: Path, columns: tuple[str, ...])
     """
     from datasets import Dataset
     from transformers import AutoTokenizer
-    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer, TrlParser
+    from trl import DPOConfig, DPOTrainer, ModelConfig, SFTConfig, SFTTrainer, TrlParser
 
     from metarewarding.training.arguments import RunArguments
     from train import train_dpo, train_sft
@@ -107,7 +107,7 @@ def compare(stage: str, rows: list[dict], model: Path, columns: tuple[str, ...])
             }
             words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
             with Steps() as steps:
-                script.main(*TrlParser((arguments, config)).parse_args_and_config(words))
+                script.main(*TrlParser((arguments, config, ModelConfig)).parse_args_and_config(words))
             return steps
 
         def defaults(rows: list[dict] = rows) -> Steps:

@@ -424,6 +424,7 @@ def test_mt_bench_end_to_end(tmp_path, monkeypatch):
     params = {
         "benchmarks": {"mt_bench": own},
         "judged": [],
+        "preferences": {},
         "judgments": own | {"n": 1, "temperature": 1, "max_score": 5},
     }
     params |= {"judgments_of_replies": 1, "system_prompt": None, "seed": 0, "store": None, "engine": {}}
@@ -572,12 +573,13 @@ def test_a_local_judges_server_starts_once_and_only_to_be_asked(tmp_path, monkey
     from metarewarding.judges import client as judge_client
 
     fetch_seed_model.from_random(0, tmp_path / "weights")
-    starts = []
+    starts, keys = [], set()
     with judge_server(lambda body, before: "[[A=B]]") as server:
 
         @contextmanager
-        def local(weights, name, engine, log):
+        def local(weights, name, engine, log, key):
             starts.append(name)
+            keys.add(f"Bearer {key}")
             yield server.address
 
         monkeypatch.setattr(judge_client, "judge_server", local)
@@ -592,3 +594,5 @@ def test_a_local_judges_server_starts_once_and_only_to_be_asked(tmp_path, monkey
         assert starts == ["judge-1"]
         assert special not in json.dumps([body["messages"] for body in server.bodies], ensure_ascii=False)
         assert len(server.bodies) == 2
+        assert set(server.keys) == keys
+        assert len(keys.pop()) > 30

@@ -106,7 +106,7 @@ def test_the_same_weights_elsewhere_are_not_drawn_and_another_chat_template_is(o
 def test_another_type_or_engine_version_is_drawn(opened, monkeypatch):
     sample(opened(), ASKED)
     assert drawn(opened(dtype="bfloat16")) == 6
-    monkeypatch.setattr(engines, "_version", lambda name: "0.0")
+    monkeypatch.setattr(engines, "engine_version", lambda name: "0.0")
     assert drawn(opened()) == 6
 
 

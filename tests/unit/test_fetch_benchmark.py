@@ -114,7 +114,7 @@ def test_a_local_file_replaces_the_download(tmp_path, server):
 def test_the_script_reads_its_params(tmp_path, server):
     made = SimpleNamespace(
         output=[str(tmp_path / "data/question.jsonl")],
-        params=SimpleNamespace(name="toy", key=KEY, path=None),
+        params=SimpleNamespace(name="toy", key=KEY, path=None, revision=None),
         rule="fetch_benchmark",
         log=[str(tmp_path / "log")],
     )
@@ -126,7 +126,7 @@ def test_pinned_addresses(monkeypatch):
     for variable, _ in registry.MIRRORS.values():
         monkeypatch.delenv(variable, raising=False)
     for name in registry.sources():
-        url, digest = registry.address(name)
+        url, digest = registry.address(name, "0" * 40)  # where the config names the revision
         assert url.startswith(("https://raw.githubusercontent.com/", "https://huggingface.co/datasets/"))
         assert any(len(part) == 40 for part in url.split("/"))  # a commit, never a branch
         assert digest is None or len(digest) == 64

@@ -65,7 +65,7 @@ def run_training(script, folder, seed, rows, config, **options):
     trainers, train = [], script.train
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script, "train", lambda trainer, *rest: (trainers.append(trainer), train(trainer, *rest)))
-        script.main(*trl.TrlParser((arguments, settings)).parse_args_and_config(given))
+        script.main(*trl.TrlParser((arguments, settings, trl.ModelConfig)).parse_args_and_config(given))
     return trainers[0], folder / "weights"
 
 

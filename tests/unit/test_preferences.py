@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from jobs import judgment, response
 from scipy.special import expit
 
 from benchmarks.judge_agreement import score
@@ -514,15 +515,19 @@ def test_a_response_without_a_valid_judgment_is_not_the_worst():
     assert ids_of([("x", [5]), ("y", [None, None]), ("z", [3])]) == (("p/r0", "p/r2"), "pair")
 
 
+NOT_TO_BE_CHOSEN = "no response of the top tier may be chosen (empty, or cut at the token limit)"
+
+
 @pytest.mark.parametrize(
     ("responses", "rho", "reason"),
     [
         ([], 0, "fewer than two scored responses"),
         ([("x", [5])], 0, "fewer than two scored responses"),
         ([("x", [5]), ("y", [None])], 0, "fewer than two scored responses"),
-        ([("x", [5]), ("x", [3])], 0, "fewer than two scored responses"),  # the same text
+        ([("x", [5]), ("x", [3])], 0, "all responses identical"),
         ([("x", [4, 2]), ("y", [3, 3])], 0, "all scores equal"),
-        ([("x", [5], "length"), ("y", [1])], 0, "no response of the top tier may be chosen (cut at the token limit)"),
+        ([("x", [5], "length"), ("y", [1])], 0, NOT_TO_BE_CHOSEN),
+        ([(" ", [5]), ("y", [1])], 0, NOT_TO_BE_CHOSEN),
     ],
 )
 def test_why_a_prompt_gave_no_actor_pair(responses, rho, reason):
@@ -732,3 +737,26 @@ def test_replies_without_a_readable_score_are_left_out_and_counted():
 def test_judgments_of_replies_that_nobody_ranked_are_refused():
     with pytest.raises(UserError, match="'x0'"):
         score(ranked("a", 0, 1), scored(a0=[5], a1=[4], x0=[1]))
+
+
+# -- a consistency gate on actor pairs
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "kept"),
+    [
+        ([4, 4, 5, 5], [1, 1, 2, 2], True),
+        ([5, 2, 5, 2], [1, 3, 1, 3], False),  # the second half orders them the other way
+        ([5, 3, 5, 3], [1, 3, 1, 3], False),  # or not at all
+        ([5, None, 5, None], [1, 2, 1, 2], False),  # or has no score
+    ],
+)
+def test_a_pair_must_be_confirmed_by_each_half_of_the_judgments(high, low, kept):
+    prompts = [{"prompt_id": "p0", "text": "?"}]
+    responses = [response(0, "better"), response(1, "worse!")]
+    judgments = [judgment(r, j, score) for r, scores in enumerate((high, low)) for j, score in enumerate(scores)]
+    asked = (prompts, responses, judgments, 0, None, False, None, None, None)
+    assert len(actor_pairs(*asked)[1]) == 1
+    _, pairs, facts = actor_pairs(*asked, consistent_halves=True)
+    assert len(pairs) == kept
+    assert facts["outcome"] == ({"pair": 1} if kept else {"halves of the judgments disagree": 1})

@@ -16,7 +16,9 @@ HEAVY = {"torch", "transformers", "vllm", "pandas", "scipy", "numpy", "httpx", "
 
 
 def test_every_module_with_an_entry_is_found_under_its_name():
-    assert list(ALL) == ["alpaca_eval", "arena_hard", "arena_laptop", "judge_vs_gpt4", "mt_bench"]
+    rows = ["held_out_preferences", "judgebench", "llmbar", "own_preferences", "pandalm", "reward_bench_2"]
+    assert list(ALL) == sorted(["alpaca_eval", "arena_hard", "arena_laptop", "judge_vs_gpt4", "mt_bench", *rows])
+    assert [name for name, known in ALL.items() if known.read_rows] == rows
     assert all(name == known.name for name, known in ALL.items())
 
 
@@ -26,7 +28,10 @@ def test_an_entry_has_what_its_kind_needs(known):
     assert all(site in registry.MIRRORS for site, _, _ in known.sources.values())
     assert all(digest is None or re.fullmatch("[0-9a-f]{64}", digest) for _, _, digest in known.sources.values())
     assert set(known.judge_keys + known.score_keys) <= set(known.settings)
-    if known.kind == registry.PREFERENCE:
+    if known.read_rows:
+        assert known.licence
+        assert known.kind == registry.PREFERENCE
+    elif known.kind == registry.PREFERENCE:
         assert set(known.judged_files({})) == {"prompts", "responses"}
     else:
         assert known.questions in {**known.sources, **known.settings}
@@ -57,7 +62,13 @@ def test_a_subset_is_spread_evenly(tmp_path):
 
 
 def test_the_public_names_are_where_they_were():
-    assert benchmarks.__all__ == ["alpaca_eval_scores", "arena_hard_score", "mt_bench_score"]
+    assert benchmarks.__all__ == [
+        "alpaca_eval_scores",
+        "arena_hard_score",
+        "mt_bench_score",
+        "pairwise_scores",
+        "preference_scores",
+    ]
 
 
 def test_the_facts_of_several_calls_are_added_up(monkeypatch):

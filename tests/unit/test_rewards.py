@@ -139,6 +139,7 @@ def test_scores_of_a_shard_make_the_actor_pairs(tmp_path, weights):
     assert (stats["requests"], stats["completions"], stats["engine"]) == (5, 5, "transformers")
 
     params = {"rho": 0.0, "max_chosen_chars": None, "allow_truncated_chosen": True, "k": None, "n": None}
+    params["consistent_halves"] = False
     made = job(
         tmp_path,
         {"prompts": prompts, "responses": [responses], "rewards": [tmp_path / "rewards.jsonl"]},

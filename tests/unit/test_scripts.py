@@ -199,7 +199,9 @@ def test_sampling_scripts_hand_their_files_on(tmp_path, prompts, weights, capsys
     template.write_text("{prompt} {response} {judgment_a} {judgment_b}")
     inputs |= {"responses": tmp_path / "r.jsonl", "judgments": scored}
     params = SAMPLING | {"seed": 0, "engine": ENGINE, "strip_scores": True, "orders": "both", "store": None}
-    meta_judge.main(job(tmp_path, inputs, {"meta_judgments": "m.jsonl", "stats": "m.json"}, params))
+    outputs = {"meta_judgments": "m.jsonl", "repeats": "again.jsonl", "stats": "m.json"}
+    meta_judge.main(job(tmp_path, inputs, outputs, params | {"repeats": 0.5}))
+    assert len(read(tmp_path / "again.jsonl")) == 4  # both orders of two of the three pairs
     assert {(row["first"][-1], row["second"][-1]) for row in read(tmp_path / "m.jsonl")} == {
         (a, b) for a in "012" for b in "012" if a != b
     }
@@ -230,18 +232,26 @@ def test_one_job_evaluates_a_model(tmp_path, prompts, weights):
     inputs = {"replies": write(tmp_path / "e.jsonl", *replies), "weights": weights, "template": template}
     inputs |= {"arena_laptop": prompts, "judge_vs_gpt4_prompts": prompts}
     inputs["judge_vs_gpt4_responses"] = write(tmp_path / "held_out.jsonl", *responses)
+    own = {"item_id": "o", "prompt_id": "o", "subset": "", "prompt": "What?", "best": ["o/r1"]}
+    own["responses"] = [{"response_id": f"o/r{k}", "text": f"So {k}."} for k in (0, 1)]
+    (tmp_path / "pairwise.txt").write_text("{prompt} {response_a} {response_b}")
+    inputs |= {"own_preferences": write(tmp_path / "own.jsonl", own), "pairwise_template": tmp_path / "pairwise.txt"}
     names = {"arena_laptop": "a", "judgments": "j", "judge_vs_gpt4": "h"}
+    names |= {"own_preferences": "p", "own_preferences_pairwise": "v"}
     outputs = {name: f"{file}.jsonl" for name, file in names.items()}
     outputs |= {f"{name}_stats": f"{file}.json" for name, file in names.items()}
     params = {"benchmarks": {"arena_laptop": SAMPLING | {"subset": None, "turns": 1}}, "judged": ["judge_vs_gpt4"]}
     params |= {"system_prompt": None, "seed": 0}
+    params |= {"preferences": {"own_preferences": {"judgments": 2, "pairwise": True, "max_tokens": 5}}}
     params |= {"judgments": SAMPLING | {"n": 3, "max_score": 5}, "judgments_of_replies": 2}
     params |= {"engine": ENGINE, "store": str(tmp_path / "store.jsonl")}
     evaluate_model.main(job(tmp_path, inputs, outputs, params))
     assert [row["response_id"] for row in read(tmp_path / "a.jsonl")] == ["p0/r0", "p1/r0"]
     assert [row["response_id"] for row in read(tmp_path / "j.jsonl")] == ["t-0", "t-0", "t-1", "t-1"]
     assert [row["response_id"] for row in read(tmp_path / "h.jsonl")] == ["p1/r0"] * 3 + ["p1/r2"] * 3
-    assert [json.loads((tmp_path / f"{file}.json").read_text())["completions"] for file in "ajh"] == [2, 4, 6]
+    assert [row["response_id"] for row in read(tmp_path / "p.jsonl")] == ["o/r0", "o/r0", "o/r1", "o/r1"]
+    assert [(row["first"], row["second"]) for row in read(tmp_path / "v.jsonl")] == [("o/r0", "o/r1"), ("o/r1", "o/r0")]
+    assert [json.loads((tmp_path / f"{file}.json").read_text())["completions"] for file in "ajhpv"] == [2, 4, 6, 4, 2]
 
     inputs = {"prompts": prompts, "answers": tmp_path / "a.jsonl", "weights": weights, "template": template}
     params = {"judgments": SAMPLING | {"n": 2, "max_score": 5}, "seed": 0, "engine": ENGINE, "store": None}
@@ -292,6 +302,7 @@ def actor(tmp_path, prompts, **changes):
     responses = [response(0, "long and good"), response(1, "good"), response(2, "bad"), response(3, "bad")]
     judgments = [judgment(0, 0, 4), judgment(0, 1, None), judgment(1, 0, 4), judgment(2, 0, 1), judgment(2, 1, 2)]
     params = {"rho": 0.0, "max_chosen_chars": None, "allow_truncated_chosen": False, "k": None, "n": None}
+    params["consistent_halves"] = False
     made = job(
         tmp_path,
         {

@@ -87,11 +87,11 @@ PAIR = {
 
 def parsed(recipe, *words):
     """The arguments that a training program makes of a recipe, on the CPU."""
-    from trl import DPOConfig, SFTConfig, TrlParser
+    from trl import DPOConfig, ModelConfig, SFTConfig, TrlParser
 
     config = auto_precision(DPOConfig if recipe.name.startswith("dpo") else SFTConfig)
     words = ["--config", str(recipe), "--output_dir", "none", "--use_cpu", "true", *words]
-    return TrlParser((config,)).parse_args_and_config(words)[0]  # an unknown key raises
+    return TrlParser((config, ModelConfig)).parse_args_and_config(words)  # an unknown key raises
 
 
 RECIPES = sorted((ROOT / "config/trl").glob("*.yaml"))
@@ -99,12 +99,12 @@ RECIPES = sorted((ROOT / "config/trl").glob("*.yaml"))
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
 def test_recipes_are_read_whole_by_trl(recipe):
-    args = parsed(recipe)
+    args, adapter = parsed(recipe)
     assert (args.lr_scheduler_type, args.warmup_steps, args.weight_decay) == ("cosine", 0, 0)
     assert args.optim == "adamw_torch_fused"
     assert args.report_to == []
     for key, value in yaml.safe_load(recipe.read_text()).items():
-        assert value is None or hasattr(args, key)
+        assert value is None or hasattr(args, key) or hasattr(adapter, key)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
@@ -112,9 +112,9 @@ def test_the_papers_recipes_name_bf16_and_those_without_it_follow_the_hardware(r
     named = not recipe.name.endswith("_laptop.yaml")
     for flags, dtype in (("avx2", "float32"), ("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16")):
         monkeypatch.setattr(precision, "cpu_flags", lambda flags=flags: frozenset({flags}))
-        assert compute_dtype(parsed(recipe)) == ("bfloat16" if named else dtype)
-        assert compute_dtype(parsed(recipe, "--bf16", "false")) == "float32"
-        assert compute_dtype(parsed(recipe, "--bf16", "true")) == "bfloat16"
+        assert compute_dtype(parsed(recipe)[0]) == ("bfloat16" if named else dtype)
+        assert compute_dtype(parsed(recipe, "--bf16", "false")[0]) == "float32"
+        assert compute_dtype(parsed(recipe, "--bf16", "true")[0]) == "bfloat16"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config/accelerate").glob("*.yaml")), ids=lambda path: path.name)

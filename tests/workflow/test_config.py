@@ -10,6 +10,7 @@ import lineage
 import pytest
 import settings
 import yaml
+from differences import differences
 from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
@@ -35,12 +36,17 @@ def laid_over(*names):
     return config
 
 
-OVERLAYS = ["ablations.yaml", *(f"studies/{path.name}" for path in (ROOT / "config/studies").glob("*.yaml"))]
+ONE_GPU = [("paper.yaml", "one_gpu.yaml"), ("paper.yaml", "one_gpu.yaml", "one_day.yaml")]
+OVERLAYS = [
+    "ablations.yaml",
+    "judge_benchmarks.yaml",
+    *(f"studies/{path.name}" for path in (ROOT / "config/studies").glob("*.yaml")),
+]
 
 
 @pytest.mark.parametrize(
     "names",
-    [(), ("smoke.yaml",), ("paper.yaml",), *(("paper.yaml", name) for name in sorted(OVERLAYS))],
+    [(), ("smoke.yaml",), ("paper.yaml",), *(("paper.yaml", name) for name in sorted(OVERLAYS)), *ONE_GPU],
     ids=lambda names: "+".join(names) or "config.yaml",
 )
 def test_config_files_of_the_project_are_accepted(names):
@@ -50,7 +56,23 @@ def test_config_files_of_the_project_are_accepted(names):
 def test_every_study_has_a_root_of_its_own():
     roots = [load(name)["pathvars"]["results"] for name in OVERLAYS if name.startswith("studies/")]
     assert len(roots) >= 4
+    roots += [load(name)["pathvars"]["results"] for name in ("one_gpu.yaml", "one_day.yaml")]
     assert len({"results", "results/smoke", *roots}) == len(roots) + 2
+
+
+def test_one_gpu_differs_from_the_paper_in_the_adapter_and_the_learning_rates():
+    found = differences(settings.resolve(laid_over(*ONE_GPU[0])), ROOT / "config/paper.yaml")
+    assert {key.rsplit(".", 1)[1] for key, _, _ in found} == {"use_peft", "learning_rate"}
+    assert ["sft.use_peft", "False", "True"] in found
+
+
+def test_an_open_judge_serves_all_benchmarks(tmp_path):
+    with pytest.raises(settings.ConfigError, match="open: give either base_url"):
+        settings.resolve(laid_over("paper.yaml", "open_judge.yaml"))
+    config = laid_over("paper.yaml", "open_judge.yaml")
+    config["benchmarks"]["judges"]["open"]["weights"] = str(tmp_path)
+    own = settings.resolve(config)["benchmarks"]
+    assert {own[name]["judge"] for name in ("alpaca_eval", "arena_hard", "mt_bench", "judge_vs_gpt4")} == {"open"}
 
 
 def test_the_laptops_keys_do_not_reach_the_paper():
@@ -307,6 +329,17 @@ def put(path, value):
             "category_template: the file x does",
         ),
         ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "judges.local.base_url: not of the form"),
+        ("benchmarks.run", ["reward_bench_2"], "benchmarks.reward_bench_2.revision: missing"),
+        ("benchmarks.run", ["own_preferences"], "benchmarks.own_preferences.path: missing"),
+        ("benchmarks.lm_eval", {"folder": "nowhere"}, "benchmarks.lm_eval.folder: nowhere is not a folder"),
+        ("dpo.loss_weights", [1.0, 0.1], "loss_weights: 2 weights for 1 losses"),
+        ("dpo.loss_type", ["simpo"], "dpo.loss_type[0]: 'simpo' is not one of"),
+        (
+            "methods.self-rewarding",
+            {"n": 1, "consistent_halves": True, "iterations": [{"train_on": ["actor"]}]},
+            "needs 2",
+        ),
+        ("templates.pairwise", "nowhere.txt", "templates.pairwise: the file nowhere.txt does not exist"),
         ("benchmarks.files", {"mt_bench": "x"}, "benchmarks.files.mt_bench: no such source"),
         ("benchmarks.files", {"mt_bench_questions": "x"}, "benchmarks.files.mt_bench_questions: the file x does not"),
     ],
@@ -366,6 +399,8 @@ def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, said, where)
         config[section]["accelerate"] = f"config/accelerate/{fitting}"
     put(f"{where}.accelerate", f"config/accelerate/{accelerate}")(config)
     if said is None:
+        for section in ("sft", "dpo"):
+            config[section]["batch_size"] = 32  # eight processes with up to four examples each
         settings.resolve(config)
         return
     with pytest.raises(settings.ConfigError) as error:

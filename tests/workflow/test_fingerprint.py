@@ -1,7 +1,7 @@
 """A fingerprint changes with what the code does, and with nothing else."""
 
 import pytest
-from fingerprint import fingerprint
+from fingerprint import fingerprint, part_of
 
 
 @pytest.fixture
@@ -70,3 +70,24 @@ def test_a_module_that_is_imported_by_name_counts_where_it_is_given(scripts):
     assert before != fingerprint(scripts / "fit.py", scripts)
     edit(scripts / "library/other.py", "1", "2")
     assert fingerprint(scripts / "fit.py", scripts, by_name) != before
+
+
+ENTRY = """import json
+from library import elo, tools
+LIMIT, OTHER = 1, 2
+class Row: pass
+@tools.checked
+def read(path): return json.loads(path, Row) or LIMIT
+def score(rows): return elo.fit(rows)
+BENCHMARK = Benchmark(read_questions=read, score=score, title="T")
+"""
+
+
+def test_of_a_benchmark_only_the_part_counts_that_its_fields_need():
+    part = part_of(ENTRY, ("read_questions",))
+    assert "def read(" in part
+    assert "class Row" in part
+    assert "LIMIT" in part
+    assert "def score(" not in part
+    assert "title" not in part
+    assert "elo.fit" in part_of(ENTRY, ("score",))

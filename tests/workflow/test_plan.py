@@ -8,9 +8,11 @@ from math import comb
 import pytest
 import yaml
 from conftest import ROOT
+from model_size import model_size
 from plan import CARDS, ENGINE_START, TRAINING, plan, shown
 from settings import load, resolve
 
+from data import fetch_seed_model
 from metarewarding.reporting.measured import measure
 
 
@@ -111,6 +113,30 @@ def test_the_labels_of_figure_4_are_paid_for_once(paper):
     assert row["cost_usd"] == pytest.approx((row["prompt_tokens"] * 10 + row["output_tokens"] * 30) / 1e6, abs=0.01)
     assert 1 < row["cost_usd"] < 5
     assert "label_alpaca_eval" not in rows(plan(settings("paper.yaml", benchmarks__run=["arena_hard"])))
+
+
+def test_a_model_at_hand_is_counted(tmp_path):
+    fetch_seed_model.from_random(0, tmp_path)
+    found = plan(settings("paper.yaml", model={"source": "path", "path": str(tmp_path)}))
+    # embedding 260 x 64; a layer: attention 4 x 64 x 64, MLP 3 x 64 x 128, norms 2 x 64; the last norm 64
+    parameters = 260 * 64 + 2 * (4 * 64 * 64 + 3 * 64 * 128 + 2 * 64) + 64
+    assert rows(found)["fetch_seed_model"]["disk_gb"] == round(2 * parameters / 1e9, 3)
+    assert model_size(tmp_path) == {"parameters": parameters, "kv_bytes_per_token": 2 * 2 * 2 * 32 * 2}
+    assert model_size(tmp_path / "nothing") == {}
+
+
+def test_an_adapter_takes_less_than_full_fine_tuning():
+    full, adapter = (rows(plan(settings("paper.yaml", *more))) for more in ((), ("one_gpu.yaml",)))
+    for stage, passes in (("train_sft", (8, 6)), ("train_dpo", (10, 8))):
+        hours = [found[stage]["gpu_hours"] for found in (full, adapter)]
+        assert hours[1] / hours[0] == pytest.approx(passes[1] / passes[0], abs=1e-2)
+        assert adapter[stage]["most_disk_gb"] == 0
+
+
+def test_a_study_of_a_day_takes_a_day_on_one_card():
+    found = plan(settings("paper.yaml", "one_gpu.yaml", "one_day.yaml"))
+    assert all(row["cost_usd"] is None for row in found["rows"])
+    assert 6 < found["totals"]["gpu_hours"] <= 24
 
 
 def test_without_gpus_there_are_no_hours():

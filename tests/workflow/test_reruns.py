@@ -38,9 +38,10 @@ def same(finished_smoke, tmp_path_factory):
 def runs(folder, change=None, words=()) -> set[tuple[str, str]]:
     """{(rule, model in whose folder it writes)} of a dry-run with ``change`` laid over the smoke config.
 
-    Whatever runs, the report follows; it is checked here and left out.
+    Whatever runs, the report follows; it is checked here and left out. So is `check_inputs`, which reads again what
+    the user gave and by which nothing runs.
     """
-    found = why.jobs(dry_run(folder, change, words))
+    found = [job for job in why.jobs(dry_run(folder, change, words)) if job["rule"] != "check_inputs"]
     # an iteration's summary is the page's; it lies with the model
     of_page = (f"{RESULTS}/report/", "summarise_iteration")
     report = [job for job in found if job["output"][0].startswith(of_page[0]) or job["rule"] == of_page[1]]
@@ -150,7 +151,7 @@ def test_rho_of_the_last_iteration(same):
 def test_rho_of_the_first_iteration(same):
     assert runs(same, iterations("meta-rewarding", 1, rho=0.3)) == (
         each(ACTOR_PAIRS | OF_A_MODEL, "meta-rewarding/m1", "meta-rewarding/m2")
-        | each({"sample_and_judge", "meta_judge", "measure_meta_judge"}, "meta-rewarding/m1")
+        | each({"sample_and_judge", "meta_judge", "measure_meta_judge", "measure_sensitivity"}, "meta-rewarding/m1")
         | each(JUDGE_PAIRS, "meta-rewarding/m2")
     )
 
@@ -162,17 +163,35 @@ def test_rho_of_the_first_iteration(same):
         ({"arena_laptop": {"bootstrap_rounds": 300}}, {"score_benchmark"}),
         # one job answers and judges: how little of it reaches the engine is counted below
         ({"judge_agreement": {"judgments": 2}}, AFTER_EVALUATION),
+        ({"held_out_preferences": {"judgments": 2}}, AFTER_EVALUATION),
+        ({"held_out_preferences": {"subset": 2}}, AFTER_EVALUATION | {"prepare_preferences"}),
         ({"run": []}, {"evaluate_model", "judge_agreement"}),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_benchmark_settings(same, change, rules):
-    assert runs(same, {"benchmarks": change}) == each(rules, *MODELS)
+    found = {(rule, model) for rule, model in runs(same, {"benchmarks": change}) if rule != "prepare_preferences"}
+    assert found == each(rules - {"prepare_preferences"}, *MODELS)
+
+
+def test_repeats_of_the_meta_judge(same):
+    """What is repeated is not trained on, but the job asks for both: the store answers for what is known."""
+    found = runs(same, {"sampling": {"meta_judgments": {"repeats": 0.5}}})
+    assert {("meta_judge", "m0"), ("measure_sensitivity", "m0")} <= found
+
+
+def test_the_loss_of_dpo(same):
+    assert runs(same, {"methods": {"self-rewarding": {"ld_alpha": 0.5}}}) == each(OF_A_MODEL, "self-rewarding/m1")
+
+
+def test_regressions_add_their_own_rules_alone(same):
+    found = runs(same, {"benchmarks": {"lm_eval": {"tasks": ["ifeval"]}}})
+    assert found == each({"measure_regressions"}, *MODELS) | {("prepare_regressions", "data")}
 
 
 def test_a_setting_of_the_judge(same):
     found = runs(same, {"sampling": {"judgments": {"max_tokens": 20}}})
-    first = {"sample_and_judge", "meta_judge", "measure_meta_judge"}
+    first = {"sample_and_judge", "meta_judge", "measure_meta_judge", "measure_sensitivity"}
     assert found == (
         each(AFTER_EVALUATION, *MODELS)
         | each(first, "m0", "meta-rewarding/m1")
@@ -255,11 +274,13 @@ def drawn(folder, *names) -> dict[str, int]:
 
 
 def test_a_first_run_draws_everything(same):
-    """Each stats file of the finished run: nothing came from a store."""
+    """Each stats file of the finished run: nothing came from a store, but the judgments that two benchmarks share."""
     found = [json.loads(path.read_text()) for path in (same / RESULTS).rglob("*.stats.json")]
     asked = [facts for facts in found if "from_store" in facts]
-    assert len(asked) == 2 * 2 + 2 + 2 * len(MODELS) + len(MODELS)
-    assert all(facts["from_store"] == 0 < facts["completions"] for facts in asked)
+    shared = [facts for facts in asked if facts["from_store"]]
+    assert len(asked) == 2 * 2 + 2 + 4 * len(MODELS) + len(MODELS)
+    assert all(facts["from_store"] == facts["completions"] for facts in shared)
+    assert len(shared) == len(MODELS)
 
 
 def test_more_judgments_of_replies_and_benchmarks_taken_out_and_in_draw_only_what_is_new(done):
@@ -301,6 +322,15 @@ def test_another_template_of_the_judge_draws_no_response_and_no_answer_again(don
 # -- inputs and code
 
 
+def test_another_check_of_the_inputs_runs_nothing_after_it(done):
+    with open(done / "scripts/data/check_inputs.py", "a") as file:
+        file.write("\nADDED = 1\n")
+    with open(done / "config/smoke/prompts.jsonl", "a") as file:
+        file.write("\n")
+    found = {job["rule"] for job in why.jobs(dry_run(done))}
+    assert found == {"check_inputs", "build_prompts"}  # the pool comes out as it was
+
+
 def test_the_meta_judges_template(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
@@ -340,11 +370,13 @@ def test_a_real_edit_in_elo(done):
     assert {model for _, model in found} == {"meta-rewarding/m1", "meta-rewarding/m2"}
 
 
-def test_an_edit_of_a_benchmarks_module_reruns_its_jobs_where_it_is_run(done):
-    """One job answers all benchmarks, so it runs again; what it drew comes from its store."""
-    edit(done / "scripts/metarewarding/evaluation/mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
-    assert runs(done) == set()  # the report alone
-    edit(done / "scripts/metarewarding/evaluation/arena_laptop.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+def test_an_edit_of_a_benchmarks_module_reruns_what_uses_that_part_of_it(done):
+    modules = done / "scripts/metarewarding/evaluation"
+    edit(modules / "mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")
+    assert runs(done) == set()  # the report alone: it is not run
+    edit(modules / "arena_laptop.py", '"judge": "m0"', '"judge": "M0"')
+    assert runs(done) == each({"score_benchmark"}, *MODELS)
+    edit(modules / "arena_laptop.py", 'category=""', 'category="-"')  # of its questions
     assert runs(done) == each(AFTER_EVALUATION, *MODELS)
 
 

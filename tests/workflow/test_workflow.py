@@ -81,7 +81,7 @@ def test_the_ablations_share_what_they_can(project, few_shards):
     jobs = planned(project, *few_shards, "config/ablations.yaml")
     shards = 2
     assert jobs["train_sft"] == 1
-    assert jobs["train_dpo"] == 8 + 9 + 4 + 4 + 2 + 5 + 2
+    assert jobs["train_dpo"] == 8 + 9 + 4 + 4 + 2 + 5 + 4 + 2
     # Of the ablations, those of two rounds or more sample from their own models; M4 is sampled for a fifth.
     assert jobs["sample_and_judge"] == (7 + 3 + 3 + 1 + 2) * shards
     assert jobs["meta_judge"] == (2 + 1 + 1 + 1) * shards  # no-position-weights' M1; M2 and its child's M1

@@ -6,6 +6,9 @@ rule evaluate_model:
     input:
         **{name: questions_of(name) for name in ANSWERED},
         **judged_files(),
+        **{name: preference_file(name) for name in PREFERRED},
+        **({"pairwise_template": TEMPLATES["pairwise"]} if JUDGED_IN_PAIRS else {}),
+        checked=CHECKED,
         replies="<results>/data/eft/eval.jsonl",
         weights="<results>/{model}/weights",
         template=TEMPLATES["judge"],
@@ -27,11 +30,12 @@ rule evaluate_model:
         store=lambda wildcards, output: str(Path(output.judgments).parents[1] / "completions.jsonl"),
         benchmarks={name: answer_settings(name) for name in ANSWERED},
         judged=JUDGED_BY_MODEL,
+        preferences={name: preference_settings(name) for name in PREFERRED},
         judgments=SAMPLING["judgments"],
         judgments_of_replies=AGREEMENT["judgments"],
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         seed=SEED,
-        code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED),
+        code=fingerprint("benchmarks/evaluate_model.py", *ANSWERED, fields=["read_questions"]),
     script:
         "../../scripts/benchmarks/evaluate_model.py"
 
@@ -39,6 +43,7 @@ rule evaluate_model:
 rule judge_answers:
     """M0 judges a model's answers to the arena."""
     input:
+        checked=CHECKED,
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
         weights="<results>/m0/weights",
@@ -76,7 +81,7 @@ rule score_benchmark:
     localrule: True
     # so that a run without a benchmark judge needs no environment for them
     conda:
-        lambda wildcards: environment("sample") if wildcards.benchmark in OWN_WIN_RATES else environment("evaluate")
+        lambda wildcards: environment("sample") if wildcards.benchmark in NO_JUDGE else environment("evaluate")
     params:
         settings=score_settings,
         seed=SEED,

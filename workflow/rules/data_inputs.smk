@@ -9,3 +9,35 @@ OTHER_MODELS = config_files.other_models(SETTINGS)
 def weights_of(role):
     """The weights of a model beside those that the loop makes: the seed's, where the config names no other."""
     return f"<results>/data/{role}/weights" if role in OTHER_MODELS else "<results>/seed/weights"
+
+
+# what check_inputs has read; `ancient`, so that another reading of the inputs reruns nothing
+CHECKED = ancient("<results>/data/checked")
+
+
+COUNT_FILE = Path(SETTINGS["pathvars"]["results"], "data/.failed_checks")
+
+
+def failed_checks():
+    """How often check_inputs has failed; see scripts/data/check_inputs.py."""
+    return int(COUNT_FILE.read_text()) if COUNT_FILE.is_file() else 0
+
+
+def local_models():
+    """[(key, folder)] of the models that the config names by a local path."""
+    judges = SETTINGS["benchmarks"]["judges"]
+    named = [("model.path", SETTINGS["model"].get("path"))]
+    named += [(f"the {role}'s model", of.get("path")) for role, of in OTHER_MODELS.items()]
+    named += [
+        (f"benchmarks.judges.{name}.weights", judges[name]["weights"])
+        for name in sorted({SETTINGS["benchmarks"][benchmark].get("judge") for benchmark in BENCHMARKS} & set(judges))
+        if judges[name]["weights"] not in ("seed", "m0")
+    ]
+    return [(key, path) for key, path in named if path]
+
+
+CHECKS = {
+    "prompts": SETTINGS["prompts"]["path"] if SETTINGS["prompts"]["source"] == "file" else [],
+    "trees": [] if TREES_ON_HUB else [EFT["trees"]],
+    "questions": [questions_of(name) for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE],
+}

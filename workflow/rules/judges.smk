@@ -16,6 +16,7 @@ rule fetch_benchmark:
         name="{source}",
         key="benchmarks.files.{source}",
         path=lambda wildcards: BENCHMARK_FILES.get(wildcards.source),
+        revision=lambda wildcards: revision_of(wildcards.source),
         source=lambda wildcards: registry.sources().get(wildcards.source),
         code=fingerprint("benchmarks/fetch_benchmark.py"),
     script:
@@ -91,6 +92,7 @@ rule label_alpaca_eval:
 rule answer_held_out:
     """The seed's responses to the prompts of table 3, sampled as in the loop."""
     input:
+        checked=CHECKED,
         prompts=HELD_OUT_PROMPTS,
         weights="<results>/seed/weights",
     output:
@@ -107,7 +109,7 @@ rule answer_held_out:
         **engine_params(),
         store=completion_store,
         responses=SAMPLING["responses"],
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         seed=SEED,
         code=fingerprint("benchmarks/answer_held_out.py"),
     script:

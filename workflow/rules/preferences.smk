@@ -22,6 +22,7 @@ rule fetch_reward_model:
 rule score_responses:
     """The reward model: a score of each distinct response of one shard of the parent's."""
     input:
+        checked=CHECKED,
         prompts=prompts_of_parent,
         responses=lambda wildcards: f"<results>/{parent(wildcards)}/responses/{wildcards.shard}.jsonl",
         weights=reward_model,
@@ -87,8 +88,9 @@ rule build_actor_pairs:
         max_chosen_chars=of_iteration("max_chosen_chars"),
         allow_truncated_chosen=of_iteration("allow_truncated_chosen"),
         k=of_iteration("k"),
+        consistent_halves=of_iteration("consistent_halves"),
         n=of_iteration("n"),
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         code=fingerprint("preferences/build_actor_pairs.py"),
     script:
         "../../scripts/preferences/build_actor_pairs.py"

@@ -30,7 +30,16 @@ def iteration_stats(wildcards):
     if uses_judgments(wildcards):
         stats["judgments"] = [ancient(file) for file in from_parent("judgments/{shard}.stats.json")(wildcards)]
     if "judge" in kinds:
+        stats["elo"] = f"<results>/{wildcards.method}/m{wildcards.iteration}/elo.stats.json"
         stats["meta_judgments"] = [
             ancient(file) for file in from_parent("meta_judgments/{shard}.stats.json")(wildcards)
         ]
     return stats
+
+
+def dpo_loss(wildcards):
+    """The words of train_dpo.py that name an iteration's loss."""
+    words = ["--loss_type", *of_iteration("loss_type")(wildcards)]
+    weights, alpha = of_iteration("loss_weights")(wildcards), of_iteration("ld_alpha")(wildcards)
+    words += ["--loss_weights", *weights] if weights else []
+    return " ".join(map(str, words + ([] if alpha is None else ["--ld_alpha", alpha])))

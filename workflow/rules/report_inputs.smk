@@ -69,6 +69,11 @@ def report_files(models=REPORTED):
         "agreement": expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=models),
         "scores": expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=models, benchmark=BENCHMARKS),
     }
+    judges = [model for model in JUDGES if any(PARENTS[of] == model for of in trained)]
+    files |= {
+        "regressions": expand("<results>/{model}/benchmarks/lm_eval/score.json", model=models * bool(LM_EVAL["tasks"])),
+        "sensitivity": expand("<results>/{model}/sensitivity.json", model=judges),
+    }
     return files | same_prompts_files(models)
 
 

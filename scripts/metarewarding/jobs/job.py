@@ -9,6 +9,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from metarewarding.errors import UserError
+from metarewarding.jobs.disk import disk_fault
+from metarewarding.jobs.driver import end_with_driver
+from metarewarding.jobs.kept import keep
 from metarewarding.jobs.logs import logger, messages_of
 from metarewarding.jobs.progress import Progress
 
@@ -37,6 +40,8 @@ def logged(main):
             Progress.about = " ".join(map(str, (job.rule, *job.wildcards)))
         with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule):
             main(job)
+            if hasattr(job.params, "store"):  # an engine or a judge was asked
+                keep(job.output)
         if type(job).__module__.startswith("snakemake."):  # not where a test calls it
             # All outputs are written. The interpreter would take apart torch and the engine for one to two seconds.
             atexit._run_exitfuncs()
@@ -69,8 +74,10 @@ def output_to(path: str | Path):
 def reporting(rule: str):
     """A block that writes its messages to standard error, the seconds at its end, and ends the process at an exception.
 
-    The status is 1. Of a UserError the message alone is written, of any other exception the traceback too.
+    The status is 1. Of a UserError, and of a fault of the disk, the message alone is written, of any other exception
+    the traceback too. The process also ends when the Snakemake that started it is gone.
     """
+    end_with_driver()
     with messages_of(rule):
         try:
             yield
@@ -78,8 +85,14 @@ def reporting(rule: str):
         except UserError as error:
             logger.error("%s", error)
             sys.exit(1)
-        except Exception:
-            logger.exception("stopped by a fault in the program")
+        except KeyboardInterrupt:
+            logger.error("interrupted")
+            sys.exit(130)
+        except Exception as error:
+            if fault := disk_fault(error):
+                logger.error("%s", fault)
+            else:
+                logger.exception("stopped by a fault in the program")
             sys.exit(1)
 
 

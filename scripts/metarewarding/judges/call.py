@@ -55,7 +55,8 @@ class Call:
         self.where = f"benchmarks.judges.{judge['name']}"
         self.tokens = [sum(row[field] for row in stored) for field in ("prompt_tokens", "output_tokens")]
         self.replies: dict[str, Reply] = {}
-        self.retries, self.last_said, self.key = 0, None, None
+        self.retries, self.last_said = 0, None
+        self.key = judge.get("server_key")  # of a server that was started here
         self.started = time.monotonic()
 
     def open(self, missing: list[dict]) -> None:

@@ -13,6 +13,7 @@ import functools
 import hashlib
 import json
 import logging
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
@@ -92,11 +93,12 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
 
     length = judge.get("max_model_len") or engine["max_model_len"]
     engine = engine | {"max_model_len": length, "tensor_parallel": judge.get("tensor_parallel", 1)}
+    key = secrets.token_urlsafe(24)  # of this start
     with ExitStack() as stack:
 
         @functools.cache
         def start() -> str:
-            return stack.enter_context(judge_server(weights, judge["model"], engine, log))
+            return stack.enter_context(judge_server(weights, judge["model"], engine, log, key=key))
 
         # other weights under the same name are another judge: their replies are not those in the store
         digest = hashlib.sha256()
@@ -104,7 +106,8 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
             with open(file, "rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())
         tokenizer = AutoTokenizer.from_pretrained(weights)
-        served = {"base_url": start, "api_key_env": None, "tokenizer": tokenizer, "weights": digest.hexdigest()}
+        served = {"base_url": start, "api_key_env": None, "server_key": key, "tokenizer": tokenizer}
+        served |= {"weights": digest.hexdigest()}
         yield judge | served | {"max_model_len": engine["max_model_len"]}
 
 

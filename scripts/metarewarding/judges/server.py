@@ -29,11 +29,13 @@ def judge_server(
     engine: dict,
     log: str | Path,
     program: tuple[str, ...] = (sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
+    key: str | None = None,
 ):
     """The base URL of a server of the model folder ``weights`` under ``name``, on a free port of the loopback.
 
     ``engine`` holds the settings of ``metarewarding.engines.open_engine``. What the server says goes to
-    ``log``. It and its children end with the block, also by Ctrl-C or SIGTERM.
+    ``log``. With ``key`` the server answers only those who send it: other users of the machine reach the loopback, too.
+    It and its children end with the block, also by Ctrl-C or SIGTERM.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -42,7 +44,8 @@ def judge_server(
     with open(log, "w") as said, ended_by_sigterm():
         process = subprocess.Popen(
             [*program, *arguments(weights, name, engine, port)],
-            env=environment(engine),
+            # not among the arguments, which every user of the machine can read
+            env=environment(engine) | ({"VLLM_API_KEY": key} if key else {}),
             stdout=said,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # one group with its children, so that all of them can be stopped

@@ -16,7 +16,17 @@ def collect(
 
     ``plan``: the plan with what was measured so far, of a run whose plan.json is not written yet.
     """
-    one_a_model = ("manifests", "training", "pairs", "elo", "bias", "agreement", "summaries")
+    one_a_model = (
+        "manifests",
+        "training",
+        "pairs",
+        "elo",
+        "bias",
+        "agreement",
+        "summaries",
+        "sensitivity",
+        "regressions",
+    )
     files = {kind: {of_model(path, root): read_json(path) for path in inputs.get(kind, [])} for kind in one_a_model}
     scores: dict[str, dict] = {}
     for path in inputs.get("scores", []):
@@ -34,6 +44,9 @@ def collect(
             "summary": files["summaries"].get(model),
             "manifest": {k: v for k, v in files["manifests"].get(model, {}).items() if k in OF_MANIFEST},
             "judged": of_kind(scores.get(model, {}), own=False),
+            "preferences": {name: of for name, of in scores.get(model, {}).items() if registry.get(name).read_rows},
+            "sensitivity": files["sensitivity"].get(model),
+            "regressions": files["regressions"].get(model),
         }
         for model in models
     ]
@@ -43,8 +56,9 @@ def collect(
 
 
 def of_kind(scores: dict[str, dict], own: bool) -> dict[str, dict]:
-    """Those of a model's {benchmark: score} that are its win rate against the seed, or all others."""
-    return {name: of for name, of in scores.items() if (registry.get(name).kind == registry.OWN_WIN_RATE) == own}
+    """Those of a model's {benchmark: score} that are its win rate against the seed, or the others without rows."""
+    known = {name: registry.get(name) for name in scores if not registry.get(name).read_rows}
+    return {name: scores[name] for name, of in known.items() if (of.kind == registry.OWN_WIN_RATE) == own}
 
 
 def of_model(path: str, root: str) -> str:

@@ -64,12 +64,11 @@ def compute_dtype(args) -> str:
 
 
 def configure(args, run: RunArguments) -> None:
-    """Fill in what follows from ``run``: accumulation, full-precision master weights, no silent cutting."""
+    """Fill in what follows from ``run``: accumulation, FSDP's precision, no silent cutting."""
     args.gradient_accumulation_steps = accumulation_steps(
         run.batch_size, args.per_device_train_batch_size, args.world_size
     )
     args.max_length = None  # too long examples are dropped before, counted; TRL would cut them
-    args.model_init_kwargs = {"dtype": "float32"} | (args.model_init_kwargs or {})
     if args.bf16 and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         args.fsdp_plugin_args = {"mixed_precision_policy": _fsdp_precision()}
     logger.info(f"dtype: {compute_dtype(args)} on {args.device}")

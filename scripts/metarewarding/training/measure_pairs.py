@@ -88,6 +88,25 @@ def summarise(epoch: int, pairs: list[dict], logps: list, reference: list, beta:
     return rows
 
 
+def log_probs(trainer, model, batch: dict) -> tuple:
+    """Return the log-probabilities in nats, summed over each completion: (chosen, rejected), both (pairs).
+
+    TRL's ``compute_ref_log_probs`` would switch an adapter off, and so measure the reference.
+    """
+    import torch
+    from trl.models.utils import disable_gradient_checkpointing
+
+    inputs = {name: value for name, value in batch.items() if name in ("input_ids", "attention_mask", "token_type_ids")}
+    labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+    with (
+        torch.no_grad(),
+        disable_gradient_checkpointing(trainer.model, trainer.args.gradient_checkpointing_kwargs),
+        trainer.accelerator.autocast(),
+    ):
+        of_tokens = model(**inputs, labels=labels, use_cache=False, fused_lm_head=True).log_probs
+    return of_tokens.sum(dim=1).chunk(2)
+
+
 def measuring(trainer, pairs: list[dict]):
     """A callback that measures ``pairs``, which are the trainer's eval_dataset, before training and after each epoch.
 
@@ -113,14 +132,15 @@ def measuring(trainer, pairs: list[dict]):
         def measure(self, epoch: int) -> None:
             if not pairs:
                 return
-            # before training both models are the same, and what the reference says is needed again
+            # Before training both models are the same, and what the reference says is needed again. With an adapter
+            # there is no second model: the adapter adds 0 before training.
             model = trainer.ref_model if epoch == 0 and trainer.ref_model is not None else trainer.model_wrapped
             found, was_training = [], model.training
             model.eval()
             with torch.random.fork_rng(devices=[]):  # a loader draws a seed when it starts: leave training's alone
                 for batch in trainer.get_eval_dataloader():
-                    logps = trainer.compute_ref_log_probs(model, batch)  # of whichever model it is given
-                    found.append(trainer.accelerator.gather_for_metrics(torch.stack(logps, dim=1)))
+                    logps = torch.stack(log_probs(trainer, model, batch), dim=1)
+                    found.append(trainer.accelerator.gather_for_metrics(logps))
             model.train(was_training)
             if args.process_index == 0:
                 write_json(folder / f"{epoch}.json", {"logps": torch.cat(found).tolist()})

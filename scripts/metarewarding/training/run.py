@@ -12,8 +12,10 @@ from pathlib import Path
 from statistics import fmean
 
 from metarewarding.jobs.job import elapsed
+from metarewarding.jobs.kept import keep
 from metarewarding.jobs.provenance import provenance, sha256, weights_sha256
 from metarewarding.records import write_json
+from metarewarding.training import adapters
 from metarewarding.training.arguments import RunArguments, compute_dtype
 from metarewarding.training.checkpoints import check_disk, last_checkpoint
 
@@ -36,17 +38,20 @@ def loss_by_epoch(log: list[dict]) -> list[dict]:
     ]
 
 
-def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dict]]) -> None:
+def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dict]], config) -> None:
     """Train, from the last checkpoint of this same run where there is one, and write the three outputs.
 
     A checkpoint belongs to a run when model, data and arguments are the same; others are removed.
-    ``epochs`` gives the rows on each epoch for the stats file, once training is over.
+    ``epochs`` gives the rows on each epoch for the stats file, once training is over. ``config`` is TRL's ModelConfig:
+    an adapter is kept in the folder `adapter` beside the weights that it is merged into.
     """
     args, folder = trainer.args, Path(trainer.args.output_dir)
     rule = Path(sys.argv[0]).stem  # a program has the name of its rule
     identity = {
         "dtype": compute_dtype(args),
-        "settings": vars(run) | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)},
+        "settings": vars(run)
+        | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)}
+        | adapters.adapter_settings(config),
         "data_sha256": {path: sha256(path) for path in run.data},
         "trained_from_sha256": weights_sha256(run.model),
     }
@@ -61,17 +66,26 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
         last_checkpoint(folder)  # removes half-written ones before any process looks
     trainer.accelerator.wait_for_everyone()
     checkpoint = last_checkpoint(folder)
-    check_disk(args, sum(parameter.numel() for parameter in trainer.model.parameters()))
+    trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
+    check_disk(args, trained)
     if checkpoint:
         logger.info(f"going on from {checkpoint}")
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
 
-    partial = Path(run.weights + ".partial")
-    trainer.save_model(str(partial))
+    partial, adapter = Path(run.weights + ".partial"), Path(run.weights).with_name("adapter")
+    saved = Path(f"{adapter}.partial") if config.use_peft else partial
+    trainer.save_model(str(saved))
     trainer.accelerator.wait_for_everyone()
     if args.process_index != 0:
         return
-    (partial / "training_args.bin").unlink(missing_ok=True)
+    for name in ("training_args.bin", "README.md"):  # the second is a form that peft leaves to be filled in
+        (saved / name).unlink(missing_ok=True)
+    shutil.rmtree(adapter, ignore_errors=True)  # one that an earlier run with another recipe left, too
+    if config.use_peft:
+        error = adapters.quantization_error(trainer.model, run.model)
+        facts = facts | {"adapter_parameters": trained, "quantization_error": error}
+        adapters.merge(run.model, saved, partial)
+        os.replace(saved, adapter)
     shutil.rmtree(run.weights, ignore_errors=True)
     os.replace(partial, run.weights)
     write_json(
@@ -102,6 +116,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
             **provenance(),
         },
     )
+    keep([run.weights, run.stats, run.manifest])
     shutil.rmtree(folder)
 
 

@@ -5,6 +5,7 @@ from metarewarding.reporting.figures.judges import judges, meta_judge_bias, pars
 from metarewarding.reporting.figures.outcome import categories, outcomes
 from metarewarding.reporting.figures.pairs import length_against_score, lengths, pairs_kept
 from metarewarding.reporting.figures.scores import elo, judge_scores, scores_given
+from metarewarding.reporting.figures.sensitivity import sensitivity
 from metarewarding.reporting.figures.training import training
 from metarewarding.reporting.metrics import chains
 
@@ -24,6 +25,7 @@ def of(metrics: dict, paper: list[dict]) -> list[dict]:
         parse_rates(metrics, chain),
         meta_judge_bias(metrics, paper, chain),
         elo(metrics),
+        *sensitivity(metrics, chain),
         lengths(metrics),
         length_against_score(metrics),
         pairs_kept(metrics),

@@ -1,0 +1,26 @@
+"""Faults of the disk, in one line each: what is wrong with which path, and what to do."""
+
+import errno
+import os
+
+DISK_FAULTS = {
+    errno.ENOSPC: "the disk is full. Make room, and run again: what is finished stays",
+    errno.EDQUOT: "the disk quota is used up. Make room, and run again: what is finished stays",
+    errno.EROFS: "the disk is read-only. Set pathvars.results to a folder that can be written",
+    errno.EACCES: "there is no permission. Change the file's or the folder's owner or mode, and run again",
+    errno.EPERM: "it is not permitted. Change the file's or the folder's owner or mode, and run again",
+    errno.EISDIR: "a folder is where a file should be. Move it away, and run again",
+    errno.ENOTDIR: "a file is where a folder should be. Move it away, and run again",
+    errno.ENOENT: "it does not exist",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+
+
+def disk_fault(error: Exception) -> str | None:
+    """What is wrong with a file or its disk, in one line; None where ``error`` is of another kind."""
+    number, path = getattr(error, "errno", None), getattr(error, "filename", None)
+    if number is None and "os error 28" in str(error):  # of safetensors, which is no OSError
+        number = errno.ENOSPC
+    if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
+        return None
+    return f"{path or f'{os.getcwd()} or its temporary folder'}: {DISK_FAULTS[number]}."

@@ -1,0 +1,70 @@
+"""The rows of all shards of a stage, checked as a whole: nothing missing, nothing twice, nothing unknown.
+
+A row that is missing or renamed would train silently: it is no fault of its line. The counts are in the stats file
+that the same job wrote beside the rows.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from metarewarding.errors import UserError
+from metarewarding.records import read_json
+from metarewarding.row_checks import UNIQUE, fix_of, iter_jsonl
+
+UNPARSED = {"Judgment": "score", "MetaJudgment": "winner"}
+
+
+def read_shards(paths: str | Path | Iterable[str | Path], kind: type) -> list[dict]:
+    """All rows of ``paths``, the files of one stage; see ``iter_shards``."""
+    return list(iter_shards(paths, kind))
+
+
+def iter_shards(paths: str | Path | Iterable[str | Path], kind: type) -> Iterator[dict]:
+    """Yield the rows of ``paths`` one by one.
+
+    Raise UserError where a file holds another number of rows, or of unread ones, than the stats file beside it says,
+    or a score above the highest, and where an id is in two files.
+    """
+    seen: set[tuple] = set()
+    for path in [paths] if isinstance(paths, str | Path) else paths:
+        facts, rows, unparsed = stats_beside(path), 0, 0
+        field, high = UNPARSED.get(kind.__name__), facts.get("max_score")
+        for row in iter_jsonl(path, kind):
+            rows += 1
+            if field and row[field] is None:
+                unparsed += 1
+            elif high is not None and field == "score" and row["score"] > high:
+                raise UserError(
+                    f"{path}: the judgment '{row['judgment_id']}' has the score {row['score']}, and the highest is "
+                    f"{high}. {fix_of(path)}"
+                )
+            key = tuple([row[name] for name in UNIQUE[kind.__name__]])
+            if key in seen:
+                raise UserError(f"{path}: {', '.join(key)} stands in an earlier shard, too. {fix_of(path)}")
+            seen.add(key)
+            yield row
+        for count, name, what in ((rows, "completions", "rows"), (unparsed, "unparsed", f"rows without a {field}")):
+            if count != facts.get(name, count) and (field or name == "completions"):
+                raise UserError(
+                    f"{path}: the file has {count} {what}, and {stats_path(path).name} beside it says {facts[name]}. "
+                    f"{fix_of(path)}"
+                )
+
+
+def stats_path(path: str | Path) -> Path:
+    return Path(path).with_suffix(".stats.json")
+
+
+def stats_beside(path: str | Path) -> dict:
+    """What the job that wrote ``path`` counted; empty where there is no stats file, as of rows made by hand."""
+    return read_json(stats_path(path)) if stats_path(path).is_file() else {}
+
+
+def check_known(rows: Iterable[dict], field: str, known: Collection[str], what: str, where: str) -> None:
+    """Raise UserError for a row of ``what`` whose ``field`` is not among the ids ``known`` of the files ``where``."""
+    for row in rows:
+        if row[field] not in known:
+            raise UserError(
+                f"{what}: the {field} '{row[field]}' is not in {where}. The two were not made together, or one was "
+                "edited: delete the one that was, and the workflow makes it again."
+            )

@@ -1,0 +1,118 @@
+"""Kill a smoke run at many moments, go on each time, and compare the end with an undisturbed run, byte for byte.
+
+envs/run python tests/faults/kills.py             # 30 kills; prints a table and ends with status 1 if a byte differs
+
+Each round starts from nothing, is killed (SIGKILL to Snakemake alone, so its jobs are orphans) at a moment drawn from
+the undisturbed run's length, and goes on with the same command, as a user would. `--kills N` kills N times in all,
+`--each M` of them in one run. `--calm FOLDER` names a project with a finished run, instead of a first one.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "support"), str(TESTS.parent / "scripts")]
+
+from conftest import copy_project, environment  # noqa: E402
+
+from metarewarding.jobs.driver import descendants, identity  # noqa: E402
+
+RESULTS = "results/smoke"
+WORDS = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
+
+
+def hashes(project: Path) -> dict[str, str]:
+    """{path: sha256} of all rows and weights; what holds seconds differs between any two runs."""
+    kept = [path for path in (project / RESULTS).rglob("*") if path.suffix in (".jsonl", ".safetensors")]
+    # a store is written in the order of drawing, and what is kept is a second name
+    paths = [path for path in kept if "completions" not in path.name and ".kept" not in path.parts]
+    return {str(p.relative_to(project)): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
+
+
+def start(project: Path) -> subprocess.Popen:
+    with open(project / "run.log", "ab") as log:
+        return subprocess.Popen(WORDS, cwd=project, env=environment(), stdout=log, stderr=log)
+
+
+def unlock(project: Path) -> None:
+    subprocess.run([*WORDS, "--unlock"], cwd=project, env=environment(), capture_output=True, check=True)
+
+
+def kill_once(project: Path, seconds: float) -> dict:
+    """Start, kill after ``seconds``, wait until the jobs have ended; what was finished before and survived."""
+    process, begun = start(project), time.monotonic()
+    while process.poll() is None and time.monotonic() - begun < seconds:
+        time.sleep(0.05)
+    finished = process.poll() is not None
+    children = descendants(process.pid)
+    # in time, and whole: what Snakemake has recorded as done
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    killed, orphans = time.monotonic(), children
+    while (orphans := [pid for pid in orphans if identity(pid)]) and time.monotonic() - killed < 60:
+        time.sleep(0.05)
+    for pid in orphans:
+        os.kill(pid, signal.SIGKILL)
+    return {"finished": finished, "jobs": len(children), "orphans": len(orphans), "ended": time.monotonic() - killed}
+
+
+def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
+    """One run that is killed at each of ``moments`` (seconds after a start) and then goes on to the end."""
+    rounds = []
+    for seconds in moments:
+        rounds.append(kill_once(project, seconds))
+        unlock(project)
+    status = start(project).wait()
+    found = hashes(project)
+    differing = [path for path in wanted if found.get(path) != wanted[path]]
+    return {
+        "kills": sum(not of["finished"] for of in rounds),
+        "orphans": sum(of["orphans"] for of in rounds),
+        "slowest_end": max((of["ended"] for of in rounds), default=0.0),
+        "status": status,
+        "lost": len(differing) + len(set(found) - set(wanted)),
+    }
+
+
+def main(kills: int, each: int, seed: int, calm: Path | None) -> int:
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        length = 120.0
+        if calm is None:
+            calm, begun = copy_project(Path(scratch) / "calm"), time.monotonic()
+            if start(calm).wait() != 0:
+                print((calm / "run.log").read_text()[-3000:])
+                return 1
+            length = time.monotonic() - begun
+        wanted = hashes(calm)
+        print(f"undisturbed: {length:.0f} s, {len(wanted)} files compared", flush=True)
+        total = {"kills": 0, "orphans": 0, "lost": 0, "failed": 0}
+        while total["kills"] < kills:
+            project = copy_project(Path(scratch) / "killed")
+            moments = [chance.uniform(2, max(3, 1.2 * length / each)) for _ in range(min(each, kills - total["kills"]))]
+            of = trial(project, moments, wanted)
+            for key in ("kills", "orphans", "lost"):
+                total[key] += of[key]
+            total["failed"] += of["status"] != 0
+            print(f"killed after {', '.join(f'{s:.1f}' for s in moments)} s: {of}", flush=True)
+            shutil.rmtree(project)
+        print(f"in all: {total}")
+        return int(total["lost"] + total["failed"] + total["orphans"] > 0)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--each", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--calm", type=Path)
+    sys.exit(main(**vars(parser.parse_args())))

@@ -1,0 +1,153 @@
+"""Test-retest agreement of the meta-judge, and what measure_sensitivity makes of a run with known truth."""
+
+import numpy as np
+import pytest
+from jobs import judgment, response, verdict
+
+from benchmarks.measure_sensitivity import measure
+from metarewarding import consistency
+from metarewarding.reporting import judging
+from metarewarding.reporting.figures.sensitivity import sensitivity as figures
+
+
+def both(a, b, first, second):
+    """The verdicts on (a, b) and on (b, a): who wins, "a" or "b"."""
+    return [
+        verdict(a, b, {"a": "first", "b": "second", None: None}[first]),
+        verdict(b, a, {"a": "second", "b": "first", None: None}[second]),
+    ]
+
+
+def test_agreement_by_hand():
+    before = [*both(0, 1, "a", "a"), *both(0, 2, "a", "b"), *both(1, 2, "b", None)]
+    again = [*both(0, 1, "a", "b"), *both(0, 2, "a", "b"), *both(1, 2, "b", "b")]
+    found = consistency.of_repeats(before, again)
+    assert (found["presentations"], found["both_times"]) == (6, 5)
+    assert found["retest"] == 4 / 5
+    assert found["order"] == 1 / 2  # of the pairs (0, 1) and (0, 2)
+    # each repeat against the first time in the other order; the last has none to hold it against
+    assert found["retest_swapped"] == pytest.approx(2 / 5)
+
+
+def test_a_judge_of_position_repeats_itself_and_flips_with_the_order():
+    rows = [row for a in range(4) for b in range(a) for row in both(b, a, "a", "b")]
+    found = consistency.of_repeats(rows, rows)
+    assert (found["retest"], found["order"], found["retest_kappa"]) == (1, 0, None)
+
+
+def test_a_judge_that_guesses_repeats_half():
+    rng = np.random.default_rng(0)
+
+    def guesses():
+        return [
+            verdict(a, b, "first" if rng.random() < 0.5 else "second") for a in range(60) for b in range(60) if a != b
+        ]
+
+    found = consistency.of_repeats(guesses(), guesses())
+    assert found["retest"] == pytest.approx(0.5, abs=0.03)
+    assert found["retest_kappa"] == pytest.approx(0, abs=0.05)
+
+
+def test_nothing_repeated():
+    assert consistency.of_repeats([], [])["retest"] is None
+
+
+def simulated(prompts=300, k=4, n=6, noise=1.5):
+    """Rows of a run: one judgment has reliability 1 / (1 + noise^2), and the meta-judge sees its error."""
+    rng = np.random.default_rng(0)
+    responses, judgments, verdicts = [], [], []
+    for p in range(prompts):
+        name = f"p{p}"
+        responses += [response(r, "x" * int(rng.integers(20, 200)), name) for r in range(k)]
+        for r in range(k):
+            true = rng.normal()
+            scores = true + rng.normal(0, noise, n)
+            judgments += [judgment(r, j, float(s), prompt=name) | {"chars": 50} for j, s in enumerate(scores)]
+            if r == 0:
+                errors = -abs(scores - true)
+                for a in range(n):
+                    for b in range(n):
+                        if a != b:
+                            won = rng.random() < 1 / (1 + np.exp(-2 * (errors[a] - errors[b])))
+                            verdicts.append(verdict(a, b, "first" if won else "second", 0, name))
+    return responses, judgments, verdicts
+
+
+@pytest.fixture(scope="module")
+def measured():
+    responses, judgments, verdicts = simulated()
+    return measure(responses, judgments, verdicts, verdicts[:60], 0.0, True, 0.001, 4, 0)
+
+
+def test_a_run_of_known_truth_gives_back_its_reliability_and_its_best_n(measured):
+    one = 1 / (1 + 1.5**2)
+    expected = [n * one / (1 + (n - 1) * one) for n in range(1, 7)]
+    assert measured["reliability"] == pytest.approx(expected, abs=0.06)
+    best = min(n for n, value in enumerate(expected, start=1) if (value / expected[-1]) ** 0.5 >= 0.95)
+    assert abs(measured["recommendation"]["n"] - best) <= 1
+    assert f"N = {measured['recommendation']['n']} instead of 6" in measured["sentence"]
+    assert measured["elo"]["both_orders"] > measured["elo"]["one_order"] > measured["elo"]["half_of_pairs"] - 0.1 > 0
+    assert measured["consistency"]["retest"] == 1
+
+
+def score(accuracy, half, n=400):
+    of = {"accuracy": accuracy, "ci_low": accuracy - half, "ci_high": accuracy + half, "n": n}
+    return {"title": "LLMBar", "pointwise": of, "pairwise": {"average": 60.0, "both": 40.0, "n": n}}
+
+
+def metrics(measured, accuracies):
+    models = ["seed", "m0", "meta-rewarding/m1"]
+    parents = dict(zip(models[1:], models, strict=False))
+    return {
+        "models": [
+            {
+                "model": model,
+                "parent": parents.get(model),
+                "agreement": {"agreement": 0.6, "pairs": 640},
+                "bias": None,
+                "judged": {},
+                "preferences": {"llmbar": score(accuracy, 3.0)},
+                "sensitivity": measured if model == "m0" else None,
+            }
+            for model, accuracy in zip(models, accuracies, strict=True)
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "words"),
+    [
+        ((50.0, 60.0, 70.0), "became better on LLMBar +10.0 ± 4.2 points, and within noise on 2 of 3 measures."),
+        ((50.0, 70.0, 60.0), "became worse on LLMBar −10.0 ± 4.2 points"),
+        ((50.0, 60.0, 61.0), "no change of the judge is beyond noise on any of 3 measures"),
+    ],
+)
+def test_the_page_gives_one_verdict(measured, accuracies, words):
+    found = judging.section(metrics(measured, accuracies))
+    assert words in found["verdict"]
+    assert found["verdict"].startswith("From M0 to meta-rewarding/m1")
+    assert found["rows"][1][0] == "m0"
+    assert found["advice"] == [{"model": "m0", "sentence": measured["sentence"]}]
+
+
+def test_the_page_without_training_says_so(measured):
+    found = metrics(measured, (50.0, 60.0, 61.0))
+    found["models"] = found["models"][:2]
+    assert "No model was trained beyond M0" in judging.section(found)["verdict"]
+
+
+def test_figures_are_drawn_for_what_there_is(measured):
+    found = metrics(measured, (50.0, 60.0, 61.0))
+    drawn = [figure for figure in figures(found, {"meta-rewarding": ["seed", "m0", "meta-rewarding/m1"]}) if figure]
+    ids = {figure["id"] for figure in drawn}
+    assert ids == {
+        "preference_llmbar",
+        "preference_llmbar_pairwise",
+        "sensitivity_n",
+        "sensitivity_k",
+        "reliability_n",
+        "reliability_elo",
+        "sensitivity_rho",
+    }
+    for figure in drawn:
+        assert figure["chart"].to_dict()

@@ -1,0 +1,122 @@
+"""Recipes and accelerate configurations, checked before a job starts: Snakemake deletes its old weights first."""
+
+import json
+from pathlib import Path
+
+import config_text
+from config_files import named_files
+from lineage import iterations
+
+KEYS_FILE = Path(__file__).parent / "schemas/launch_keys.json"
+TYPES = {"integer": int, "number": (int, float), "boolean": bool, "string": str, "mapping": dict, "list": list}
+
+
+def check(settings: dict) -> list[str]:
+    """Faults of every recipe and accelerate file that the config names, and of their batches."""
+    keys, read, faults = json.loads(KEYS_FILE.read_text(encoding="utf-8")), {}, []
+    for key, path in named_files(settings):
+        kind = key.rsplit(".", 1)[1]
+        if kind not in ("recipe", "accelerate"):
+            continue
+        section = "accelerate" if kind == "accelerate" else "sft" if key.startswith("sft.") else "dpo"
+        try:
+            values = config_text.load(path)
+        except config_text.TextError as error:
+            faults.append(f"config: {key}: {error}")
+            continue
+        what = "an accelerate configuration" if section == "accelerate" else "a TRL recipe"
+        if not isinstance(values, dict) or not values:
+            faults.append(f"config: {key}: {path} is empty or no mapping, and not {what}.")
+            continue
+        found = [f"config: {key}: {path}: {fault}" for fault in key_faults(values, keys[section], what)]
+        if section != "accelerate" and values.get("bf16") is True and values.get("fp16") is True:
+            found.append(f"config: {key}: {path}: bf16 and fp16 cannot both be true.")
+        if section == "accelerate":
+            found += _check_processes(key, path, values, settings["resources"]["train"]["gpu"])
+        faults += found
+        read[path] = values
+    return faults or _check_batches(settings, read)
+
+
+def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
+    """Faults of the keys and values of one file, by the list of the keys that its reader takes."""
+    faults = []
+    for key, value in values.items():
+        if key not in known:
+            near = _nearest(str(key), list(known))
+            faults.append(f"{key}: no such key of {what}." + (f" Did you mean {near}?" if near else ""))
+        elif not any(fits(value, kind) for kind in known[key]):
+            wanted = " or ".join(", ".join(map(str, kind)) if isinstance(kind, list) else kind for kind in known[key])
+            faults.append(f"{key}: {value!r} is not of the type that is wanted: {wanted}.")
+    batch = values.get("per_device_train_batch_size", 1)
+    if isinstance(batch, int) and batch < 1:
+        faults.append(f"per_device_train_batch_size: {batch} must be at least 1.")
+    return faults
+
+
+def fits(value, kind) -> bool:
+    """Whether a YAML value is of the kind; TRL also reads a number from a string."""
+    if isinstance(kind, list):
+        return value in kind
+    if kind == "any":
+        return True
+    if kind == "null":
+        return value is None
+    if kind in ("integer", "number") and isinstance(value, str):
+        try:
+            return (kind == "number" and float(value) == float(value)) or (kind == "integer" and int(value) is not None)
+        except ValueError:
+            return False
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, TYPES[kind])
+
+
+def _nearest(key: str, known: list[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(key, known, n=1)), None)
+
+
+def _check_processes(key: str, path: str, launch: dict, gpus: int) -> list[str]:
+    """An accelerate configuration whose processes do not fit the GPUs of a training job: one GPU a process."""
+    kind, processes = launch.get("distributed_type"), launch.get("num_processes", 1)
+    if kind is None:
+        return [f"config: {key}: {path} is not an accelerate configuration; it has no distributed_type."]
+    if not isinstance(processes, int) or processes < 1:
+        return [f"config: {key}: {path}: num_processes: {processes!r} must be a whole number from 1."]
+    if kind == "NO" and gpus > 1:
+        return [
+            f"config: {key}: {path} trains on one GPU (distributed_type NO), and resources.train.gpu is {gpus}: "
+            f"set that to 1, or take a distributed configuration with num_processes {gpus}, such as "
+            "config/accelerate/fsdp_8gpu.yaml."
+        ]
+    if kind != "NO" and gpus != processes:
+        return [
+            f"config: {key}: {path} starts {processes} processes (distributed_type {kind}), one on each GPU, and "
+            f"resources.train.gpu is {gpus}: set that to {processes}, or take another configuration, such as "
+            "config/accelerate/gpu.yaml for one GPU."
+        ]
+    return []
+
+
+def _check_batches(settings: dict, read: dict[str, dict]) -> list[str]:
+    """Batches that cannot be split over the processes with as many examples each as the recipe says."""
+    trainings = [("sft", settings["sft"])] + [
+        (f"methods.{name}.iterations[{number}]", own)
+        for name in settings["methods"]
+        for number, own in enumerate(iterations(settings, name))
+    ]
+    faults = {}
+    for where, own in trainings:
+        launch, recipe = read[own["accelerate"]], read[own["recipe"]]
+        processes = 1 if launch["distributed_type"] == "NO" else launch.get("num_processes", 1)
+        each = int(recipe.get("per_device_train_batch_size", 8))  # the default of the trainers
+        if own["batch_size"] % (each * processes):
+            key = (own["recipe"], own["accelerate"], own["batch_size"])
+            faults[key] = (
+                f"config: {where}.batch_size: {own['batch_size']} cannot be split over {processes} processes with "
+                f"{each} examples each (per_device_train_batch_size in {own['recipe']}): it must be a multiple of "
+                f"{each * processes}."
+            )
+    return list(faults.values())

@@ -1,0 +1,58 @@
+"""From TRL and accelerate: which keys a recipe and an accelerate configuration may have, and of which type.
+
+envs/run python workflow/list_launch_keys.py      # writes workflow/schemas/launch_keys.json
+
+workflow/launch_checks.py reads the list, as the environment that runs Snakemake has neither package; a test compares
+the two.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from enum import Enum
+from pathlib import Path
+
+LIST = Path(__file__).parent / "schemas/launch_keys.json"
+NAMES = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "mapping", list: "list"}
+
+
+def kinds(hint) -> list:
+    """The kinds of YAML values that a field with this type hint takes; a choice is a list of its own."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        found = [kind for arg in args for kind in kinds(arg)]
+        # an enum or any text: only the enum's values work
+        return [kind for kind in found if kind != "string"] if any(isinstance(kind, list) for kind in found) else found
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return [[member.value for member in hint]]
+    if origin is typing.Literal:
+        return [list(args)]
+    if hint is type(None):
+        return ["null"]
+    return [NAMES.get(origin or hint, "any")]
+
+
+def of_class(cls: type) -> dict[str, list]:
+    hints = typing.get_type_hints(cls)
+    return {field.name: kinds(hints[field.name]) for field in dataclasses.fields(cls) if field.init}
+
+
+def listed() -> dict:
+    """{"sft", "dpo": keys of a recipe, "accelerate", "fsdp": keys of an accelerate configuration}."""
+    from accelerate.commands.config.config_args import ClusterConfig
+    from trl import DPOConfig, SFTConfig
+
+    return {"sft": of_class(SFTConfig), "dpo": of_class(DPOConfig), "accelerate": of_class(ClusterConfig)}
+
+
+def written() -> str:
+    rows = [
+        f'"{section}": {{\n' + ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in keys.items()) + "\n}"
+        for section, keys in listed().items()
+    ]
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+if __name__ == "__main__":
+    LIST.write_text(written(), encoding="utf-8")

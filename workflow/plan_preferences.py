@@ -1,0 +1,54 @@
+"""The plan's rows of the preference benchmarks: what every model is asked about their responses."""
+
+import config_files
+
+from metarewarding import templates
+from metarewarding.evaluation import registry
+
+ROWS = {"llmbar": (419, 2), "judgebench": (620, 2), "pandalm": (999, 2), "reward_bench_2": (1865, 4)}  # rows, responses
+
+
+def preferences(made, held_out: int, count_lines, prompt: float, response: float, judgment: float) -> None:
+    """Add a row for each preference benchmark of ``made.settings``, in whose rows ``held_out`` prompts have replies."""
+    settings, models = made.settings, made.models
+    for name in settings["benchmarks"]["run"]:
+        if not registry.get(name).read_rows:
+            continue
+        own, folder = settings["benchmarks"][name], f"benchmarks/{name}"
+        if name == "held_out_preferences":
+            rows, responses = held_out, made.assumed["eft_replies_per_prompt"]
+        else:
+            rows, responses = ROWS.get(name) or (count_lines(own["path"]), 2)
+        rows = min(rows, own["subset"] or rows)
+        # the held-out replies have these judgments already: the engine's store answers
+        known = (
+            name == "held_out_preferences"
+            and own["judgments"] <= settings["benchmarks"]["judge_agreement"]["judgments"]
+        )
+        replies = 0 if known else round(rows * responses)
+        template = made.template("judge")
+        made.sample(
+            "evaluate_model",
+            [f"{m}/{folder}/judgments.stats.json" for m in models],
+            len(models) * replies,
+            own["judgments"],
+            template + prompt + response,
+            len(models) * (template + rows * prompt + replies * response),
+            judgment,
+            f"{name}, {len(models)} models x {replies:,} responses x {own['judgments']}",
+            jobs=0,
+        )
+        if own["pairwise"]:
+            text = templates.load(config_files.template_files(settings, "pairwise"), "pairwise")
+            each = made.tokens(len(text)) + prompt + 2 * response
+            made.sample(
+                "evaluate_model",
+                [f"{m}/{folder}/verdicts.stats.json" for m in models],
+                len(models) * 2 * rows,
+                1,
+                each,
+                len(models) * 2 * rows * each,
+                min(judgment, own["max_tokens"]),
+                f"{name}, {len(models)} models x {rows:,} pairs x 2 orders",
+                jobs=0,
+            )

@@ -1,0 +1,34 @@
+# What the rules of judging.smk take: settings, files, params; no rules.
+
+SENSITIVITY_DRAWS = 20  # random subsets of the responses and judgments
+LM_EVAL = SETTINGS["benchmarks"]["lm_eval"]
+# the models whose judgments were sampled for training
+JUDGES = list(dict.fromkeys(PARENTS[model] for model in TRAINED if lineage.uses_judgments(SETTINGS, model)))
+
+
+def preference_sources(wildcards):
+    """{name: file} of what a preference benchmark is read from."""
+    name = wildcards.preference
+    if name == "own_preferences":
+        return {"path": SETTINGS["benchmarks"][name]["path"]}
+    if name == "held_out_preferences":
+        return {"replies": "<results>/data/eft/eval.jsonl"}
+    return {source: benchmark_file(source) for source in registry.get(name).sources}
+
+
+def sampled_of(wildcards):
+    """What was sampled from a model: responses and judgments, and meta-judgments where its judge is trained on them."""
+    stages = ["responses", "judgments", *["meta_judgments"] * (wildcards.model in META_JUDGES)]
+    files = {name: f"<results>/{wildcards.model}/{name}/{{shard}}.jsonl" for name in stages}
+    if "meta_judgments" in files:
+        files["repeats"] = files["meta_judgments"].replace(".jsonl", ".repeats.jsonl")
+    return {name: expand(file, shard=SHARDS) for name, file in files.items()}
+
+
+def rho_of_child(wildcards):
+    """The rho of the first iteration whose actor pairs come from a model's judgments."""
+    for model in TRAINED:
+        if PARENTS[model] == wildcards.model and lineage.uses_judgments(SETTINGS, model):
+            method, number = lineage.split_model(model)
+            return lineage.iterations(SETTINGS, method)[number - 1]["rho"]
+    return SETTINGS["pairs"]["rho"]

@@ -1,0 +1,91 @@
+"""Values that the schema accepts one by one, and that cannot work together or in a path."""
+
+import json
+import re
+from pathlib import Path
+
+from config_files import named_files
+from lineage import iterations
+
+
+def check(settings: dict) -> list[str]:
+    """Faults of lengths, of samples that would all be equal, and of paths that Snakemake cannot take."""
+    return [
+        *_check_lengths(settings),
+        *_check_samples(settings),
+        *_check_paths(settings),
+        *_check_root(settings["pathvars"]),
+    ]
+
+
+def _check_lengths(settings: dict) -> list[str]:
+    """Completions that leave no room for a prompt, and a context that a local model does not have."""
+    limit, sampling, benchmarks = settings["engine"]["max_model_len"], settings["sampling"], settings["benchmarks"]
+    asked = {f"sampling.{stage}": sampling[stage] for stage in ("responses", "judgments", "meta_judgments")}
+    asked |= {f"benchmarks.{name}": benchmarks[name] for name in benchmarks["run"]}
+    if settings["prompts"]["source"] == "generate":
+        asked["prompts.generation"] = settings["prompts"]["generation"]
+    faults = [
+        f"config: {where}.max_tokens: {own['max_tokens']} leaves no room for a prompt in engine.max_model_len {limit}: "
+        "lower the one or raise the other."
+        for where, own in asked.items()
+        if own.get("max_tokens") is not None and own["max_tokens"] >= limit
+    ]
+    if settings["model"]["source"] == "path":
+        path = Path(settings["model"]["path"]) / "config.json"
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+            longest = config.get("max_position_embeddings")
+        except (OSError, ValueError, AttributeError):  # the check of the model says what is wrong
+            longest = None
+        if isinstance(longest, int) and longest < limit:
+            faults.append(
+                f"config: engine.max_model_len: {limit} is more than max_position_embeddings {longest} in {path}."
+            )
+    return faults
+
+
+def _check_samples(settings: dict) -> list[str]:
+    """Settings by which an iteration could never have a pair."""
+    faults, sampling = {}, settings["sampling"]
+    responses, judgments = sampling["responses"], sampling["judgments"]
+    for name in settings["methods"]:
+        for number, own in enumerate(iterations(settings, name)):
+            where = f"config: methods.{name}.iterations[{number}]"
+            if "judge" in own["train_on"] and judgments["n"] < 2:
+                faults["n"] = (
+                    f"{where}: a judge pair needs two judgments of a response, and sampling.judgments.n is "
+                    f"{judgments['n']}."
+                )
+            if "judge" in own["train_on"] and judgments["temperature"] == 0 and judgments["n"] > 1:
+                faults["judgments"] = (
+                    "config: sampling.judgments.temperature: at 0 the "
+                    f"{judgments['n']} judgments of a response are all the same, and {where[8:]} trains the judge."
+                )
+    if responses["temperature"] == 0 and responses["n"] > 1:
+        faults["responses"] = (
+            f"config: sampling.responses.temperature: at 0 the {responses['n']} responses to a prompt are all the "
+            "same: there is no pair."
+        )
+    return list(faults.values())
+
+
+def _check_paths(settings: dict) -> list[str]:
+    """Paths with braces or angle brackets, which Snakemake takes for wildcards and path variables."""
+    places = [*named_files(settings), ("model.path", settings["model"].get("path") or "")]
+    return [
+        f"config: {key}: {path} holds one of {{ }} < >, which Snakemake would replace. Give it another name."
+        for key, path in places
+        if re.search(r"[{}<>]", path)
+    ]
+
+
+def _check_root(pathvars: dict) -> list[str]:
+    root = pathvars.get("results", "results")
+    parts = Path(root).parts
+    if not root.strip() or root != root.strip() or ".." in parts or parts in ((), ("/",)) or re.search(r"[{}<>]", root):
+        return [
+            f"config: pathvars.results: {root!r} is no folder for results. Give one below this folder, such as "
+            "results/my-study, or an absolute path, without `..` in it."
+        ]
+    return []
