@@ -124,7 +124,8 @@ def main(run: DpoArguments, args, config) -> None:
         callbacks=[stop_after(run.stop_epoch, run.checkpoint_epochs)],
         **adapter,
     )
-    keep_in_float32(trainer.model)
+    if config.use_peft:
+        keep_in_float32(trainer.model)
     if trainer.ref_model is not None and args.device.type == "cpu" and args.world_size == 1:
         compute_reference_once(trainer.ref_model)
     measurements = measure_pairs.measuring(trainer, measured)

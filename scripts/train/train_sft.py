@@ -45,7 +45,8 @@ def main(run: RunArguments, args, config) -> None:
         callbacks=[stop_after(run.stop_epoch, run.checkpoint_epochs)],
         **adapter,
     )
-    keep_in_float32(trainer.model)
+    if config.use_peft:
+        keep_in_float32(trainer.model)
     train(trainer, run, facts, lambda: loss_by_epoch(trainer.state.log_history), config)
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
-from test_training import DPO, LN2, SFT, Run, furthest, model, pairs, sft_rows  # noqa: F401
+from test_training import DPO, LN2, SFT, Run, furthest, model, pairs, sft_rows, whole_checkpoint  # noqa: F401
 
 from metarewarding.errors import UserError
 from metarewarding.training import adapters
@@ -97,8 +97,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, dpo):  # noqa
     killed, whole = run.start(), None
     while whole is None:
         assert killed.poll() is None, "the run ended before it could be killed"
-        states = [path for path in (run.folder / "c").glob("checkpoint-*/trainer_state.json") if path.stat().st_size]
-        whole = next((path for path in states if int(path.parent.name.split("-")[1]) >= 6), None)
+        whole = whole_checkpoint(run.folder / "c", 6)
         time.sleep(0.005)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()

@@ -94,7 +94,9 @@ def test_vllm_gives_the_same_greedy_text(tmp_path, seed):
         print('=', repr((drawn['one'][0].text, drawn['one'][0].tokens)))
 """
     by_vllm, by_transformers = printed(tmp_path, code, seed)
-    assert by_vllm == by_transformers
+    # vLLM leaves out a character whose last byte was cut off
+    assert by_vllm[0].rstrip("\ufffd") == by_transformers[0].rstrip("\ufffd")
+    assert by_vllm[1] == by_transformers[1]
 
 
 @pytest.mark.parametrize("family", ["gemma", "mistral"])

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from contextlib import nullcontext, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from types import SimpleNamespace
 
@@ -19,7 +19,7 @@ from conftest import ROOT
 from data import fetch_seed_model
 from metarewarding.engines import precision
 from metarewarding.errors import UserError
-from metarewarding.training import checkpoints, measure_pairs, shared_prompts
+from metarewarding.training import adapters, checkpoints, measure_pairs, shared_prompts
 from metarewarding.training import run as training_run
 from metarewarding.training.arguments import accumulation_steps, auto_precision, compute_dtype
 from metarewarding.training.examples import inert_rows, within
@@ -333,15 +333,23 @@ def test_a_measurement_is_what_the_model_says(undisturbed):
     assert row["rejected_reward"] == pytest.approx(0.1 * (sum(now[1::2]) - sum(then[1::2])) / 2, abs=1e-4)
 
 
+def whole_checkpoint(folder, step):
+    """A whole checkpoint from ``step`` on, or None; one may be removed while we look."""
+    for path in folder.glob("checkpoint-*/trainer_state.json"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_size and int(path.parent.name.split("-")[1]) >= step:
+                return path.parent
+    return None
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
     run = Run(tmp_path / "killed", model, pairs(12), **DPO)
     killed, whole = run.start(), None
     while whole is None:
         assert killed.poll() is None, "the run ended before it could be killed"
-        states = [path for path in (run.folder / "c").glob("checkpoint-*/trainer_state.json") if path.stat().st_size]
         # in the second epoch, so that the first one's measurement is from before the kill
-        whole = next((path.parent for path in states if int(path.parent.name.split("-")[1]) >= 6), None)
+        whole = whole_checkpoint(run.folder / "c", 6)
         time.sleep(0.005)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
@@ -420,13 +428,14 @@ def test_precomputed_references_are_refused_where_they_are_not_exact(change, ref
         train_dpo.check_reference(SimpleNamespace(**args))
 
 
-def test_a_step_at_the_papers_rate_moves_float32_weights_and_would_not_move_bf16_ones(tmp_path, model):
+def test_a_step_at_the_papers_rate_moves_float32_weights_and_would_not_move_bf16_ones(tmp_path, model, monkeypatch):
     import torch
     from safetensors.torch import load_file
 
     row = {"prompt_id": "p", "response_id": "p/r0", "prompt": PAIR["prompt"], "completion": chat("a longer reply.")}
     row |= {"score": 5}
     options = {"script": "train_sft.py", "config": "config/trl/sft_laptop.yaml", "learning_rate": 5e-8}
+    monkeypatch.setattr(adapters, "_check", lambda *given: None)  # which refuses bfloat16 for this reason
     start, shares = load_file(model / "model.safetensors"), {}
     for dtype in ("float32", "bfloat16"):
         more = {} if dtype == "float32" else {"model_init_kwargs": '{"dtype": "bfloat16"}'}
