@@ -32,6 +32,7 @@ rule all:
     input:
         "<results>/report/index.html",
         "<results>/report/manifest.json",
+        expand("<results>/report/iterations/{model}.html", model=IN_PROGRESS),
         expand("<results>/{model}/weights", model=REPORTED),
         sampled_rows,
 
@@ -46,3 +47,6 @@ onsuccess:
 
 # At the end, as it looks at every rule: Snakemake compares params without their names, and would miss some changes.
 snakemake_private.name_params(workflow.rules)
+
+if not workflow.dryrun and not snakemake_private.runs_on_compute_node(workflow):
+    terminal.install(scoreboard_text)

@@ -55,7 +55,8 @@ def line(plan: dict, settings: dict, scripts: str | Path) -> str | None:
     """Return what a run prints at its start; None where nothing is left to do or nothing can be said."""
     root, gpu_hours = settings["pathvars"].get("results", "results"), plan["totals"]["gpu_hours"]
     if gpu_hours is not None:
-        return f"Planned in all: {gpu_hours:,.1f} GPU hours on {plan['card']} (workflow/plan.py shows the arithmetic)."
+        told = "workflow/plan.py --explain shows the arithmetic"
+        return f"Planned in all: {gpu_hours:,.1f} GPU hours on {plan['card']} ({told})."
     measured = matrix_rate(scripts)
     if measured is None:
         return None

@@ -8,7 +8,7 @@ from config_files import named_files
 from lineage import iterations
 
 KEYS_FILE = Path(__file__).parent / "schemas/launch_keys.json"
-TYPES = {"integer": int, "number": (int, float), "boolean": bool, "string": str, "mapping": dict, "list": list}
+TYPES = {"integer": int, "number": (int, float), "boolean": bool, "string": str, "mapping": dict, "list": (list, str)}
 
 
 def check(settings: dict) -> list[str]:
@@ -55,7 +55,7 @@ def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
 
 
 def fits(value, kind) -> bool:
-    """Whether a YAML value is of the kind; TRL also reads a number from a string."""
+    """Whether a YAML value is of the kind; TRL also reads a number from a string, and takes a string for a list."""
     if isinstance(kind, list):
         return value in kind
     if kind == "any":

@@ -39,7 +39,7 @@ def of_class(cls: type) -> dict[str, list]:
 
 
 def listed() -> dict:
-    """{"sft", "dpo": keys of a recipe, "accelerate", "fsdp": keys of an accelerate configuration}."""
+    """{"sft", "dpo": keys of a recipe, "accelerate": keys of an accelerate configuration}."""
     from accelerate.commands.config.config_args import ClusterConfig
     from trl import DPOConfig, ModelConfig, SFTConfig
 

@@ -18,6 +18,16 @@ def runs_on_compute_node(workflow) -> bool:
     return workflow.remote_exec
 
 
+def config_files(workflow, folder) -> list[str]:
+    """The config files of a run, relative to the clone ``folder`` where they lie in it.
+
+    config/config.yaml, which lies under every other, is named where it is the only one.
+    """
+    paths = [Path(path).resolve() for path in dict.fromkeys(map(str, workflow.configfiles))]
+    names = [str(path.relative_to(folder) if path.is_relative_to(folder) else path.name) for path in paths]
+    return [name for name in names if name != "config/config.yaml"] or names
+
+
 def become_driver(workflow) -> None:
     """Have the jobs of this process end with it, and a terminal that is closed end it as Ctrl-C and SIGTERM do.
 

@@ -1,12 +1,26 @@
 """The page at the end of a run, its tables and figures, a table for the terminal, and the numbers behind them all, from
 the metrics files alone."""
 
+import time
 from pathlib import Path
 
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import logger
 from metarewarding.records import read_json, replacing, write_json
-from metarewarding.reporting import alerts, figures, judging, metrics, page, paper, scoreboard, tables
+from metarewarding.reporting import (
+    alerts,
+    figures,
+    job_times,
+    judging,
+    measured,
+    metrics,
+    page,
+    paper,
+    same_prompts,
+    scoreboard,
+    summary,
+    tables,
+)
 
 PAPER_PROMPTS = 5000  # an iteration (section 3.1)
 
@@ -18,9 +32,70 @@ def small_run_note(model: dict, per_iteration: int) -> str | None:
     name = model.get("repo") or model.get("file") or model.get("path") or "a tiny random model"
     return (
         f"This run used {name} and {per_iteration} prompts an iteration; the paper used Llama-3-8B-Instruct and "
-        f"{PAPER_PROMPTS:,}. It shows that the pipeline works. It does not show the paper's gain: with so few prompts "
-        "the differences between models lie within noise."
+        f"{PAPER_PROMPTS:,}. It shows that the pipeline works. It does not show the paper's gain: with so few prompts, "
+        "differences between models are within noise."
     )
+
+
+def run_facts(p) -> dict:
+    """What the header says of the run beyond its metrics."""
+    facts = {"root": p.root, "model": p.model, "per_iteration": p.per_iteration, "seed": p.seed}
+    return facts | {"configfiles": p.configfiles, "date": time.strftime("%Y-%m-%d %H:%M %Z")}
+
+
+def page_facts(found: dict, printed: list[dict], p) -> dict:
+    """The values of the page's template that come from the metrics."""
+    first, rest = summary.settings_in_order(found["differs"])
+    heads = scoreboard.board(found)[0]
+    return {
+        "metrics": found,
+        "linked": not p.progress,  # a page of an iteration has no files beside it
+        "title": f"Meta-Rewarding: {summary.model_name(p.model)}, {' + '.join(Path(f).stem for f in p.configfiles)}",
+        "header": summary.facts(found, found["run"]),
+        "verdict_line": summary.verdict(found, p.progress),
+        "tiles": summary.tiles(found, [] if found["differs"] else printed),
+        "board": scoreboard.board(found),
+        "board_caption": board_caption(heads, found["eft"]),
+        "even": tables.even(found),
+        "tables": paper.tables(found["beside_the_paper"]),
+        "verdict": paper.verdict,
+        "claims": paper.claims(found, printed),
+        "stages": tables.stages(found),
+        "judging": found["judging"],
+        "provenance": tables.provenance(found),
+        "versions": tables.versions(found),
+        "settings_first": first,
+        "settings_rest": rest,
+    }
+
+
+def board_caption(heads: list[str], eft: dict) -> str:
+    """What the columns of the scoreboard mean, of those that it has."""
+    told = {
+        "win rate vs seed": "Win rate vs seed: answers scored by M0 against the seed's answers; a tie is half; 95 % "
+        "bootstrap interval over prompts.",
+        "agreement": f"Judge parse, agreement, Spearman: each model's judgments of {eft['eval_replies']} replies to "
+        f"{eft['eval_prompts']} held-out prompts against human rankings.",
+        "pairs a/j": "Pairs a/j: actor and judge pairs that the model was trained on.",
+    }
+    return " ".join(text for head, text in told.items() if head in heads)
+
+
+def texts(inputs: dict, examples: dict, p) -> dict:
+    """The values of the template that hold what models wrote."""
+    same, score = [], "The number is the mean score that M0 gives the answer, 0 to 5."
+    if inputs.get("answers"):
+        files = [{metrics.of_model(f, p.root): f for f in inputs.get(k, [])} for k in ("answers", "verdicts")]
+        same = same_prompts.side_by_side(p.same_benchmark, inputs["asked"][0], *files)
+        score = {"arena_laptop": score, "mt_bench": "The number is the judge's rating of the answer, 1 to 10."}.get(
+            p.same_benchmark, ""
+        )
+    return {
+        "examples": page.to_look_into(examples),
+        "same": same,
+        "same_benchmark": str(p.same_benchmark),
+        "same_score": score,
+    }
 
 
 @logged
@@ -29,41 +104,30 @@ def main(job):
     inputs = {kind: [paths] if isinstance(paths, str) else list(paths) for kind, paths in job.input.items()}
     printed = paper.targets(inputs.pop("paper")[0])
     template = inputs.pop("template")[0]
-    found = metrics.collect(inputs, p.root, p.models, p.parents)
+    plan = measured.measure(p.plan, p.root) if p.progress else None  # its file is written at the end of the run
+    found = metrics.collect(inputs, p.root, p.models, p.parents, plan)
     found["judged"] = tables.judged(found)
     found["beside_the_paper"] = paper.beside_the_paper(found, printed)
     found["alerts"] = alerts.alerts(found)
     found["judging"] = judging.section(found)
     found["differs"] = p.differs
+    found["jobs"] = job_times.finished(p.root)
+    found["run"] = run_facts(p)
     # what the seed's weights were made from, not what the config says now
     seed = next((row["manifest"].get("origin") for row in found["models"] if row["model"] == "seed"), None)
     found["note"] = small_run_note(seed or p.model, p.per_iteration)
     drawn = figures.of(found, printed)
-    page.draw(drawn, job.output.figures)
-    for name, rows in tables.for_files(found, drawn).items():
-        tables.write_csv(Path(job.output.tables) / f"{name}.csv", rows)
+    page.draw(drawn, job.output.get("figures"))
     inside = {metrics.of_model(path, p.root): read_json(path)["prompts"] for path in inputs.get("examples", [])}
-    html = page.render(
-        template,
-        drawn,
-        metrics=found,
-        tiles=tables.tiles(found),
-        board=scoreboard.board(found),
-        even=tables.even(found),
-        tables=paper.tables(found["beside_the_paper"]),
-        verdict=paper.verdict,
-        claims=paper.claims(found, printed),
-        stages=tables.stages(found),
-        judging=found["judging"],
-        provenance=tables.provenance(found),
-        versions=tables.versions(found),
-        examples=page.to_look_into(inside),
-    )
+    html = page.render(template, drawn, **page_facts(found, printed, p), **texts(inputs, inside, p))
     with replacing(job.output.page) as file:
         file.write(html)
-    with replacing(job.output.scoreboard) as file:
-        file.write(scoreboard.render(found, found["note"]))
-    write_json(job.output.metrics, found)
+    if not p.progress:
+        for name, rows in tables.for_files(found, drawn).items():
+            tables.write_csv(Path(job.output.tables) / f"{name}.csv", rows)
+        with replacing(job.output.scoreboard) as file:
+            file.write(scoreboard.render(found, found["note"]))
+        write_json(job.output.metrics, found)
     logger.info(f"{len(drawn)} figures, {len(found['alerts'])} warnings, a page of {len(html.encode()) / 1e6:.1f} MB")
 
 

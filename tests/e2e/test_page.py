@@ -7,7 +7,7 @@ import time
 
 import paper_sized
 import pytest
-from browser import check, chromium, opened
+from browser import check, chromium, opened, violations
 
 NASTY = (
     "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'></div></body> <b>b</b> &lt;&amp;&#65;\n"
@@ -69,6 +69,27 @@ def test_what_a_model_wrote_is_shown_whole_and_does_nothing(made, browser):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(made, browser, scheme):
+    assert violations(browser, made[0], scheme) == []
+
+
+@pytest.mark.slow
+def test_a_search_leaves_the_prompts_that_hold_it(made, browser):
+    with opened(browser, made[0]) as (page, _, _):
+        count = page.locator("details.prompt").count()
+        page.fill("#look-search", "no text holds this")
+        assert page.locator("details.prompt:not([hidden])").count() == 0
+        page.fill("#look-search", "")
+        assert page.locator("details.prompt:not([hidden])").count() == count
+        page.check("#look-flips")
+        assert 0 < page.locator("details.prompt:not([hidden])").count() < count  # self-rewarding has no meta-judge
+        page.uncheck("#look-flips")
+        page.click("#look-all")
+        assert page.locator("details.prompt[open]").count() == count
+
+
+@pytest.mark.slow
 def test_links_lead_to_what_they_name(made, browser):
     with opened(browser, made[0]) as (page, _, _):
         dead = page.evaluate(
@@ -76,7 +97,7 @@ def test_links_lead_to_what_they_name(made, browser):
                 .filter(id => !document.getElementById(id))"""
         )
         assert not dead
-        link = page.locator(".look ol a").first
+        link = page.locator(".matrix td a").first
         link.evaluate("a => a.click()")
         assert page.locator(f"[id='{link.get_attribute('href')[1:]}']").is_visible()  # inside details, which open
 
@@ -105,7 +126,7 @@ def test_the_paper_stands_beside_ours(made):
     assert (rows["seed"]["paper"], rows["seed"]["paper_low"], rows["seed"]["paper_high"]) == ("20.6", "18.6", "22.4")
     assert {row["verdict"] for row in rows.values()} <= {"within noise", "beyond noise"}
     assert "The settings are the paper" in page
-    assert "Planned: as the plan reckoned for H100" in page
+    assert "Planned: as calculated for H100" in page
     metrics = json.loads((made[0].parent / "metrics.json").read_text())
     assert metrics["differs"] == []
     assert {row["model"] for row in metrics["models"]} == set(paper_sized.MODELS)

@@ -10,7 +10,8 @@ from conftest import ROOT
 from differences import differences
 from jobs import job
 
-from metarewarding.reporting import alerts, metrics, page, paper, scoreboard, tables
+from metarewarding.reporting import alerts, exports, job_times, metrics, page, paper, scoreboard, summary, tables
+from metarewarding.reporting.figures import cost
 from metarewarding.reporting.measured import measure
 from report import summarise_iteration
 
@@ -197,7 +198,7 @@ def test_the_scoreboard_fits_any_width(width):
     assert max(map(len, text.splitlines())) <= width
     assert "\033" not in text
     for needed in ("meta-rewarding/m1", "48.2", "4000/-", "75 %", "Few pairs", "A note"):
-        assert needed in text
+        assert needed in " ".join(text.split())  # a line may end between 75 and %
     assert "\033[1m" in scoreboard.render(found, None, width, colour=True)
 
 
@@ -230,19 +231,75 @@ def test_both_orders_of_a_pair_stand_together():
     def verdict(first, second, winner):
         return {"first": first, "second": second, "winner": winner, "text": ""}
 
-    rows = [
-        verdict("b", "a", "second"),
-        verdict("a", "b", "first"),
-        verdict("a", "c", "first"),
-        verdict("c", "a", "first"),
+    a, b, c = (f"p/r0/j{n}" for n in (1, 2, 3))
+    rows = [verdict(b, a, "second"), verdict(a, b, "first"), verdict(a, c, "first"), verdict(c, a, "first")]
+    prompt = {"ranking": ["p/r0/j1", "p/r0/j2", "p/r0/j3"], "verdicts": [*rows, verdict("p/r0/j2", "p/r0/j3", None)]}
+    found = page.presentations(prompt)
+    assert [[cell["text"] for cell in row["cells"]] for row in found["rows"]] == [
+        ["", "1", "½"],
+        ["0", "", "?"],
+        ["½", "?", ""],
     ]
-    found = page.presentations({"ranking": ["a", "b", "c"], "verdicts": [*rows, verdict("b", "c", None)]})
-    assert [(pair["a"], pair["b"], pair["said"]) for pair in found] == [
-        ("a", "b", "a wins"),
-        ("a", "c", "flips with the order"),
-        ("b", "c", "no readable verdict"),
-    ]
-    assert [of and of["first"] for of in found[0]["orders"]] == ["a", "b"]
+    assert (found["flips"], found["unread"]) == (1, 1)
+    assert found["rows"][0]["cells"][1] == {"text": "1", "means": "r0/j1 against r0/j2: wins", "places": [0, 1]}
+
+
+def test_no_zero_has_a_sign_and_no_minute_is_a_thousandth():
+    assert page.number(-0.0001, 3) == "0.000"
+    assert page.signed(-0.001) == "+0.00"
+    assert page.number(-0.5) == "−0.5"
+    found = {"stages": {"train_sft": {"seconds": 48, "gpu_hours": 0}}, "plan": {"rows": [{"stage": "train_sft"}]}}
+    (chart,) = (figure["chart"].to_dict() for figure in [cost.hours(found)])
+    assert chart["encoding"]["x"]["axis"]["format"] == ",~r"  # 0.8, not 800m
+
+
+def test_a_claim_of_equal_length_is_about_closeness():
+    def said(length):
+        score = {"judge": "j", "judge_model": "J", "complete": True, "lc_win_rate": 40.0, "lc_win_rate_se": 1.0}
+        judged = {"m0": 2000, "meta-rewarding/m4": length}
+        rows = [row(model, judged={"alpaca_eval": score | {"avg_length": value}}) for model, value in judged.items()]
+        claims = paper.claims({"models": rows}, paper.targets(ROOT / "workflow/report/paper.csv"))
+        return next(of["said"] for of in claims if of["claim"] == "while answers stay as long")
+
+    assert said(1900) == "-5 %: within 10 % of the same length"  # shorter, and still as long
+    assert said(2600) == "+30 %: not within 10 % of the same length"
+
+
+def test_the_verdict_says_whether_the_last_model_is_better():
+    def said(low, high, progress=None):
+        arena = {"win_rate": (low + high) / 2, "ci_low": low, "ci_high": high}
+        found = {"models": [row("seed", arena=arena), row("m0", arena=arena), row("a/m1", "m0", arena=arena)]}
+        return summary.verdict(found, progress)
+
+    assert said(12.5, 62.5).startswith("Completed. No measurable change from the seed: win rate 37.5 %, 95 % CI 12.5")
+    assert said(51, 60).startswith("Completed. Better than the seed")
+    assert said(40, 49, "M2 of M4").startswith("In progress, M2 of M4. Worse than the seed")
+
+
+def test_decisive_settings_come_first_and_iterations_that_agree_are_one_row():
+    differs = [["templates.judge", "a", "b"], ["methods.m.iterations[0].rho", "0", "1"]]
+    differs += [["methods.m.iterations[1].rho", "0", "1"], ["model.repo", "x", "—"]]
+    first, rest = summary.settings_in_order(differs)
+    assert first == [["model.repo", "x", "—"], ["methods.m.every iteration.rho", "0", "1"]]
+    assert rest == [("templates", [["templates.judge", "a", "b"]])]
+
+
+def test_a_log_says_which_job_it_was_and_when_it_ran(tmp_path):
+    for name, text in (
+        ("sample_and_judge/meta-rewarding/m1/0", "2026-01-01 10:00:00 INFO sample_and_judge: done in 12 s\n"),
+        ("train_sft", "{'loss': '0.5', 'epoch': '1'}\n"),
+        ("fit_elo/a/m2", "2026-01-01 10:00:00 ERROR fit_elo: no rows\n"),
+    ):
+        path = tmp_path / f"logs/{name}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    found = {job["stage"]: job for job in job_times.jobs(tmp_path)}
+    sampled = found["sample_and_judge"]
+    assert (sampled["model"], sampled["shard"], sampled["state"]) == ("meta-rewarding/m1", "0", "done")
+    assert sampled["end"] - sampled["start"] == 12
+    assert (found["train_sft"]["model"], found["train_sft"]["state"]) == ("m0", "running")
+    assert (found["fit_elo"]["model"], found["fit_elo"]["state"]) == ("a/m2", "failed")
+    assert [job["stage"] for job in job_times.finished(tmp_path)] == ["sample_and_judge"]
 
 
 def test_stages_are_those_of_the_plan():
@@ -370,3 +427,19 @@ def test_a_summary_joins_by_id(tmp_path):
     assert [of["score"] for of in worst["judgments"]] == [2.0, None]
     assert (looked["meta_judged"], looked["ranking"]) == ("p/r1", ["p/r1/j0", "p/r1/j1"])
     assert looked["verdicts"][0]["winner"] == "second"
+
+
+# -- the export
+
+
+def test_answers_are_exported_in_each_benchmarks_own_format():
+    asked = [{"prompt_id": "81", "category": "writing", "turns": ["Hi?", "Again?"]}]
+    answers = {"81": ["one", "two"]}
+    assert exports.alpaca_eval(asked, answers, "m4") == [
+        {"dataset": "writing", "instruction": "Hi?", "output": "one", "generator": "m4"}
+    ]
+    (row,) = exports.arena_hard(asked, answers, "m4")
+    assert (row["uid"], row["model"], row["messages"][-1]["content"]) == ("81", "m4", {"answer": "one"})
+    (row,) = exports.mt_bench(asked, answers, "m4")
+    assert (row["question_id"], row["model_id"], row["choices"][0]["turns"]) == (81, "m4", ["one", "two"])
+    assert exports.alpaca_eval(asked, {}, "m4") == []

@@ -35,6 +35,9 @@ def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
         assert model in page
         assert model in said
     assert "where the time went" in said
+    assert "Page: results/smoke/report/index.html" in said
+    assert re.search(r"^\d\d:\d\d:\d\d +\d+ of \d+  meta_judge +m0 +shard 0 +\d+ s$", said, re.MULTILINE)
+    assert "In progress, M1 of M2." in (results / "report/iterations/meta-rewarding/m1.html").read_text()
     assert "\033[" not in said  # no colour in a file
 
 
@@ -149,7 +152,13 @@ def test_a_deleted_shard_is_redone_and_comes_out_the_same(run, results):
     assert shard.read_bytes() == before
     assert json.loads((results / "m0/responses/0.stats.json").read_text())["from_store"] == 0
     # the shard is what it was, so nothing that follows has to be done again: only the page, which shows seconds
-    assert set(planned(project, *SMOKE)) <= {"write_plan", "write_manifest", "write_report", "summarise_iteration"}
+    assert set(planned(project, *SMOKE)) <= {
+        "write_plan",
+        "write_manifest",
+        "write_report",
+        "summarise_iteration",
+        "write_iteration_report",
+    }
 
 
 def test_a_row_that_was_cut_off_is_named(run, results, tmp_path):

@@ -1,6 +1,10 @@
 """A headless browser for tests of the page, and what must hold of every page in it."""
 
+import functools
 import shutil
+import subprocess
+import tarfile
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +16,37 @@ QUIET = (
     "--no-first-run"
 ).split()
 WIDTHS = (390, 1440)  # a phone, a desktop
+
+
+AXE = "axe-core@4.11.0"  # the accessibility checker, from npm: a tool of the tests, which nothing else needs
+
+
+@functools.cache
+def axe() -> str:
+    """The source of axe-core; skips the test where there is no npm or no registry."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm on this machine (Debian: apt-get install npm)")
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run(["npm", "pack", AXE, "--silent"], cwd=folder, capture_output=True, text=True, timeout=120)
+        if run.returncode != 0:
+            pytest.skip(f"npm could not fetch {AXE}: {run.stderr[-300:]}")
+        with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
+            return archive.extractfile("package/axe.min.js").read().decode()
+
+
+def violations(browser, path: Path, scheme: str = "light") -> list[str]:
+    """What axe finds wrong with the page at ``path``, all of it opened."""
+    with opened(browser, path) as (page, _, _):
+        page.emulate_media(color_scheme=scheme)
+        drawn(page)
+        page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
+        page.evaluate(axe())
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['target']} {node['failureSummary'][:300]}"
+        for rule in found["violations"]
+        for node in rule["nodes"][:3]
+    ]
 
 
 @contextmanager
@@ -60,11 +95,11 @@ FIGURE = """figure => ({
 })"""
 
 
-def check(browser, path: Path) -> None:
+def check(browser, path: Path, figures: int = 8) -> None:
     """No complaint, no request, no sideways scrolling, and figures with named axes and a text in place of the image."""
     for width in WIDTHS:
         with opened(browser, path, width) as (page, complaints, requests):
-            assert drawn(page) >= 8
+            assert drawn(page) >= figures
             wide = "document.documentElement.scrollWidth > innerWidth"
             assert not page.evaluate(wide), f"{path} is wider than {width} px"
             page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")

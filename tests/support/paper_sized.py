@@ -101,7 +101,7 @@ def scores(model: str) -> dict[str, dict]:
         )
         for place in places:
             score = score.setdefault(place, {"n": 40} if places[0] == "categories" and place != "categories" else {})
-        share = row["benchmark"] in paper.SHARES and row["unit"] == "%"
+        share = paper.is_share(row["benchmark"]) and row["unit"] == "%"
         # near the paper, mostly: the page is to show what is noise and what is not
         spread = {"%": 1.5, "characters": 40}.get(row["unit"], 0.03)
         value = max(0.0, row["value"] + Random(f"{model} {row['benchmark']} {row['metric']}").gauss(0, spread))
@@ -183,7 +183,7 @@ def build(root: Path, said: str | None = None) -> dict[str, list[Path]]:
         of_model = scores(model)
         put("agreement", f"{model}/benchmarks/judge_agreement/score.json", of_model["judge_agreement"])
         for benchmark in ("alpaca_eval", "arena_hard", "mt_bench", "judge_vs_gpt4"):
-            put("judged", f"{model}/benchmarks/{benchmark}/score.json", of_model[benchmark])
+            put("scores", f"{model}/benchmarks/{benchmark}/score.json", of_model[benchmark])
         if model == "m0":
             log = [{"epoch": s / 51, "loss": 1.2 * 0.997**s} for s in range(1, 256)]
             put(
@@ -254,7 +254,7 @@ def rule_of(path: Path) -> str:
 def write_page(root: Path, files: dict[str, list[Path]]) -> Path:
     """The page of such a run, made by the script that makes every page."""
     inputs = {kind: paths for kind, paths in files.items() if kind != "sampling"}
-    inputs |= {"arena": [], "plan": [write(root / "report/plan.json", plan(root, files))]}
+    inputs |= {"plan": [write(root / "report/plan.json", plan(root, files))]}
     inputs |= {
         "paper": ROOT / "workflow/report/paper.csv",
         "template": ROOT / "workflow/report/page.html.jinja",
@@ -263,6 +263,7 @@ def write_page(root: Path, files: dict[str, list[Path]]) -> Path:
     outputs |= {"tables": "tables", "figures": "figures"}
     settings = config_settings.resolve(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
     params = {"root": str(root), "models": MODELS, "parents": PARENTS, "per_iteration": PROMPTS}
+    params |= {"seed": 0, "configfiles": ["config/paper.yaml"], "same_benchmark": None, "progress": None}
     params |= {"model": settings["model"], "differs": differences(settings, ROOT / "config/paper.yaml")}
     write_report.main(job(root / "report", inputs, outputs, params))
     return root / "report/index.html"

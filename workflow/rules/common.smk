@@ -37,6 +37,9 @@ TEMPLATES = {
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
 
 
+report: "../report/introduction.rst"
+
+
 wildcard_constraints:
     model=OWN_MODEL,
     method="|".join(SETTINGS["methods"]),

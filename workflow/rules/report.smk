@@ -24,36 +24,30 @@ rule summarise_iteration:
 rule write_report:
     """The page, its tables and figures, a table for the terminal, and the numbers behind them all."""
     input:
-        eft="<results>/data/eft/stats.json",
-        manifests=expand("<results>/{model}/manifest.json", model=REPORTED),
-        training=expand("<results>/{model}/training.json", model=REPORTED[1:]),
-        pairs=expand("<results>/{model}/pairs/stats.json", model=TRAINED),
-        elo=expand("<results>/{model}/elo.stats.json", model=JUDGE_TRAINED),
-        summaries=expand("<results>/{model}/summary.json", model=TRAINED),
-        examples=expand("<results>/{model}/examples.json", model=TRAINED),
-        bias=expand("<results>/{model}/benchmarks/meta_judge/score.json", model=META_JUDGES),
-        agreement=expand("<results>/{model}/benchmarks/judge_agreement/score.json", model=REPORTED),
-        scores=expand("<results>/{model}/benchmarks/{benchmark}/score.json", model=REPORTED, benchmark=BENCHMARKS),
-        regressions=expand("<results>/{model}/benchmarks/lm_eval/score.json", model=REPORTED * bool(LM_EVAL["tasks"])),
-        sensitivity=expand("<results>/{model}/sensitivity.json", model=JUDGES),
+        **report_files(),
         plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
         template="workflow/report/page.html.jinja",
-        look=["workflow/report/page.css", "workflow/report/page.js"],
+        look=page_parts(),
     output:
-        page=report("<results>/report/index.html", caption="../report/page.rst", category="The page"),
+        page=report(
+            "<results>/report/index.html",
+            caption="../report/page.rst",
+            category="1. The page",
+            labels={"page": "All figures and tables, beside the paper"},
+        ),
         tables=report(
             directory("<results>/report/tables"),
             patterns=["{table}.csv"],
             caption="../report/tables.rst",
-            category="Tables",
+            category="2. Tables",
             labels={"table": "{table}"},
         ),
         figures=report(
             directory("<results>/report/figures"),
             patterns=["{figure}.svg"],
             caption="../report/figures.rst",
-            category="Figures",
+            category="3. Figures",
             labels={"figure": "{figure}"},
         ),
         scoreboard="<results>/report/scoreboard.txt",
@@ -69,6 +63,41 @@ rule write_report:
         parents=PARENTS,
         per_iteration=SETTINGS["prompts"]["per_iteration"],
         model=SETTINGS["model"],
+        seed=SEED,
+        configfiles=CONFIGFILES,
+        same_benchmark=SAME_BENCHMARK,
+        progress=None,
+        differs=differences(SETTINGS, BASE / "config/paper.yaml"),
+        code=fingerprint("report/write_report.py", *registry.names()),
+    script:
+        "../../scripts/report/write_report.py"
+
+
+rule write_iteration_report:
+    """The page as it stands after an iteration, while the next ones run."""
+    input:
+        unpack(lambda wildcards: report_files(models_until(wildcards))),
+        paper="workflow/report/paper.csv",
+        template="workflow/report/page.html.jinja",
+        look=page_parts(),
+    output:
+        page="<results>/report/iterations/{method}/m{iteration}.html",
+    log:
+        "<results>/logs/write_iteration_report/{method}/m{iteration}.log",
+    localrule: True
+    conda:
+        environment("report")
+    params:
+        root=lambda wildcards, output: str(Path(output.page).parents[3]),
+        models=models_until,
+        parents=PARENTS,
+        per_iteration=SETTINGS["prompts"]["per_iteration"],
+        model=SETTINGS["model"],
+        seed=SEED,
+        configfiles=CONFIGFILES,
+        same_benchmark=SAME_BENCHMARK,
+        progress=progress,
+        plan=PLAN,
         differs=differences(SETTINGS, BASE / "config/paper.yaml"),
         code=fingerprint("report/write_report.py", *registry.names()),
     script:
@@ -117,3 +146,23 @@ rule write_manifest:
         code=fingerprint("report/write_manifest.py"),
     script:
         "../../scripts/report/write_manifest.py"
+
+
+rule export:
+    """What others ask authors for: pairs, benchmark answers, curves, manifest, model cards. Nothing is uploaded."""
+    input:
+        **export_files(),
+        manifest="<results>/report/manifest.json",
+    output:
+        directory("<results>/export"),
+    log:
+        "<results>/logs/export.log",
+    localrule: True
+    conda:
+        environment("report")
+    params:
+        root=lambda wildcards, output: str(Path(output[0]).parent),
+        benchmarks=ANSWERED,
+        code=fingerprint("report/export.py", *ANSWERED),
+    script:
+        "../../scripts/report/export.py"

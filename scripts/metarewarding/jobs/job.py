@@ -37,6 +37,7 @@ def logged(main):
     def wrapper(job):
         if os.isatty(2):
             Progress.terminal = os.fdopen(os.dup(2), "w")
+            Progress.about = " ".join(map(str, (job.rule, *job.wildcards)))
         with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule):
             main(job)
             if hasattr(job.params, "store"):  # an engine or a judge was asked

@@ -1,6 +1,7 @@
 """Progress of long work: a bar for a person, lines for a log."""
 
 import sys
+import threading
 import time
 
 from tqdm import tqdm
@@ -10,11 +11,22 @@ class Progress(tqdm):
     """A bar on the terminal, if there is one, and a plain line every ten seconds where the output is a file."""
 
     terminal = None  # a job whose output goes to its log sets the terminal that it was started from
+    about = ""  # stage, model and shard of the job
 
     def __init__(self, *args, **kwargs):
+        if self.about:
+            kwargs["desc"] = ": ".join(filter(None, (self.about, kwargs.get("desc"))))
         if not sys.stderr.isatty():
             kwargs |= {"file": _Lines(sys.stderr, self.terminal), "ncols": 100, "dynamic_ncols": False}
         super().__init__(*args, **kwargs)
+        if self.terminal:
+            threading.Thread(target=self._keep_current, daemon=True).start()
+
+    def _keep_current(self) -> None:
+        """Draw the bar every two seconds, as a long request ends none for minutes."""
+        while not self.disable:  # until it is closed
+            time.sleep(2)
+            self.refresh()
 
 
 class _Lines:

@@ -9,8 +9,13 @@ OF_MANIFEST = ("origin", "git", "host", "device", "devices", "packages", "versio
 STEPS_SHOWN = 200  # of a training's losses; more are averaged
 
 
-def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str]) -> dict:
-    """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``."""
+def collect(
+    inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str], plan: dict | None = None
+) -> dict:
+    """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``.
+
+    ``plan``: the plan with what was measured so far, of a run whose plan.json is not written yet.
+    """
     one_a_model = (
         "manifests",
         "training",
@@ -45,7 +50,7 @@ def collect(inputs: dict[str, list[str]], root: str, models: list[str], parents:
         }
         for model in models
     ]
-    plan = read_json(inputs["plan"][0])
+    plan = plan or read_json(inputs["plan"][0])
     stages = {row["stage"]: row["measured"] for row in plan["rows"] if row["measured"]}
     return {"models": rows, "stages": stages, "eft": read_json(inputs["eft"][0]), "plan": plan}
 

@@ -7,10 +7,13 @@ run but the three that it was written with, and nothing be fetched.
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+
+from metarewarding.reporting.summary import duration
 
 EXAMPLES_BYTES = 5_000_000  # of texts, over all iterations; what is beyond stays in examples.json
 VALUES_SHOWN = 60  # rows of a figure's values on the page; a longer table is in its CSV file alone
@@ -29,16 +32,17 @@ def vega_lite(chart) -> dict:
     )
 
 
-def draw(figures: list[dict], folder: str | Path) -> None:
-    """Add to each figure its ``spec`` and ``svg``, and write `<folder>/<id>.svg` and `.png`."""
+def draw(figures: list[dict], folder: str | Path | None = None) -> None:
+    """Add to each figure its ``spec`` and ``svg``; with a ``folder``, write `<folder>/<id>.svg` and `.png`."""
     import vl_convert
 
-    Path(folder).mkdir(parents=True, exist_ok=True)
     for figure in figures:
         figure["spec"] = vega_lite(figure["chart"])
         figure["svg"] = vl_convert.vegalite_to_svg(figure["spec"])
-        (Path(folder) / f"{figure['id']}.svg").write_text(figure["svg"], encoding="utf-8")
-        (Path(folder) / f"{figure['id']}.png").write_bytes(vl_convert.vegalite_to_png(figure["spec"], scale=3))
+        if folder is not None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            (Path(folder) / f"{figure['id']}.svg").write_text(figure["svg"], encoding="utf-8")
+            (Path(folder) / f"{figure['id']}.png").write_bytes(vl_convert.vegalite_to_png(figure["spec"], scale=3))
 
 
 def said(text: str) -> Markup:
@@ -68,7 +72,17 @@ def script_hash(text: str) -> str:
 
 def number(value, digits: int = 1, scale: float = 1) -> str:
     """A value with thousands apart; a dash where there is none."""
-    return "–" if value is None else f"{value * scale:,.{digits}f}".replace("-", "−")
+    return "–" if value is None else f"{rounded(value * scale, digits):,.{digits}f}".replace("-", "−")
+
+
+def rounded(value: float, digits: int) -> float:
+    """``value`` rounded, and 0 where that would be printed as -0.000."""
+    return round(value, digits) + 0.0
+
+
+def short_id(identity: str) -> str:
+    """r0/j3 of <prompt_id>/r0/j3: what tells it from the others of its prompt."""
+    return re.sub(r"^.*?/(?=r\d)", "", identity)
 
 
 def counted(value) -> str:
@@ -86,13 +100,14 @@ def short(value) -> str:
 
 
 def signed(value, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:+,.{digits}f}".replace("-", "−")
+    return "–" if value is None else f"{rounded(value, digits):+,.{digits}f}".replace("-", "−")
 
 
 def to_look_into(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES) -> list[dict]:
     """[{model, prompts, left_out}]: of each iteration the prompts that its part of ``budget`` bytes holds, or one.
 
-    What is shown is shown whole. Prompts get ``anchors`` ({id: place on the page}) and ``presentations``.
+    What is shown is shown whole. Prompts get ``anchors`` ({id: place on the page}) and the
+    win ``matrix`` of their meta-judgments.
     """
     shown = []
     for number_of_model, (model, prompts) in enumerate(iterations.items()):
@@ -106,30 +121,42 @@ def to_look_into(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES
                 anchors[response["response_id"]] = f"look-{number_of_model}-{place}-r{r}"
                 for j, judgment in enumerate(response["judgments"]):
                     anchors[judgment["judgment_id"]] = f"look-{number_of_model}-{place}-r{r}-j{j}"
-            kept.append(prompt | {"anchors": anchors, "presentations": presentations(prompt)})
+            matrix = presentations(prompt)
+            shown_prompt = {"anchors": anchors, "matrix": matrix, "place": f"look-{number_of_model}-{place}"}
+            kept.append(prompt | shown_prompt)
         shown.append({"model": model, "prompts": kept, "left_out": len(prompts) - len(kept)})
     return shown
 
 
-def presentations(prompt: dict) -> list[dict]:
-    """[{a, b, orders: [verdict shown a first, verdict shown b first], said}], one for each pair of judgments; ``a`` is
-    the one of higher Elo, and ``said`` tells who won in both orders."""
-    place = {judgment_id: i for i, judgment_id in enumerate(prompt["ranking"])}
-    pairs: dict[tuple[str, str], dict] = {}
-    for verdict in prompt["verdicts"]:
-        a, b = sorted((verdict["first"], verdict["second"]), key=lambda judgment_id: place.get(judgment_id, len(place)))
-        of_pair = pairs.setdefault((a, b), {"a": a, "b": b, "orders": [None, None]})
-        of_pair["orders"][verdict["first"] != a] = verdict
-    for pair in pairs.values():
-        won = {verdict[verdict["winner"]] for verdict in pair["orders"] if verdict and verdict["winner"]}
-        unread = sum(verdict is not None and verdict["winner"] is None for verdict in pair["orders"])
-        if not won:
-            pair["said"] = "no readable verdict"
-        elif len(won) == 2:
-            pair["said"] = "flips with the order"
-        else:
-            pair["said"] = f"{won.pop()} wins" + (" (one verdict unreadable)" if unread else "")
-    return sorted(pairs.values(), key=lambda pair: (place.get(pair["a"], 0), place.get(pair["b"], 0)))
+def presentations(prompt: dict) -> dict:
+    """{rows: [{id, cells: [{text, means, places}]}], flips, unread} of a prompt's meta-judgments.
+
+    Rows and columns are the judgments, highest Elo first. A cell says how the row's judgment did against the column's
+    over both orders: 1 it won, 0 it lost, ½ the verdict flips with the order, ? none could be read, empty: not asked.
+    ``places`` are the numbers of the verdicts in ``prompt``.
+    """
+    met: dict[frozenset, list[int]] = {}
+    for place, verdict in enumerate(prompt["verdicts"]):
+        met.setdefault(frozenset((verdict["first"], verdict["second"])), []).append(place)
+    rows = [
+        {"id": a, "cells": [cell(prompt["verdicts"], met.get(frozenset((a, b)), []), a, b) for b in prompt["ranking"]]}
+        for a in prompt["ranking"]
+    ]
+    kinds = [cell["text"] for row in rows for cell in row["cells"]]
+    unread = sum(verdict["winner"] is None for verdict in prompt["verdicts"])
+    return {"rows": rows, "flips": kinds.count("½") // 2, "unread": unread}
+
+
+def cell(verdicts: list[dict], places: list[int], a: str, b: str) -> dict:
+    """One cell of the win matrix: how judgment ``a`` did against ``b`` in the verdicts at ``places``."""
+    if not places:
+        return {"text": "", "means": "not asked", "places": []}
+    won = {verdicts[place][winner] for place in places if (winner := verdicts[place]["winner"])}
+    text = "?" if not won else "½" if len(won) == 2 else "1" if won == {a} else "0"
+    means = {"?": "no readable verdict", "½": "flips with the order", "1": "wins", "0": "loses"}[text]
+    if won and any(verdicts[place]["winner"] is None for place in places):
+        means += ", one verdict unreadable"
+    return {"text": text, "means": f"{short_id(a)} against {short_id(b)}: {means}", "places": places}
 
 
 def render(template: str | Path, figures: list[dict], **facts) -> str:
@@ -139,6 +166,7 @@ def render(template: str | Path, figures: list[dict], **facts) -> str:
     folder = Path(template).parent
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"said": said, "number": number, "signed": signed, "counted": counted, "data_uri": data_uri}
+    environment.filters |= {"short_id": short_id, "duration": duration}
     bundle = in_script(vl_convert.javascript_bundle())
     script = in_script((folder / "page.js").read_text(encoding="utf-8"))
     return environment.get_template(Path(template).name).render(

@@ -29,6 +29,7 @@ LABELS = {
     },
 }
 PAPER_N = {"judge_agreement": {"": 640}}
+AS_LONG = 0.10  # the share by which mean lengths may differ and count as alike (the paper: 3 %)
 CLAIMS = [
     ("The judge agrees more with people by M2", "judge_agreement", "agreement", "meta-rewarding/m2", "m0"),
     ("and less again by M4", "judge_agreement", "agreement", "meta-rewarding/m4", "meta-rewarding/m2"),
@@ -228,7 +229,11 @@ def claims(metrics: dict, paper: list[dict]) -> list[dict]:
         gain, gain_there = pair[0][0] - pair[1][0], theirs[0]["value"] - theirs[1]["value"]
         widths = [half(low, high) for _, low, high in pair]
         allowed = None if None in widths else noise(*widths)
-        if allowed is not None and abs(gain) <= allowed:
+        if metric == "avg_length":  # "as long" is a claim about closeness, not about a direction
+            share = gain / pair[1][0]
+            close = "within" if abs(share) <= AS_LONG else "not within"
+            said = f"{100 * share:+.0f} %: {close} {100 * AS_LONG:.0f} % of the same length"
+        elif allowed is not None and abs(gain) <= allowed:
             said = "ours lies within noise: it neither shows the claim nor denies it"
         elif gain * gain_there > 0:
             said = "the same direction as the paper's"

@@ -4,6 +4,7 @@ import math
 
 from metarewarding.evaluation import registry
 from metarewarding.reporting.metrics import score_of, value_at
+from metarewarding.reporting.summary import duration
 
 # (column, place in a model's row, format, factor), after those of the benchmarks
 COLUMNS = [
@@ -62,10 +63,10 @@ def times(metrics: dict) -> tuple[list[str], list[list[str]]]:
     stages = sorted(metrics["stages"].items(), key=lambda item: -item[1]["seconds"])
     total = sum(stage["seconds"] for _, stage in stages)
     rows = [
-        [name, str(stage["jobs"]), f"{stage['seconds']:.0f}", f"{100 * stage['seconds'] / (total or 1):.0f} %"]
+        [name, str(stage["jobs"]), duration(stage["seconds"]), f"{100 * stage['seconds'] / (total or 1):.0f} %"]
         for name, stage in stages
     ]
-    return ["where the time went", "jobs", "seconds", "share"], [*rows, ["together", "", f"{total:.0f}", ""]]
+    return ["where the time went", "jobs", "time", "share"], [*rows, ["together", "", duration(total), ""]]
 
 
 def render(metrics: dict, note: str | None = None, width: int = 120, colour: bool = False) -> str:

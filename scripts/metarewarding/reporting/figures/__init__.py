@@ -1,9 +1,10 @@
 """The page's figures: from the metrics to charts (Vega-Lite), each with its caption, a description and its values."""
 
-from metarewarding.reporting.figures.cost import hours, tokens
-from metarewarding.reporting.figures.judges import elo, judge_scores, judges, meta_judge_bias, parse_rates, scores_given
+from metarewarding.reporting.figures.cost import hours, timeline, tokens
+from metarewarding.reporting.figures.judges import judges, meta_judge_bias, parse_rates
 from metarewarding.reporting.figures.outcome import categories, outcomes
 from metarewarding.reporting.figures.pairs import length_against_score, lengths, pairs_kept
+from metarewarding.reporting.figures.scores import elo, judge_scores, scores_given
 from metarewarding.reporting.figures.sensitivity import sensitivity
 from metarewarding.reporting.figures.training import training
 from metarewarding.reporting.metrics import chains
@@ -17,7 +18,7 @@ def of(metrics: dict, paper: list[dict]) -> list[dict]:
     chain = chains(metrics)
     drawn = [
         *outcomes(metrics, paper, chain),
-        categories(metrics, paper),
+        categories(metrics, paper, chain),
         judge_scores(metrics, paper),
         scores_given(metrics),
         *judges(metrics, paper, chain),
@@ -31,5 +32,6 @@ def of(metrics: dict, paper: list[dict]) -> list[dict]:
         *training(metrics),
         tokens(metrics),
         hours(metrics),
+        timeline(metrics),
     ]
     return [figure for figure in drawn if figure is not None]

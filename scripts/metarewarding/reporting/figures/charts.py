@@ -8,25 +8,25 @@ import altair as alt
 
 WIDTH, HEIGHT = 340, 210  # of a plot; the page scales a figure to its column
 SMALL = (140, 100)  # of one of several plots in a figure
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#AA4499", "#B8860B", "#56B4E9", "#000000", "#882255"]
+COLOURS = ["#0072B2", "#D55E00", "#007a5a", "#AA4499", "#8f7500", "#2E8BC0", "#000000", "#882255"]
 
 
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
 
 
-OUTCOMES = ["#0072B2", "#E69F00", "#56B4E9", "#D55E00", "#999999", "#F0E442", "#009E73", "#CC79A7"]
+OUTCOMES = ["#0072B2", "#C77700", "#2E8BC0", "#D55E00", "#7a7a7a", "#8f7500", "#007a5a", "#b05c8c"]
 
 
-RAMPS = [  # light to dark
-    ["#7fb8dd", "#4a90c8", "#1f6aa8", "#0b4a80", "#062a4d"],
-    ["#f3a45c", "#e07b2a", "#c05a10", "#8f3d08", "#5c2503"],
-    ["#72c4a0", "#3da57c", "#1a8058", "#0a5a3c", "#053824"],
-    ["#c79ad6", "#a76abd", "#84459c", "#612a76", "#3d154d"],
-    ["#d8c25a", "#b89e2c", "#947c14", "#6d5a08", "#463902"],
+RAMPS = [  # light to dark; the lightest has a contrast of 3:1 with white
+    ["#4a90c8", "#2a72b5", "#15538f", "#083a68", "#031c38"],
+    ["#d96f1e", "#c05a10", "#a64a0c", "#8f3d08", "#5c2503"],
+    ["#2f9a70", "#248963", "#1a8058", "#0a5a3c", "#053824"],
+    ["#a76abd", "#9558ac", "#84459c", "#612a76", "#3d154d"],
+    ["#a08820", "#947c14", "#7f690c", "#6d5a08", "#463902"],
 ]
 
 
-DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
+DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 3]]
 
 
 SHARED = "before the methods"
@@ -51,10 +51,15 @@ def legend(**options):
     return alt.Legend(**({"orient": "bottom", "columns": 2, "labelLimit": 170, "titleLimit": 400} | options))
 
 
+def stroke_legend(**options):
+    """A legend of lines: a piece of each line stands for it."""
+    return legend(**({"symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2} | options))
+
+
 def toggle(field: str, name: str):
     """(a selection by clicks on the legend, the opacity that follows it)."""
     chosen = alt.selection_point(fields=[field], bind="legend", name=name)
-    return chosen, alt.when(chosen).then(alt.value(1)).otherwise(alt.value(0.12))
+    return chosen, alt.when(chosen).then(alt.value(1)).otherwise(alt.value(0.15))
 
 
 def methods_scale(names: list[str], values: list[str]):
@@ -66,7 +71,7 @@ def models_scale(models: list[str]):
     methods: dict[str, list[str]] = {}
     for model in models:
         methods.setdefault(method_of(model), []).append(model)
-    colours = {"seed": "#aaaaaa", "m0": "#555555"}
+    colours = {"seed": "#8a8a8a", "m0": "#444444"}
     for number, own in enumerate(found for method, found in methods.items() if method != SHARED):
         ramp = RAMPS[number % len(RAMPS)]
         colours |= {model: ramp[i * (len(ramp) - 1) // max(len(own) - 1, 1)] for i, model in enumerate(own)}
@@ -78,11 +83,11 @@ def method_of(model: str) -> str:
 
 
 def model_dash(models: list[str], title: str):
-    """The dashes of a line for each of ``models``, by method, in the legend of their colours."""
-    names = list(dict.fromkeys(map(method_of, models)))
-    dashes = [DASHES[names.index(method_of(model)) % len(DASHES)] for model in models]
+    """The dashes of a line for each of ``models``, by its place in its method, in the legend of their colours."""
+    places = [[of for of in models if method_of(of) == method_of(model)].index(model) for model in models]
+    dashes = [DASHES[place % len(DASHES)] for place in places]
     return alt.StrokeDash(
-        "model:N", title=title, sort=models, scale=alt.Scale(domain=models, range=dashes), legend=legend()
+        "model:N", title=title, sort=models, scale=alt.Scale(domain=models, range=dashes), legend=stroke_legend()
     )
 
 
@@ -95,13 +100,22 @@ def told(rows: list[dict], series: str, x: str, y: str, unit: str = "") -> str:
     return ". ".join(f"{name}: {', '.join(values)}" for name, values in by_series.items()) + "."
 
 
+def facet(field: str, order: list[str]):
+    """A panel for each value of ``field``, in this order."""
+    header = alt.Header(labelFontSize=12, labelFontWeight="bold")
+    return alt.Facet(f"{field}:N", title=None, sort=order, header=header)
+
+
 def label(place: int) -> str:
     """The name of the model at ``place`` of a chain that begins at the seed."""
     return "seed" if place == 0 else f"M{place - 1}"
 
 
 def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zero=False, references=()) -> dict | None:
-    """A line for each method over its models; ``value_of(model)`` gives (value, low, high) or None."""
+    """A line for each method over its models; ``value_of(model)`` gives (value, low, high) or None.
+
+    Methods and sources stand side by side, so that no mark or interval hides another.
+    """
     rows = []
     for source, found in zip(SOURCES, (value_of, paper_of), strict=True):
         for method, models in chain.items():
@@ -109,21 +123,20 @@ def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zer
                 value = found(model)
                 if value is not None and value[0] is not None:
                     rows.append(
-                        {"method": method, "source": source, "model": model, "iteration": label(place)}
+                        {"method": method, "source": source, "model": model, "iteration": label(place), "place": place}
                         | dict(zip(("value", "low", "high"), value, strict=True))
                     )
     if not any(row["source"] == SOURCES[0] for row in rows):
         return None
-    names, order = list(chain), [label(place) for place in range(max(map(len, chain.values())))]
+    for row in rows:
+        row["series"] = f"{row['method']} ({row['source']})"
+    dodge(rows)
+    last = max(map(len, chain.values())) - 1
+    sources = [source for source in SOURCES if any(row["source"] == source for row in rows)]
+    names = list(chain)
     chosen, opacity = toggle("method", "methods")
     base = plot(rows).encode(
-        x=alt.X(
-            "iteration:O",
-            title="Model (seed, then M0 to the last iteration)",
-            sort=order,
-            scale=alt.Scale(domain=order),
-            axis=alt.Axis(labelAngle=0),
-        ),
+        x=alt.X("x:Q", title="Model", axis=places_axis(last), scale=alt.Scale(domain=[-0.4, last + 0.4], nice=False)),
         color=alt.Color("method:N", title="Method", scale=methods_scale(names, COLOURS), legend=legend()),
         opacity=opacity,
         tooltip=[
@@ -136,19 +149,25 @@ def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zer
     )
     y = alt.Y("value:Q", title=axis, scale=alt.Scale(zero=zero))
     dash = alt.StrokeDash(
-        "source:N", title="Source", scale=alt.Scale(domain=list(SOURCES), range=[[1, 0], [5, 4]]), legend=legend()
+        "source:N",
+        title="Source",
+        scale=alt.Scale(domain=sources, range=[[1, 0], [5, 4]][: len(sources)]),
+        legend=stroke_legend() if len(sources) > 1 else None,
     )
     shape = alt.Shape("method:N", title="Method", scale=methods_scale(names, SHAPES), legend=legend())
     fill = alt.condition(
         "datum.source == 'paper'", alt.value("white"), alt.Color("method:N", scale=methods_scale(names, COLOURS))
     )
     layers = [
-        base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash).add_params(chosen),
+        base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dash, detail="series:N").add_params(chosen),
         base.mark_point(size=60, filled=False, strokeWidth=2).encode(y=y, shape=shape, fill=fill),
     ]
-    if any(row["source"] == SOURCES[0] and row["low"] is not None for row in rows):
+    if any(row["low"] is not None and row["source"] == SOURCES[0] for row in rows):
         bars = base.transform_filter(f"datum.source == '{SOURCES[0]}' && isValid(datum.low)").mark_rule(strokeWidth=1.5)
         layers.insert(1, bars.encode(y=alt.Y("low:Q", title=axis), y2="high:Q"))
+        caption += " Bars: 95 % intervals of this run."
+    if "paper" in sources:
+        caption += " Hollow marks and dashed lines: the paper."
     if references:
         marks = [{"name": name, "value": value} for name, value in references]
         at = plot(marks).encode(y="value:Q")
@@ -156,9 +175,21 @@ def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zer
             at.mark_rule(color="#666", strokeDash=[2, 3]),
             at.mark_text(align="left", dx=4, dy=-6, fontSize=11, color="#555").encode(x=alt.value(0), text="name:N"),
         ]
+    hidden = ("x", "place")  # where a mark stands is no value of the run
+    description = told(rows, "series", "iteration", "value")
+    made = figure(id, group, title, caption, rows, alt.layer(*layers), description)
+    return made | {"rows": [{key: value for key, value in row.items() if key not in hidden} for row in rows]}
+
+
+def dodge(rows: list[dict], width: float = 0.09) -> None:
+    """Give each row ``x``, its ``place`` moved aside by its ``series``, so that marks of one place do not overlap."""
+    names = list(dict.fromkeys(row["series"] for row in rows))
     for row in rows:
-        row["series"] = f"{row['method']} ({row['source']})"
-    return figure(id, group, title, caption, rows, alt.layer(*layers), told(rows, "series", "iteration", "value"))
+        row["x"] = row["place"] + width * (names.index(row["series"]) - (len(names) - 1) / 2)
 
 
-BARS = "Bars are this run's 95 % intervals; hollow marks and dashes are the paper's values."
+def places_axis(last: int):
+    """An axis from the seed (0) over M0 to the model at place ``last``."""
+    return alt.Axis(
+        values=list(range(last + 1)), labelExpr="datum.value == 0 ? 'seed' : 'M' + (datum.value - 1)", grid=False
+    )

@@ -2,7 +2,16 @@
 
 import altair as alt
 
-from metarewarding.reporting.figures.charts import OUTCOMES, WIDTH, figure, legend, methods_scale, plot, told
+from metarewarding.reporting.figures.charts import (
+    OUTCOMES,
+    WIDTH,
+    figure,
+    legend,
+    methods_scale,
+    models_scale,
+    plot,
+    told,
+)
 
 
 def cost_rows(metrics: dict, fields: dict[str, tuple[str, str]]) -> list[dict]:
@@ -20,7 +29,8 @@ def cost_rows(metrics: dict, fields: dict[str, tuple[str, str]]) -> list[dict]:
     return rows
 
 
-def bars(id, title, caption, rows, axis, what):
+def bars(id, title, caption, rows, axis, what, form=",~r"):
+    """A bar for each stage, the longest first; ``form`` of the axis: `~s` only for counts (800m would be minutes)."""
     order = [name for name, _ in sorted(((r["stage"], r["value"]) for r in rows), key=lambda item: -item[1])]
     names = list(dict.fromkeys(row["what"] for row in rows))
     whens = [when for when in ("measured", "planned") if any(row["when"] == when for row in rows)]
@@ -28,22 +38,20 @@ def bars(id, title, caption, rows, axis, what):
         plot(rows, width=WIDTH - 80, height=alt.Step(20 if len(whens) == 1 else 11))
         .mark_bar(stroke="#333", strokeWidth=0.5)
         .encode(
-            x=alt.X("value:Q", title=axis, axis=alt.Axis(format="~s")),
+            x=alt.X("value:Q", title=axis, axis=alt.Axis(format=form, tickCount=6)),
             y=alt.Y("stage:N", title="Stage", sort=list(dict.fromkeys(order)), axis=alt.Axis(labelLimit=130)),
             yOffset=alt.YOffset("when:N", sort=whens),
             color=alt.Color(
                 "what:N", title=what, scale=methods_scale(names, OUTCOMES), legend=legend() if len(names) > 1 else None
             ),
             fillOpacity=alt.FillOpacity(
-                "when:O",
-                title="Planned is paler",
-                sort=whens,
-                scale=alt.Scale(domain=whens, range=[1, 0.35][: len(whens)]),
-                legend=legend() if len(whens) > 1 else None,
+                "when:O", sort=whens, scale=alt.Scale(domain=whens, range=[1, 0.35][: len(whens)]), legend=None
             ),
             tooltip=["stage:N", "what:N", "when:N", alt.Tooltip("value:Q", title=axis, format=",.1f")],
         )
     )
+    if "planned" in whens:
+        caption += " Paler bars: the plan."
     for row in rows:
         row["series"] = f"{row['what']}, {row['when']}"
     return figure(id, "cost", title, caption, rows, chart, told(rows, "series", "stage", "value"))
@@ -61,10 +69,9 @@ def tokens(metrics):
     if not rows:
         return None
     caption = (
-        "Tokens read and written by stage. Cached ones are prompt tokens that the engine had kept from an earlier "
-        "request."
+        "Tokens read and written by stage. Cached: prompt tokens that the engine had kept from an earlier request."
     )
-    return bars("tokens", "Where the tokens went", caption, rows, "Tokens", "Tokens")
+    return bars("tokens", "Where the tokens went", caption, rows, "Tokens", "Tokens", form="~s")
 
 
 def hours(metrics):
@@ -79,8 +86,43 @@ def hours(metrics):
             "GPU-hours",
             "Hours",
         )
-    rows = cost_rows(metrics, {"minutes": ("seconds", "")})
+    rows = cost_rows(metrics, {"time": ("seconds", "")})
+    if not rows:
+        return None
+    unit, seconds = ("Hours", 3600) if max(row["value"] for row in rows) > 3 * 3600 else ("Minutes", 60)
     for row in rows:
-        row["value"] /= 60
-    caption = "Minutes of the jobs' processes, engine start included; no GPU was used."
-    return bars("hours", "Where the time went", caption, rows, "Minutes", "Minutes") if rows else None
+        row["value"] /= seconds
+    caption = f"{unit} of the jobs' processes, engine start included; no GPU was used."
+    return bars("hours", "Where the time went", caption, rows, unit, unit)
+
+
+def timeline(metrics):
+    jobs = metrics.get("jobs") or []
+    if not jobs:
+        return None
+    unit, seconds = ("Hours", 3600) if max(job["end"] for job in jobs) > 3 * 3600 else ("Minutes", 60)
+    rows = [
+        {"stage": job["stage"], "model": job["model"] or "data", "shard": job["shard"]}
+        | {"start": job["start"] / seconds, "end": job["end"] / seconds}
+        for job in jobs
+    ]
+    order = list(dict.fromkeys(row["stage"] for row in sorted(rows, key=lambda row: row["start"])))
+    models = [row["model"] for row in metrics["models"] if any(job["model"] == row["model"] for job in jobs)]
+    scale = models_scale(models)
+    if any(row["model"] == "data" for row in rows):
+        scale.domain, scale.range = ["data", *scale.domain], ["#b05c8c", *scale.range]
+    chart = (
+        plot(rows, width=WIDTH - 80, height=alt.Step(16))
+        .mark_bar(stroke="white", strokeWidth=0.5)
+        .encode(
+            x=alt.X("start:Q", title=f"{unit} since the first job", axis=alt.Axis(tickCount=6)),
+            x2="end:Q",
+            y=alt.Y("stage:N", title="Stage", sort=order, axis=alt.Axis(labelLimit=130)),
+            color=alt.Color("model:N", title="Model", scale=scale, legend=legend()),
+            tooltip=["stage:N", "model:N", "shard:N", alt.Tooltip("start:Q", format=".1f"),
+                     alt.Tooltip("end:Q", format=".1f")],
+        )
+    )  # fmt: skip
+    caption = "Each bar is one job, from its log: it ends when the log was last written. Bars side by side ran at once."
+    description = f"{len(rows)} jobs of {len(order)} stages over {max(row['end'] for row in rows):.1f} {unit.lower()}."
+    return figure("timeline", "cost", "Time line of the jobs", caption, rows, chart, description)

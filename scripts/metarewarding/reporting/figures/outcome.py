@@ -4,7 +4,6 @@ import altair as alt
 
 from metarewarding.evaluation import registry
 from metarewarding.reporting.figures.charts import (
-    BARS,
     SOURCES,
     WIDTH,
     by_iteration,
@@ -40,7 +39,7 @@ def judge_of(metrics: dict, benchmark: str) -> str:
 
 def outcomes(metrics, paper, chain):
     if any("alpaca_eval" in row["judged"] for row in metrics["models"]):
-        caption = f"Figure 3 of the paper: AlpacaEval 2 by iteration. {BARS} {judge_of(metrics, 'alpaca_eval')}"
+        caption = f"Figure 3 of the paper: AlpacaEval 2 by iteration. {judge_of(metrics, 'alpaca_eval')}"
         reference = [(row["model"], row["value"]) for row in paper if row["place"] == "Figure 3"]
         values = of_benchmark(metrics, paper, "Table 1", "alpaca_eval", "lc_win_rate")
         title = "Length-controlled win rate"
@@ -69,7 +68,7 @@ def outcomes(metrics, paper, chain):
         if known.figure and any(benchmark in row["judged"] for row in metrics["models"]):
             metric, axis, place = known.figure
             values = of_benchmark(metrics, paper, place, benchmark, metric)
-            caption = f"{place or known.title} by iteration. {BARS} {judge_of(metrics, benchmark)}"
+            caption = f"{place or known.title} by iteration. {judge_of(metrics, benchmark)}"
             yield by_iteration(benchmark, "outcome", known.title, caption, values[0], chain, values[1], axis)
     arena = {row["model"]: row["arena"] for row in metrics["models"]}
 
@@ -80,8 +79,7 @@ def outcomes(metrics, paper, chain):
         "arena",
         "outcome",
         "Win rate against the seed",
-        "Answers to the arena's prompts, scored by M0; a tie is half. The dotted line is a draw with the seed; "
-        "bars are 95 % bootstrap intervals over prompts.",
+        "Answers to the arena's prompts, scored by M0; a tie is half. The dotted line is a draw with the seed.",
         win_rate,
         chain,
         lambda model: None,
@@ -90,7 +88,7 @@ def outcomes(metrics, paper, chain):
     )
 
 
-def categories(metrics, paper):
+def categories(metrics, paper, chain):
     scores = {row["model"]: row["judged"].get("alpaca_eval", {}).get("categories") for row in metrics["models"]}
     rows = [
         {"category": name, "model": model, "source": SOURCES[0], "value": of["win_rate"], "questions": of["n"]}
@@ -105,20 +103,30 @@ def categories(metrics, paper):
         if scores.get(target["model"]):
             name = target["metric"].removeprefix("categories.").removesuffix(".win_rate")
             rows.append({"category": name, "model": target["model"], "source": SOURCES[1], "value": target["value"]})
-    models = [model for model, found in scores.items() if found]
+    measured = [model for model, found in scores.items() if found]
+    # the first and the last model of each method: ten models in a row hide each other
+    ends = dict.fromkeys(of[place] for models in chain.values() if (of := [m for m in models if m in measured])
+                         for place in (0, -1))  # fmt: skip
+    models = [model for model in measured if model in ends]
+    sources = [source for source in SOURCES if any(row["source"] == source and row["model"] in ends for row in rows)]
     chosen, opacity = toggle("model", "models")
-    chart = (
-        plot(rows, width=WIDTH - 70, height=alt.Step(22))
-        .mark_point(size=60, strokeWidth=2)
+    base = plot([row for row in rows if row["model"] in ends], width=WIDTH - 70, height=alt.Step(22)).encode(
+        y=alt.Y("category:N", title="Category of the question", axis=alt.Axis(grid=False, labelLimit=130))
+    )
+    spans = base.transform_filter(f"datum.source == '{SOURCES[0]}'").mark_rule(color="#c4ccd8", strokeWidth=4)
+    points = (
+        base.mark_point(size=60, strokeWidth=2)
         .encode(
             x=alt.X("value:Q", title="Win rate, % (a tie is half)"),
-            y=alt.Y("category:N", title="Category of the question", axis=alt.Axis(grid=True, labelLimit=130)),
             color=alt.Color("model:N", title="Model", scale=models_scale(models), legend=legend()),
             shape=alt.Shape(
                 "source:N",
                 title="Source",
-                scale=alt.Scale(domain=list(SOURCES), range=["circle", "cross"]),
-                legend=legend(),
+                scale=alt.Scale(domain=sources, range=["circle", "cross"][: len(sources)]),
+                legend=legend() if len(sources) > 1 else None,
+            ),
+            fill=alt.condition(
+                f"datum.source == '{SOURCES[1]}'", alt.value("white"), alt.Color("model:N", scale=models_scale(models))
             ),
             opacity=opacity,
             tooltip=[
@@ -131,8 +139,12 @@ def categories(metrics, paper):
         )
         .add_params(chosen)
     )
+    chart = alt.layer(
+        spans.encode(x=alt.X("min(value):Q", title="Win rate, % (a tie is half)"), x2="max(value):Q"), points
+    )
     caption = (
-        "Figure 4 of the paper: raw win rates by category, with its values where a model has both. "
+        "Figure 4 of the paper: raw win rates by category, of the first and last model of each method. The CSV file "
+        "has all models. "
         f"{judge_of(metrics, 'alpaca_eval')}"
     )
     return figure(

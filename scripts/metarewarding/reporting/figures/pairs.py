@@ -108,7 +108,7 @@ def length_against_score(metrics):
         layers.insert(
             0,
             base.transform_filter("datum.band == 1")
-            .mark_rect(color="#56B4E9", opacity=0.25)
+            .mark_rect(color="#56B4E9", opacity=0.25, aria=False)
             .encode(y="low:Q", y2="high:Q"),
         )
     facet = alt.Facet(

@@ -1,55 +1,82 @@
-"""How DPO went: losses of the steps, accuracies and margins after each epoch."""
+"""How SFT and DPO went: losses of the steps; accuracies, margins and log-probabilities after each epoch."""
 
 import altair as alt
 
-from metarewarding.reporting.figures.charts import SMALL, figure, legend, model_dash, models_scale, plot, toggle
+from metarewarding.reporting.figures.charts import (
+    SMALL,
+    facet,
+    figure,
+    method_of,
+    model_dash,
+    models_scale,
+    plot,
+    stroke_legend,
+    toggle,
+)
+
+
+def losses(metrics, dpo: bool) -> list[dict]:
+    """{model, method, epoch, loss} of the steps of DPO, or of SFT."""
+    return [
+        {"model": row["model"], "method": method_of(row["model"]), "epoch": entry["epoch"], "loss": entry["loss"]}
+        for row in metrics["models"]
+        if row["training"] and ("/" in row["model"]) == dpo
+        for entry in row["training"]["log"]
+    ]
+
+
+def loss_figure(id, title, axis, caption, steps):
+    models, methods = (list(dict.fromkeys(row[key] for row in steps)) for key in ("model", "method"))
+    chosen, opacity = toggle("model", "models")
+    size = {"width": SMALL[0], "height": 140} if len(methods) > 1 else {}
+    chart = (
+        plot(steps, **size)
+        .mark_line(strokeWidth=1.5, point={"size": 20} if len(steps) < 40 else False)
+        .encode(
+            x=alt.X("epoch:Q", title="Epoch"),
+            y=alt.Y("loss:Q", title=axis, scale=alt.Scale(zero=False)),
+            color=alt.Color("model:N", title="Model", scale=models_scale(models), sort=models, legend=stroke_legend()),
+            strokeDash=model_dash(models, "Model"),
+            opacity=opacity,
+            tooltip=["model:N", alt.Tooltip("epoch:Q", format=".2f"), alt.Tooltip("loss:Q", format=".4f")],
+        )
+        .add_params(chosen)
+    )
+    if len(methods) > 1:
+        chart = chart.facet(facet("method", methods), columns=2)
+    ends = [
+        f"{model} from {of[0]['loss']:.3f} to {of[-1]['loss']:.3f}"
+        for model in models
+        if (of := [row for row in steps if row["model"] == model])
+    ]
+    return figure(id, "training", title, caption, steps, chart, f"First and last loss: {', '.join(ends)}.")
 
 
 def training(metrics):
-    steps = [
-        {"model": row["model"], "epoch": entry["epoch"], "loss": entry["loss"]}
-        for row in metrics["models"]
-        if row["training"] and "/" in row["model"]
-        for entry in row["training"]["log"]
-    ]
+    averaged = "measured before each step (neighbouring steps averaged in long runs)"
+    if sft := losses(metrics, dpo=False):
+        caption = f"Cross-entropy of the judgments that M0 is trained on, {averaged}."
+        yield loss_figure("sft_loss", "SFT loss", "Loss, nats a token", caption, sft)
+    if steps := losses(metrics, dpo=True):
+        caption = f"DPO loss, {averaged}. It starts at ln 2 = 0.693, where policy and reference are the same model."
+        yield loss_figure("dpo_loss", "DPO loss", "Loss, nats a pair", caption, steps)
     models = list(dict.fromkeys(row["model"] for row in steps))
-    if steps:
-        chosen, opacity = toggle("model", "models")
-        chart = (
-            plot(steps)
-            .mark_line(strokeWidth=1.5)
-            .encode(
-                x=alt.X("epoch:Q", title="Epoch"),
-                y=alt.Y("loss:Q", title="DPO loss of a step, nats a pair", scale=alt.Scale(zero=False)),
-                color=alt.Color("model:N", title="Model", scale=models_scale(models), sort=models, legend=legend()),
-                strokeDash=model_dash(models, "Model"),
-                opacity=opacity,
-                tooltip=["model:N", alt.Tooltip("epoch:Q", format=".2f"), alt.Tooltip("loss:Q", format=".4f")],
-            )
-            .add_params(chosen)
-        )
-        caption = (
-            "Loss of the training steps, measured before each step (neighbouring steps averaged in long runs). It "
-            "starts at ln 2 = 0.693, where policy and reference are one."
-        )
-        ends = [
-            f"{model} from {of[0]['loss']:.3f} to {of[-1]['loss']:.3f}"
-            for model in models
-            if (of := [r for r in steps if r["model"] == model])
-        ]
-        yield figure(
-            "dpo_loss", "training", "DPO loss", caption, steps, chart, f"First and last loss: {', '.join(ends)}."
-        )
     epochs = [
         {
             "model": row["model"],
+            "method": method_of(row["model"]),
             "set": entry["set"].replace("_", " "),
             "kind": f"{entry['kind']} pairs",
             "epoch": entry["epoch"],
             "pairs": entry["pairs"],
         }
         | {"accuracy": 100 * entry["accuracy"], "margin": entry["margin"]}
-        | {"chosen": entry["chosen_logp"] / entry["chosen_tokens"]}
+        | {
+            side: entry[f"{side}_logp"] / entry[f"{side}_tokens"]
+            for side in ("chosen", "rejected")
+            if entry.get(f"{side}_tokens")
+        }
+        | {f"{side}_reward": entry.get(f"{side}_reward") for side in ("chosen", "rejected")}
         for row in metrics["models"]
         if row["training"] and "/" in row["model"]
         for entry in row["training"]["epochs"]
@@ -81,32 +108,54 @@ def training(metrics):
             "chosen",
             "Log-probability of the chosen side",
             "Nats a token",
-            "Mean over the tokens of the chosen sides. DPO raises the margin also where it takes probability from both "
-            "sides; a chosen side that falls far is a sign of degeneration.",
+            "Mean over the tokens of the chosen sides. DPO can raise the margin although both sides lose probability; "
+            "a chosen side that falls far is a sign of degeneration.",
+        ),
+        (
+            "dpo_rejected_logp",
+            "rejected",
+            "Log-probability of the rejected side",
+            "Nats a token",
+            "Mean over the tokens of the rejected sides; it should fall faster than that of the chosen sides.",
+        ),
+        (
+            "dpo_chosen_reward",
+            "chosen_reward",
+            "Distance from the reference, chosen side",
+            "Reward, nats",
+            "beta times the log-ratio of policy to reference, mean over pairs: how far DPO has moved from the model it "
+            "started from. It is not the KL divergence, which needs texts sampled from the trained policy.",
+        ),
+        (
+            "dpo_rejected_reward",
+            "rejected_reward",
+            "Distance from the reference, rejected side",
+            "Reward, nats",
+            "The same for the rejected sides. The reward margin is the difference of the two.",
         ),
     ):
-        if epochs:
+        if any(row.get(field) is not None for row in epochs):
             yield by_epoch(id, field, title, axis, caption, epochs, models)
 
 
 def by_epoch(id, field, title, axis, caption, rows, models):
     chosen, opacity = toggle("model", "models")
-    sets = ["trained", "held out"]
-    for row in rows:
-        row["panel"] = f"{row['kind']}, {row['set']}"
-    panels = [
-        panel
-        for kind in ("actor pairs", "judge pairs")
-        for which in sets
-        if any(r["panel"] == (panel := f"{kind}, {which}") for r in rows)
+    several = len({row["method"] for row in rows}) > 1
+    rows = [
+        row | {"panel": f"{row['method'] + ': ' if several else ''}{row['kind']}, {row['set']}"}
+        for row in rows
+        if row.get(field) is not None
     ]
+    order = sorted(rows, key=lambda row: (row["kind"], row["set"] == "held out"))
+    panels = list(dict.fromkeys(row["panel"] for row in order))
+    epochs = sorted({round(row["epoch"]) for row in rows})
     chart = (
         plot(rows, width=SMALL[0], height=SMALL[1])
         .mark_line(point={"size": 30}, strokeWidth=1.8)
         .encode(
-            x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+            x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(values=epochs[:: len(epochs) // 8 + 1], format="d")),
             y=alt.Y(f"{field}:Q", title=axis, scale=alt.Scale(zero=False)),
-            color=alt.Color("model:N", title="Model", scale=models_scale(models), sort=models, legend=legend()),
+            color=alt.Color("model:N", title="Model", scale=models_scale(models), sort=models, legend=stroke_legend()),
             strokeDash=model_dash(models, "Model"),
             opacity=opacity,
             tooltip=[
@@ -119,10 +168,7 @@ def by_epoch(id, field, title, axis, caption, rows, models):
             ],
         )
         .add_params(chosen)
-        .facet(
-            alt.Facet("panel:N", title=None, sort=panels, header=alt.Header(labelFontSize=12, labelFontWeight="bold")),
-            columns=2,
-        )
+        .facet(facet("panel", panels), columns=2)
     )
     last = {(row["model"], row["panel"]): row for row in rows}
     description = (

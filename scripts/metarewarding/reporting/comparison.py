@@ -1,0 +1,108 @@
+"""Two or more finished runs side by side: settings that differ, scores with their differences, and curves."""
+
+from metarewarding.reporting.figures.charts import by_iteration
+from metarewarding.reporting.metrics import chains, value_at
+from metarewarding.reporting.paper import half, noise, ours, scores_by_model
+
+# (title, benchmark, metric, axis)
+MEASURES = [
+    ("AlpacaEval 2, length-controlled", "alpaca_eval", "lc_win_rate", "Win rate, %"),
+    ("Arena-Hard", "arena_hard", "score", "Score, %"),
+    ("MT-Bench", "mt_bench", "average", "Rating, 1 to 10"),
+    ("Win rate against the run's own seed", "arena", "win_rate", "Win rate, %"),
+    ("Judge's agreement with people", "judge_agreement", "agreement", "Agreement, %"),
+    ("Mean characters of an answer", "arena", "mean_length", "Characters"),
+]
+
+
+def labels(roots: list[str]) -> list[str]:
+    """A short name for each root: its last folder, or the whole path where two are alike."""
+    short = [root.rstrip("/").rsplit("/", 1)[-1] for root in roots]
+    return short if len(set(short)) == len(short) else roots
+
+
+def value(metrics: dict, model: str, benchmark: str, metric: str) -> tuple | None:
+    """(value, 95 % from, to) of one model; None where it was not measured."""
+    if benchmark == "arena":
+        row = next((row for row in metrics["models"] if row["model"] == model), None)
+        if not row or value_at(row["arena"], metric) is None:
+            return None
+        limits = (row["arena"]["ci_low"], row["arena"]["ci_high"]) if metric == "win_rate" else (None, None)
+        return row["arena"][metric], *limits
+    return ours(scores_by_model(metrics).get(model, {}).get(benchmark), benchmark, metric)
+
+
+def scoreboard(runs: dict[str, dict]) -> list[dict]:
+    """[{title, heads, rows}], a table for each measure that a run has; ``runs``: {label: metrics}.
+
+    The differences are from the first run; ``±`` is the half width of their 95 % interval, from both runs' own.
+    """
+    first, tables = next(iter(runs)), []
+    models = list(dict.fromkeys(row["model"] for metrics in runs.values() for row in metrics["models"]))
+    for title, benchmark, metric, _ in MEASURES:
+        rows = []
+        for model in models:
+            found = {label: value(metrics, model, benchmark, metric) for label, metrics in runs.items()}
+            if not any(found.values()):
+                continue
+            cells = [interval(of) for of in found.values()]
+            cells += [difference(found[first], of) for label, of in found.items() if label != first]
+            rows.append([model, *cells])
+        if rows:
+            heads = ["Model", *runs, *(f"{label} − {first}" for label in runs if label != first)]
+            tables.append({"title": title, "heads": heads, "rows": rows})
+    return tables
+
+
+def interval(found: tuple | None) -> str:
+    if found is None:
+        return "–"
+    return f"{found[0]:.1f}" + (f" ({found[1]:.1f} to {found[2]:.1f})" if found[1] is not None else "")
+
+
+def difference(first: tuple | None, other: tuple | None) -> str:
+    if first is None or other is None:
+        return "–"
+    gain, widths = other[0] - first[0] + 0.0, [half(*of[1:]) for of in (first, other)]
+    if None in widths:
+        return f"{gain:+.1f}"
+    allowed = noise(*widths)
+    return f"{gain:+.1f} ± {allowed:.1f}" + (" †" if abs(gain) > allowed else "")
+
+
+def settings(configs: dict[str, dict]) -> list[list[str]]:
+    """[key, value in each run] of the settings that differ; — where a run does not have the key."""
+    flat = {label: dict(leaves(config)) for label, config in configs.items()}
+    keys = dict.fromkeys(key for of in flat.values() for key in of)
+    rows = [[key, *(str(of.get(key, "—")) for of in flat.values())] for key in keys]
+    return [row for row in rows if len(set(row[1:])) > 1]
+
+
+def leaves(value, path: str = ""):
+    """(dotted key, value) of all that nested dicts and lists hold."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not items:
+        yield path, value
+    for key, inner in items:
+        name = f"[{key}]" if isinstance(value, list) else f".{key}"
+        yield from leaves(inner, (path + name).lstrip("."))
+
+
+def figures(runs: dict[str, dict]) -> list[dict]:
+    """A figure for each measure, a line for each run and method."""
+    chain = {
+        f"{label}: {method}": [f"{label}|{model}" for model in models]
+        for label, metrics in runs.items()
+        for method, models in chains(metrics).items()
+    }
+    drawn = []
+    for title, benchmark, metric, axis in MEASURES:
+
+        def of_model(name, benchmark=benchmark, metric=metric):
+            label, _, model = name.partition("|")
+            return value(runs[label], model, benchmark, metric)
+
+        caption = f"{title}, by iteration and run."
+        id = f"compare_{benchmark}_{metric}"
+        drawn.append(by_iteration(id, "compare", title, caption, of_model, chain, lambda model: None, axis))
+    return [figure for figure in drawn if figure]

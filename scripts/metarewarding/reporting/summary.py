@@ -1,0 +1,164 @@
+"""The first screen of the page: what ran, one sentence on whether it worked, and four numbers."""
+
+import re
+
+from metarewarding.reporting.metrics import chains, value_at
+from metarewarding.reporting.paper import half, noise, ours, scores_by_model
+
+# (benchmark, metric, name, unit) that a run is judged by: the first one that was measured
+OUTCOMES = [
+    ("alpaca_eval", "lc_win_rate", "AlpacaEval 2 length-controlled win rate", " %"),
+    ("arena_hard", "score", "Arena-Hard score", " %"),
+    ("mt_bench", "average", "MT-Bench rating", ""),
+]
+# settings of which a reader should know first that they are not the paper's
+DECISIVE = [
+    r"model\.", r"prompts\.(source|per_iteration)", r"eft\.(train_examples|annotator)",
+    r"sampling\.(responses|judgments)\.n$", r"sampling\.\w+\.max_tokens", r"methods\..*train_on",
+    r"methods\..*\.(learning_rate|batch_size|stop_epoch|rho)$", r"sft\.(learning_rate|stop_epoch)", r"engine\.",
+]  # fmt: skip
+FIRST_SETTINGS = 12
+
+
+def last_model(found: dict) -> dict:
+    """The row of the last model of the method that the config names first."""
+    name = next(iter(chains(found).values()))[-1]
+    return next(row for row in found["models"] if row["model"] == name)
+
+
+def model_name(model: dict) -> str:
+    """What a config's ``model`` is called."""
+    name = model.get("repo") or model.get("file") or model.get("path")
+    return str(name).rstrip("/").rsplit("/", 1)[-1] if name else "a tiny random model"
+
+
+def machine(found: dict) -> str | None:
+    """The hardware of the last model's training, in words."""
+    manifest = last_model(found)["manifest"] or {}
+    host = manifest.get("host") or {}
+    if gpus := host.get("gpus"):
+        return f"{len(gpus)} × {gpus[0]}"
+    return f"{host['cpu']}, {host['cores']} cores" if host.get("cpu") and host.get("cores") else host.get("cpu")
+
+
+def duration(seconds: float) -> str:
+    """12 s, 42 min, 5.3 h, 3.1 days."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def facts(found: dict, run: dict) -> list[tuple[str, str]]:
+    """[(name, value)] of the header; ``run``: {configfiles, root, model, per_iteration, seed, date}."""
+    git = (last_model(found)["manifest"] or {}).get("git") or {}
+    commit = f"{git['commit'][:12]}{' with uncommitted changes' if git.get('dirty') else ''}" if git else None
+    wall = max((job["end"] for job in found["jobs"]), default=0)
+    together = sum(stage["seconds"] for stage in found["stages"].values())
+    time = f"{duration(wall)} from the first job to the last" if wall else f"{duration(together)} of jobs"
+    rounds = len(chains(found)[next(iter(chains(found)))]) - 2
+    size = f"{rounds} iterations of {run['per_iteration']:,} prompts"
+    return [
+        (name, str(value))
+        for name, value in (
+            ("Config", " + ".join(run["configfiles"])),
+            ("Results", run["root"]),
+            ("Methods", ", ".join(chains(found))),
+            ("Model", model_name(run["model"])),
+            ("Size", size),
+            ("Hardware", machine(found)),
+            ("Date", run["date"]),
+            ("Time", time),
+            ("Seed", run["seed"]),
+            ("Commit", commit),
+        )
+        if value not in (None, "")
+    ]
+
+
+def verdict(found: dict, progress: str | None = None) -> str:
+    """Whether the run is complete, and whether its last model is better than the seed."""
+    state = f"In progress, {progress}." if progress else "Completed."
+    row = last_model(found)
+    return f"{state} {change(found, row) or 'No benchmark compares ' + row['model'] + ' with the seed.'}"
+
+
+def change(found: dict, row: dict) -> str | None:
+    """How the model of ``row`` differs from the seed, by the first outcome that was measured."""
+    scores = scores_by_model(found)
+    for benchmark, metric, name, unit in OUTCOMES:
+        now, then = (ours(scores.get(model, {}).get(benchmark), benchmark, metric) for model in (row["model"], "seed"))
+        if now is None or then is None:
+            continue
+        gain, widths = now[0] - then[0], [half(*value[1:]) for value in (now, then)]
+        told = f"{name} {now[0]:.1f}{unit}, seed {then[0]:.1f}{unit}"
+        if None in widths:
+            return f"{row['model']} against the seed: {told} (no interval is known)."
+        width = noise(*widths)
+        return f"{compared(gain - width, gain + width)}: {told}; difference {gain:+.1f}, 95 % CI ± {width:.1f}."
+    if arena := row["arena"]:
+        told = f"win rate {arena['win_rate']:.1f} %, 95 % CI {arena['ci_low']:.1f} to {arena['ci_high']:.1f}"
+        return f"{compared(arena['ci_low'] - 50, arena['ci_high'] - 50)}: {told} (50 % is a draw)."
+    return None
+
+
+def compared(low: float, high: float) -> str:
+    """In words, a difference from the seed whose 95 % interval goes from ``low`` to ``high``."""
+    if low > 0:
+        return "Better than the seed"
+    return "Worse than the seed" if high < 0 else "No measurable change from the seed"
+
+
+def tiles(found: dict, printed: list[dict]) -> list[dict]:
+    """[{value, what, beside}], at most four: the outcomes of the last model, beside the paper and the seed."""
+    row, scores, made = last_model(found), scores_by_model(found), []
+    model = row["model"]
+    paper = {(of["benchmark"], of["metric"]): of["value"] for of in printed if of["model"] == model}
+    measured = [*OUTCOMES, ("judge_agreement", "agreement", "Judge's agreement with people", " %")]
+    for benchmark, metric, name, unit in measured:
+        now, then = (ours(scores.get(of, {}).get(benchmark), benchmark, metric) for of in (model, "seed"))
+        if now is None:
+            continue
+        beside = [f"paper {paper[benchmark, metric]:.1f}"] if (benchmark, metric) in paper else []
+        beside += [f"seed {then[0]:.1f}"] if then else []
+        width = half(*now[1:])
+        value = f"{now[0]:.1f}" + (f" ± {width:.1f}" if width is not None else "")
+        made.append({"value": value + unit, "what": f"{name}, {model}", "beside": ", ".join(beside)})
+    if arena := row["arena"]:
+        beside = f"95 % CI {arena['ci_low']:.1f} to {arena['ci_high']:.1f}, a draw is 50"
+        made.insert(0, {"value": f"{arena['win_rate']:.1f} %", "what": f"Win rate against the seed, {model}"})
+        made[0]["beside"] = beside
+    kinds = ("actor", "judge")
+    trained = [value_at(of["training"], f"{kind}.trained_on") or 0 for of in found["models"] for kind in kinds]
+    last = {"value": f"{sum(trained):,}", "what": "Preference pairs trained on, all iterations"}
+    seconds = sum(stage["seconds"] for stage in found["stages"].values())
+    gpu_hours = sum(stage["gpu_hours"] or 0 for stage in found["stages"].values())
+    cost = {"value": f"{gpu_hours:,.1f} h" if gpu_hours else duration(seconds), "beside": ""}
+    cost["what"] = "GPU hours of all jobs" if gpu_hours else "Time of all jobs, no GPU"
+    dollars = sum(table["cost"] for table in found["judged"])
+    cost["beside"] = f"and {dollars:,.2f} US dollars for judges" if dollars else ""
+    return [*made, last | {"beside": ""}, cost][:4] if len(made) < 4 else made[:4]
+
+
+def settings_in_order(differs: list[list[str]]) -> tuple[list[list[str]], list[tuple[str, list[list[str]]]]]:
+    """(the settings to read first, the rest by group) of ``differs``, rows of (key, paper, this run).
+
+    A setting that all iterations of a method share is one row.
+    """
+    rows: dict[tuple, list[str]] = {}
+    for key, paper, run in differs:
+        name = re.sub(r"iterations\[\d+\]", "every iteration", key)
+        rows.setdefault((name, paper, run), []).append(key)
+    merged = [[keys[0] if len(keys) == 1 else name, paper, run] for (name, paper, run), keys in rows.items()]
+
+    def rank(row: list[str]) -> int:
+        return next((i for i, form in enumerate(DECISIVE) if re.match(form, row[0])), len(DECISIVE))
+
+    ordered = sorted(merged, key=rank)  # stable
+    first = [row for row in ordered if rank(row) < len(DECISIVE)][:FIRST_SETTINGS]
+    groups: dict[str, list[list[str]]] = {}
+    for row in merged:
+        if row not in first:
+            groups.setdefault(row[0].split(".")[0], []).append(row)
+    return first, list(groups.items())

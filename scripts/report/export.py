@@ -1,0 +1,88 @@
+"""What others ask authors for, in the usual formats: pairs, benchmark answers, curves, manifest, model cards.
+
+Nothing is uploaded.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from metarewarding.evaluation import registry
+from metarewarding.jobs.job import logged
+from metarewarding.jobs.logs import logger
+from metarewarding.records import read_json
+from metarewarding.reporting import exports
+from metarewarding.reporting.metrics import of_model
+
+LICENCE_NOTE = (
+    "Texts were written by the models of the run, to prompts of the run. Check the licences of the seed model and of "
+    "the prompts before you publish them."
+)
+
+
+def text(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def jsonl(path: Path, rows: list[dict]) -> None:
+    text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def flat(model: str) -> str:
+    """A model's name as a file name: meta-rewarding-m1."""
+    return model.replace("/", "-")
+
+
+def export_pairs(folder: Path, files: list[str], root: str) -> None:
+    """The pair files, and the card by which `datasets` finds them."""
+    subsets = {}
+    for path in files:
+        name = f"{flat(of_model(path, root))}-{Path(path).stem}"
+        subsets[name] = f"data/{name}.jsonl"
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / subsets[name])
+    text(folder / "README.md", exports.pairs_card(subsets, LICENCE_NOTE))
+
+
+def export_answers(folder: Path, benchmark: str, asked: str, files: list[str], root: str) -> None:
+    """Each model's answers in the benchmark's own submission format; the arena's own rows as they are."""
+    rows = registry.questions(registry.get(benchmark), asked)
+    for path in files:
+        model, answers = flat(of_model(path, root)), {}
+        for row in registry.get(benchmark).read_answers(path):
+            answers.setdefault(row["prompt_id"], []).append(row["text"])
+        if benchmark == "alpaca_eval":
+            outputs = exports.alpaca_eval(rows, answers, model)
+            text(folder / model / "model_outputs.json", json.dumps(outputs, ensure_ascii=False, indent=2) + "\n")
+        elif benchmark in ("arena_hard", "mt_bench"):
+            jsonl(folder / "model_answer" / f"{model}.jsonl", getattr(exports, benchmark)(rows, answers, model))
+        else:
+            (folder / "answers").mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / "answers" / f"{model}.jsonl")
+
+
+@logged
+def main(job):
+    p, files, folder = job.params, job.input, Path(job.output[0])
+    shutil.rmtree(folder, ignore_errors=True)
+    export_pairs(folder / "preference_pairs", list(files.pairs), p.root)
+    for benchmark in p.benchmarks:
+        asked, answers = files[f"asked_{benchmark}"], list(files[f"answers_{benchmark}"])
+        export_answers(folder / benchmark, benchmark, asked, answers, p.root)
+    training = {of_model(path, p.root): read_json(path) for path in files.training}
+    scores: dict[str, dict] = {}
+    for path in files.scores:
+        scores.setdefault(of_model(path, p.root), {})[Path(path).parent.name] = read_json(path)
+    for path in files.manifests:
+        model = of_model(path, p.root)
+        card = exports.model_card(model, read_json(path), training.get(model), scores.get(model, {}))
+        text(folder / "models" / flat(model) / "README.md", card)
+    for model, found in training.items():
+        text(folder / "training" / f"{flat(model)}.csv", exports.curves(found))
+    shutil.copyfile(files.manifest, folder / "manifest.json")
+    logger.info("%d files in %s; nothing was uploaded", sum(path.is_file() for path in folder.rglob("*")), folder)
+
+
+if __name__ == "__main__":
+    main(snakemake)  # noqa: F821

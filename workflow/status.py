@@ -1,0 +1,160 @@
+"""Where a run is: stages by models, running jobs, newest loss, warnings, time left. Reads files only.
+
+    envs/run python workflow/status.py --configfile config/paper.yaml [more.yaml ...] [--watch]
+
+Works while jobs run, on this machine or on a login node. A job counts as done when its stats or manifest is there.
+"""
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
+import estimate  # noqa: E402
+import plan as plans  # noqa: E402
+import settings as config_settings  # noqa: E402
+
+from metarewarding.errors import UserError  # noqa: E402
+from metarewarding.records import read_json  # noqa: E402
+from metarewarding.reporting import alerts, job_times, scoreboard  # noqa: E402
+from metarewarding.reporting.measured import measure  # noqa: E402
+from metarewarding.reporting.metrics import of_model  # noqa: E402
+from metarewarding.reporting.summary import duration  # noqa: E402
+
+QUIET = 600  # seconds without a line in its log after which a job may have been killed
+RATE = 1e11  # FLOP/s by which a plan without GPUs is weighed, before measured seconds correct it
+WATCH = 5  # seconds
+_LOSS = re.compile(r"'loss': '?([\d.]+)'?.*?'epoch': '?([\d.]+)")
+
+
+def table(rows: list[dict], models: list[str], root: Path) -> tuple[list[str], list[list[str]]]:
+    """(heads, rows) of files that are done and planned, by stage and model; `data` is what belongs to no model."""
+    counts: dict[str, dict[str, list[int]]] = {}
+    for row in rows:
+        for name in row["files"]:
+            model = of_model(str(root / name), str(root))
+            count = counts.setdefault(row["stage"], {}).setdefault(model, [0, 0])
+            count[0] += (root / name).is_file()
+            count[1] += 1
+    columns = [model for model in ("data", *models) if any(model in of for of in counts.values())]
+    lines = [
+        [stage, *("" if model not in of else "done" if of[model][0] == of[model][1] else "{} of {}".format(*of[model])
+                  for model in columns)]
+        for stage, of in counts.items()
+    ]  # fmt: skip
+    return ["stage", *columns], lines
+
+
+def seconds_left(rows: list[dict], root: Path, parameters: float) -> tuple[float, bool]:
+    """(seconds of the jobs that are left, one after the other; whether measured seconds correct the plan).
+
+    Each stage is corrected by its own measured seconds, a stage without any by those of all stages.
+    """
+    planned, took, left = {}, {}, {}
+    for row in rows:
+        stage = row["stage"]
+        done = sum((root / name).is_file() for name in row["files"]) / max(len(row["files"]), 1)
+        if row.get("gpu_hours") is not None:
+            whole = 3600 * row["gpu_hours"]
+        else:
+            flat = row | {"files": ["nothing"]}
+            whole = estimate.seconds({"rows": [flat]}, root / "nowhere", RATE, parameters) - estimate.LOCAL_JOBS
+        measured = row.get("measured") or {}
+        left[stage] = left.get(stage, 0) + (1 - done) * whole
+        if measured.get("seconds") and done:
+            planned[stage] = planned.get(stage, 0) + done * whole
+            took[stage] = took.get(stage, 0) + measured["seconds"]
+    together = sum(took.values()) / sum(planned.values()) if sum(planned.values()) else 1
+    factor = {stage: took[stage] / planned[stage] for stage in took if planned[stage]}
+    return sum(of * factor.get(stage, together) for stage, of in left.items()), bool(took)
+
+
+def warnings(models: list[str], parents: dict[str, str], root: Path) -> list[dict]:
+    """The page's warnings, from the files that are there."""
+    places = {
+        "agreement": "benchmarks/judge_agreement/score.json", "arena": "benchmarks/arena_laptop/score.json",
+        "training": "training.json", "pairs": "pairs/stats.json", "summary": "summary.json",
+        "bias": "benchmarks/meta_judge/score.json",
+    }  # fmt: skip
+    rows = []
+    for model in models:
+        files = {kind: root / model / place for kind, place in places.items()}
+        facts = {kind: read_json(path) if path.is_file() else None for kind, path in files.items()}
+        facts["agreement"] = facts["agreement"] or {"parse_rate": None}
+        rows.append({"model": model, "parent": parents.get(model), "judged": {}} | facts)
+    return alerts.alerts({"models": rows})
+
+
+def jobs_now(jobs: list[dict], finished: set[tuple], now: float) -> list[str]:
+    """A line for each job that runs or has failed; a stage and model in ``finished`` is done whatever its log says."""
+    lines = []
+    for job in jobs:
+        if job["state"] == "done" or (job["stage"], job["model"]) in finished:
+            continue
+        what = "  ".join(filter(None, (job["stage"], job["model"], job["shard"] and f"shard {job['shard']}")))
+        since = now - job["end"]
+        if job["state"] == "failed":
+            lines.append(f"failed   {what}: see {job['log']}")
+        else:
+            last = re.split(r"[\r\n]+", job["tail"].strip())[-1].strip()[:70]
+            state = "running" if since < QUIET else f"no line for {duration(since)}, perhaps ended"
+            lines.append(f"{state}  {what}  {last}")
+    return lines
+
+
+def status(settings: dict, now: float) -> str:
+    """The whole text."""
+    root = Path(settings["pathvars"].get("results", "results"))
+    made = plans.Plan(settings, settings["plan"]["card"])
+    found = measure(plans.plan(settings), root)
+    jobs = job_times.jobs(root)
+    names = [name for row in found["rows"] for name in row["files"]]
+    done = sum((root / name).is_file() for name in names)
+    trained = [model for model in made.trained if (root / model / "manifest.json").is_file()]
+    lines = [f"{root}: {done} of {len(names)} planned parts are done; {len(trained)} of {len(made.trained)} models "
+             "are trained by DPO."]  # fmt: skip
+    lines += ["", *scoreboard.table(*table(found["rows"], made.models, root), 200, False)]
+    finished = {("train_dpo", model) for model in trained}
+    finished |= {("train_sft", "m0")} if (root / "m0/manifest.json").is_file() else set()
+    lines += ["", *(jobs_now(jobs, finished, now) or ["No job is running."])]
+    losses = [(job, _LOSS.findall(job["tail"])) for job in jobs if job["stage"].startswith("train_")]
+    if losses := [(job, of[-1]) for job, of in losses if of]:
+        job, (loss, epoch) = losses[-1]
+        lines.append(f"Newest loss: {loss} at epoch {epoch} ({job['stage']}, {job['model']}).")
+    for alert in warnings(made.models, made.parents, root):
+        lines.append(f"! {alert['title']}: {'; '.join(alert['cases'])}")
+    left, corrected = seconds_left(found["rows"], root, settings["plan"]["parameters"])
+    planned_gpus = found["totals"]["gpu_hours"] is not None
+    if (root / "report/index.html").is_file() and done == len(names):
+        lines.append(f"Finished. Page: {root / 'report/index.html'}")
+    elif corrected or planned_gpus:
+        unit = "job time" if corrected else "GPU time"
+        basis = "the plan, corrected by what finished jobs took" if corrected else "the plan alone"
+        lines.append(f"Left: about {duration(left)} of {unit} ({basis}).")
+    return "\n".join(lines)
+
+
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configfile", nargs="+", default=[], help="laid over config/config.yaml, as snakemake does")
+    parser.add_argument("--config", nargs="+", default=[], metavar="key=value", help="as snakemake takes it")
+    parser.add_argument("--watch", action="store_true", help=f"again every {WATCH} seconds, until Ctrl-C")
+    given = parser.parse_args(words)
+    try:
+        settings = config_settings.resolve(config_settings.load(given.configfile, given.config))
+        while True:
+            text = status(settings, time.time())
+            print(f"\033[2J\033[H{text}" if given.watch else text, flush=True)
+            if not given.watch:
+                return
+            time.sleep(WATCH)
+    except (config_settings.ConfigError, UserError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,66 @@
+"""What a run prints: one line for each finished job, and the scoreboard also where there is nothing to do.
+
+Snakemake's own log file (.snakemake/log) keeps the long form. A logger plugin would have to be an installed package;
+this is a filter and a formatter on the handler that Snakemake has made.
+"""
+
+import logging
+import time
+
+from snakemake.logging import logger
+from snakemake_interface_logger_plugins.common import LogEvent
+
+HANDLER = "DefaultStreamHandler"
+
+
+class OneLineAJob(logging.Filter):
+    """Holds back what Snakemake prints when a job starts and ends; with each count of progress, prints one line.
+
+    ``at_end()``: what to print where there is nothing to do.
+    """
+
+    def __init__(self, handler: logging.Handler, at_end):
+        super().__init__()
+        self.usual, self.at_end = handler.formatter, at_end
+        self.jobs: dict[int, tuple[float, str]] = {}  # start, and what the job is
+        self.ended: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_INFO:
+            self.jobs[record.jobid] = time.time(), name(record.rule_name, record.wildcards)
+        elif event == LogEvent.JOB_FINISHED and record.job_id in self.jobs:
+            start, what = self.jobs.pop(record.job_id)
+            self.ended.append(f"{what}  {time.time() - start:6,.0f} s")
+        return event not in (LogEvent.JOB_INFO, LogEvent.JOB_FINISHED, LogEvent.JOB_STARTED) and not (
+            event is None and str(record.msg).startswith("Select jobs to execute")
+        )
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = getattr(record, "event", None)
+        if event == LogEvent.PROGRESS:
+            count = f"{time.strftime('%H:%M:%S')}  {record.done:4} of {record.total}"
+            lines, self.ended = self.ended, []
+            return "\n".join(f"{count}  {line}" for line in lines)
+        if event is None and str(record.msg).startswith("Nothing to be done"):
+            return f"{record.msg}\n{self.at_end()}"
+        return self.usual.format(record)
+
+
+def name(rule: str, wildcards: dict) -> str:
+    """`meta_judge  meta-rewarding/m1  shard 0`, in columns."""
+    left = {key: str(value) for key, value in wildcards.items()}
+    model = left.pop("model", "")
+    if "method" in left and "iteration" in left:
+        model = f"{left.pop('method')}/m{left.pop('iteration')}"
+    others = ", ".join(f"{key} {value}" for key, value in left.items())
+    return f"{rule:<22}  {model:<20}  {others:<12}"
+
+
+def install(at_end) -> None:
+    """Use the short form from now on; where Snakemake has no such handler (a plugin, ``--quiet``), change nothing."""
+    for handler in logger.handlers:
+        if handler.name == HANDLER:
+            short = OneLineAJob(handler, at_end)
+            handler.addFilter(short)
+            handler.setFormatter(short)
