@@ -9,7 +9,8 @@ import snakemake_private
 import yaml
 from conftest import ROOT, copy_project, snakemake
 
-SLURM = ("--profile", "workflow/profiles/slurm", "--sdm", "env-modules")
+# the profile itself does not print the rules
+SLURM = ("--profile", "workflow/profiles/slurm", "--sdm", "env-modules", "--quiet", "progress")
 
 
 @pytest.fixture(scope="module")
