@@ -145,6 +145,11 @@ def test_the_slurm_profile_spells_every_gpu_job_for_sites_with_gres_only():
     spelled = dict(re.findall(r'#   (\w+): \{gpu: 0, gres: "gpu:(\d)"\}', text))
     needs = {name: re.search(r'\*\*needs\("(\w+)"\)', text) for name, text in rules().items()}
     wanted = {name: {"engine": "1", "train": "8"}[found[1]] for name, found in needs.items() if found}
+    wanted["check_training_node"] = "8"  # `use rule`
+    # judges that are served here
+    wanted |= dict.fromkeys(("judge_alpaca_eval", "judge_arena_hard", "judge_mt_bench"), "1")  # of one loop
+    wanted |= {name: "1" for name, text in rules().items() if "**judge_needs(" in text and name in spelled}
+    assert {"compare_fixed_responses", "compare_best_and_worst", "label_alpaca_eval"} <= set(wanted)
     assert spelled == wanted
 
 

@@ -1,7 +1,6 @@
 """What jobs ask SLURM for: nodes, GPUs, retries, cores, and no token. Nothing is submitted."""
 
 import os
-import re
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +9,8 @@ import snakemake_private
 import yaml
 from conftest import ROOT, copy_project, snakemake
 
-SLURM = ("--profile", "workflow/profiles/slurm", "--sdm", "env-modules")
+# the profile itself does not print the rules
+SLURM = ("--profile", "workflow/profiles/slurm", "--sdm", "env-modules", "--quiet", "progress")
 
 
 @pytest.fixture(scope="module")
@@ -135,20 +135,3 @@ def test_the_plugin_has_what_is_replaced():
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
     assert "call = get_submit_command(" in (ROOT / plugin.__file__).read_text()
     assert hasattr(plugin.Executor, "cores")
-
-
-def test_the_gres_block_of_the_profile_names_every_rule_with_a_gpu(project):
-    text = (ROOT / "workflow/profiles/slurm/config.v8+.yaml").read_text()
-    named = {
-        line.split(":")[0].strip("# ") for line in text.splitlines() if "gres: " in line and line.startswith("#   ")
-    }
-    rules, rule = {f"judge_{name}" for name in ("alpaca_eval", "arena_hard", "mt_bench")}, None
-    for file in (ROOT / "workflow/rules").glob("*.smk"):
-        for line in file.read_text().splitlines():
-            if found := re.match(r"(?:rule|use rule \w+ as) (\w+)", line):
-                rule = found[1]
-            elif line.startswith("for "):
-                rule = None  # the judges' rules, named above
-            elif rule and re.match(r"        \*\*(judge_)?needs\(", line):
-                rules.add(rule)
-    assert rules <= named
