@@ -7,6 +7,7 @@ configfile: "config/config.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
+include: "workflow/rules/preflight.smk"
 include: "workflow/rules/benchmarks_inputs.smk"
 include: "workflow/rules/data_inputs.smk"
 include: "workflow/rules/data.smk"

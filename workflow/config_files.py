@@ -51,7 +51,8 @@ def template_files(settings: dict, role: str) -> list[str]:
 def templates_read(settings: dict) -> list[tuple[str, str, str]]:
     """(key, role, path) of the templates that are read: two of them only where a model generates prompts or labels."""
     generates, alpaca = settings["prompts"]["source"] == "generate", settings["benchmarks"]["alpaca_eval"]
-    roles = ("judge", "meta_judge", *["generate"] * generates)
+    judges_pairs = any(settings["benchmarks"][name].get("pairwise") for name in settings["benchmarks"]["run"])
+    roles = ("judge", "meta_judge", *["pairwise"] * judges_pairs, *["generate"] * generates)
     found = [(f"templates.{role}", role, settings["templates"][role]) for role in roles]
     if alpaca["categories"] == "judge":
         found.append(("benchmarks.alpaca_eval.category_template", "category", alpaca["category_template"]))

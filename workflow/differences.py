@@ -13,6 +13,9 @@ from settings import schema, with_defaults
 _NOT_SCIENCE = re.compile(
     r"engine\.(?!max_model_len|dtype)|run\b|gates\.|pathvars|resources|environments|plan\.|.*\b(recipe|accelerate|shards|trees_sha256)$"
     r"|benchmarks\.(judges|files|calibration|run|arena_laptop|.*\.(max_missing|categories|bootstrap_rounds))|prompts\.path"
+    # measures beside the paper's
+    r"|benchmarks\.(lm_eval|llmbar|judgebench|pandalm|reward_bench_2|own_preferences|held_out_preferences)\."
+    r"|sampling\.meta_judgments\.repeats|templates\.pairwise"
 )
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 # Seconds that a job takes beside its work: imports, weights, warm-up. Measured on two cores of a CPU.
-STARTS = {"fetch": 45, "train": 15, "sample": 20, "ask": 20}  # by kind of stage (plan.py)
+STARTS = {"fetch": 45, "train": 15, "sample": 20, "ask": 20, "save": 0}  # by kind of stage (plan.py)
 LOCAL_JOBS = 60  # all jobs without a model together
 # A token of a 135M-parameter model: seconds that do not depend on the matrix rate (memory, the sampler), and FLOP-bound
 # ones as a multiple of 2 FLOP a parameter; from runs at 110 and at about 600 GFLOP/s.

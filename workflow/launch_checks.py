@@ -8,7 +8,7 @@ from config_files import named_files
 from lineage import iterations
 
 KEYS_FILE = Path(__file__).parent / "schemas/launch_keys.json"
-TYPES = {"integer": int, "number": (int, float), "boolean": bool, "string": str, "mapping": dict, "list": list}
+TYPES = {"integer": int, "number": (int, float), "boolean": bool, "string": str, "mapping": dict, "list": (list, str)}
 
 
 def check(settings: dict) -> list[str]:
@@ -55,7 +55,7 @@ def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
 
 
 def fits(value, kind) -> bool:
-    """Whether a YAML value is of the kind; TRL also reads a number from a string."""
+    """Whether a YAML value is of the kind; TRL also reads a number from a string, and takes a string for a list."""
     if isinstance(kind, list):
         return value in kind
     if kind == "any":
@@ -80,22 +80,18 @@ def _nearest(key: str, known: list[str]) -> str | None:
 
 def _check_processes(key: str, path: str, launch: dict, gpus: int) -> list[str]:
     """An accelerate configuration whose processes do not fit the GPUs of a training job: one GPU a process."""
-    kind, processes = launch.get("distributed_type"), launch.get("num_processes", 1)
+    kind = launch.get("distributed_type")
     if kind is None:
         return [f"config: {key}: {path} is not an accelerate configuration; it has no distributed_type."]
-    if not isinstance(processes, int) or processes < 1:
-        return [f"config: {key}: {path}: num_processes: {processes!r} must be a whole number from 1."]
     if kind == "NO" and gpus > 1:
         return [
             f"config: {key}: {path} trains on one GPU (distributed_type NO), and resources.train.gpu is {gpus}: "
-            f"set that to 1, or take a distributed configuration with num_processes {gpus}, such as "
-            "config/accelerate/fsdp_8gpu.yaml."
+            "set that to 1, or take a distributed configuration, such as config/accelerate/fsdp_8gpu.yaml."
         ]
-    if kind != "NO" and gpus != processes:
+    if kind != "NO" and gpus == 0:
         return [
-            f"config: {key}: {path} starts {processes} processes (distributed_type {kind}), one on each GPU, and "
-            f"resources.train.gpu is {gpus}: set that to {processes}, or take another configuration, such as "
-            "config/accelerate/gpu.yaml for one GPU."
+            f"config: {key}: {path} is distributed ({kind}), one process on each GPU, and resources.train.gpu is 0: "
+            "set that to the number of GPUs, or take config/accelerate/cpu.yaml."
         ]
     return []
 
@@ -110,7 +106,7 @@ def _check_batches(settings: dict, read: dict[str, dict]) -> list[str]:
     faults = {}
     for where, own in trainings:
         launch, recipe = read[own["accelerate"]], read[own["recipe"]]
-        processes = 1 if launch["distributed_type"] == "NO" else launch.get("num_processes", 1)
+        processes = 1 if launch["distributed_type"] == "NO" else settings["resources"]["train"]["gpu"]
         each = int(recipe.get("per_device_train_batch_size", 8))  # the default of the trainers
         if own["batch_size"] % (each * processes):
             key = (own["recipe"], own["accelerate"], own["batch_size"])

@@ -39,11 +39,14 @@ def of_class(cls: type) -> dict[str, list]:
 
 
 def listed() -> dict:
-    """{"sft", "dpo": keys of a recipe, "accelerate", "fsdp": keys of an accelerate configuration}."""
+    """{"sft", "dpo": keys of a recipe, "accelerate": keys of an accelerate configuration}."""
     from accelerate.commands.config.config_args import ClusterConfig
-    from trl import DPOConfig, SFTConfig
+    from trl import DPOConfig, ModelConfig, SFTConfig
 
-    return {"sft": of_class(SFTConfig), "dpo": of_class(DPOConfig), "accelerate": of_class(ClusterConfig)}
+    own = {"checkpoint_epochs": ["integer"]} | of_class(ModelConfig)  # beside those of the trainer
+    own["lora_target_modules"] = ["string", *own["lora_target_modules"]]  # as TRL documents it: all-linear
+    sft, dpo = of_class(SFTConfig) | own, of_class(DPOConfig) | own
+    return {"sft": sft, "dpo": dpo, "accelerate": of_class(ClusterConfig)}
 
 
 def written() -> str:

@@ -18,27 +18,28 @@ import yaml
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 import config_files  # noqa: E402
+import forecast  # noqa: E402
 import lineage  # noqa: E402
 import plan_preferences  # noqa: E402
 import settings as config_settings  # noqa: E402
 from model_size import model_size  # noqa: E402
+from speeds import (  # noqa: E402
+    CARDS,
+    COLD_START,
+    DISK,
+    ENGINE_START,
+    READING,
+    TRAINING,
+    WRITING,
+    reading_rate,
+    writing_step,
+)
 
 from metarewarding import templates  # noqa: E402
 from metarewarding.evaluation import registry  # noqa: E402
 from metarewarding.reporting import scoreboard  # noqa: E402
 from metarewarding.reporting.measured import measure  # noqa: E402
 
-# Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM).
-CARDS = {
-    "A100-80": {"flops": 312e12, "bandwidth": 2.04e12, "memory": 80e9},
-    "H100": {"flops": 989e12, "bandwidth": 3.35e12, "memory": 80e9},
-    "H200": {"flops": 989e12, "bandwidth": 4.80e12, "memory": 141e9},
-}
-READING = 0.5  # share of the peak FLOP/s when prompts are read (assumed)
-WRITING = 0.6  # share of the bandwidth when tokens are written one by one (assumed)
-TRAINING = 0.35  # share of the peak FLOP/s in training, sharded over a node (assumed)
-AT_ONCE = 256  # sequences that the engine writes at once, at most
-ENGINE_START = 120  # seconds (assumed)
 ROW_BYTES = 250  # of a JSONL row beside its text
 CATEGORY_NAMES = 254  # characters of the list of categories that an instruction is sorted into
 COUNTS = ("jobs", "requests", "completions", "prompt_tokens", "distinct_prompt_tokens", "output_tokens")
@@ -52,6 +53,7 @@ class Plan:
         self.assumed, self.rows, self.arithmetic = dict(settings["plan"]), [], []
         if settings["model"]["source"] == "path":
             self.assumed |= model_size(settings["model"]["path"])
+        self.started = False  # whether an engine has started before
         self.models = lineage.models(settings, settings["run"])
         self.trained = self.models[2:]
         self.parents = {m: lineage.parent(settings, *lineage.split_model(m)) for m in self.trained}
@@ -67,24 +69,23 @@ class Plan:
             text = text.replace("{" + name + "}", "")
         return self.tokens(len(text))
 
-    def sample(self, stage, files, requests, n, each, distinct, out, why, jobs=None):
+    def sample(self, stage, files, requests, n, each, distinct, out, why, jobs=None, starts=None):
         """A stage that an engine samples: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text.
 
         ``jobs`` is 0 where the jobs of an earlier part of the stage do it too; by default there is one a file.
+        ``starts`` is how many of them ask the engine anything, by default all.
         """
         jobs = len(files) if jobs is None else jobs
         texts, gpus = requests * n, self.settings["resources"]["engine"]["gpu"]
         parameters, kv = self.assumed["parameters"], self.assumed["kv_bytes_per_token"]
-        context = each + out
-        room = max(1, (0.9 * self.card["memory"] - 2 * parameters) / (context * kv))
-        at_once = min(AT_ONCE, room)
-        # a step of the engine writes one token of each sequence: it reads the weights and all their keys and values
-        step = max(
-            (2 * parameters + at_once * context * kv) / (WRITING * self.card["bandwidth"]),
-            2 * parameters * at_once / (READING * self.card["flops"]),
-        )
-        seconds = 2 * parameters * distinct / (READING * self.card["flops"]) + texts * out / at_once * step
-        hours = (seconds + jobs * ENGINE_START * gpus) / 3600 if gpus else None  # more GPUs share the work
+        starts, engine = jobs if starts is None else starts, self.settings["engine"]
+        at_once, step = writing_step(parameters, kv, each + out, self.card, engine)
+        seconds = 2 * parameters * distinct / reading_rate(self.card, engine) + texts * out / at_once * step
+        # the jobs of the first stage start side by side, before any of them has filled the caches
+        cold = 0 if self.started else starts
+        self.started |= starts > 0
+        starting = starts * ENGINE_START + cold * COLD_START
+        hours = (seconds + starting * gpus) / 3600 if gpus else None  # more GPUs share the work
         self.add(
             stage,
             files,
@@ -104,7 +105,8 @@ class Plan:
                 f"{stage}: reading 2 x {parameters:.3g} FLOP x {distinct:.3g} distinct tokens at {READING:.0%} of "
                 f"{self.card['flops']:.3g} FLOP/s; writing {texts * out:.3g} tokens, {at_once:.0f} at once, "
                 f"{at_once / step:,.0f} tokens/s ({WRITING:.0%} of {self.card['bandwidth']:.3g} bytes/s); "
-                f"{jobs} engine starts of {ENGINE_START} s."
+                f"{starts} engine starts of {ENGINE_START} s"
+                + (f", {COLD_START} s more with cold caches." if cold else ".")
             )
 
     def score(self, stage, files, texts, each, why):
@@ -131,7 +133,9 @@ class Plan:
         gpus = self.settings["resources"]["train"]["gpu"]
         hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None
         files = [f"{model}/manifest.json" for model in models]
-        self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * 4 * parameters / 1e9, why, kind="train")
+        engine = self.settings["resources"]["engine"]["gpu"] and self.settings["engine"]["dtype"] != "float32"
+        each = 6 if engine else 4  # float32 to go on from, and for engines on GPUs a bfloat16 copy
+        self.add(stage, files, 0, 0, tokens, tokens, 0, hours, len(models) * each * parameters / 1e9, why, kind="train")
         self.rows[-1] |= {
             "examples": pairs,
             # forward 1, backward 2 (1 where only an adapter learns), and the reference's forward
@@ -142,13 +146,27 @@ class Plan:
         if gpus:
             self.arithmetic.append(
                 f"{stage}: {flop} x {parameters:.3g} FLOP x {tokens:.3g} tokens at {TRAINING:.0%} of "
-                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; float32 weights of 4 bytes a parameter stay"
+                f"{self.card['flops']:.3g} FLOP/s a GPU, on {gpus} GPUs; weights of {each} bytes a parameter stay"
                 + (
                     "."
                     if adapter
                     else ", and while one trains two checkpoints of 16 bytes a parameter where the recipe saves any."
                 )
             )
+
+    def save_checkpoints(self, epochs: dict[str, list[int]]) -> None:
+        """The hours in which GPUs wait for checkpoints; ``epochs``: {sft or dpo: those of each training}."""
+        gpus, each = self.settings["resources"]["train"]["gpu"], 16 * self.assumed["parameters"]
+        written = 0
+        for section, trained in epochs.items():
+            recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
+            if recipe.get("save_strategy") != "no" and not recipe.get("use_peft"):  # an adapter's are small
+                # none after the last epoch
+                written += sum((of_one - 1) // recipe.get("checkpoint_epochs", 1) for of_one in trained)
+        if gpus and written:
+            why = f"{written} checkpoints of {each / 1e9:,.0f} GB at {DISK / 1e9:g} GB/s, removed when training ends"
+            hours = written * each / DISK * gpus / 3600
+            self.add("save_checkpoints", [], 0, 0, 0, 0, 0, hours, 0, why, jobs=0, kind="save")
 
     def ask(self, stage, files, judge, requests, tokens, out):
         """Verdicts of a judge: ``tokens`` in and ``out`` tokens out a request."""
@@ -205,8 +223,8 @@ def plan(settings: dict, card: str | None = None) -> dict:
     """{card, rows, totals, arithmetic} of what ``run`` builds from nothing, with resolved ``settings``.
 
     These rows are the one list of a run's stages: the estimate at its start, what was measured, and the report's time
-    table and figures follow it. A row: stage (the rule), kind (fetch, sample, train or ask), jobs, requests (of an
-    engine or a judge), completions (texts that come back), prompt_tokens (each text counts its prompt),
+    table and figures follow it. A row: stage (the rule), kind (fetch, sample, train, save or ask), jobs, requests (of
+    an engine or a judge), completions (texts that come back), prompt_tokens (each text counts its prompt),
     distinct_prompt_tokens (what remains when the prefixes that requests share are read once), output_tokens,
     gpu_hours (null without GPUs), disk_gb (kept), cost_usd (judges' fees), files (under the results' root: the stats
     files and manifests that its jobs write).
@@ -285,6 +303,8 @@ def plan(settings: dict, card: str | None = None) -> dict:
             pools * wanted * shown,
             min(prompt, generation["max_tokens"]),
             f"{pools} x {generation['size']:,} prompts / {assumed['accepted_prompts']:.0%} accepted",
+            # rounds that come after the pool is full ask nothing
+            starts=pools * math.ceil(wanted / generation["per_round"]) * generation["shards"],
         )
     sft = settings["sft"]
     examples = eft["train_examples"] or replies * (eft["judgments_per_reply"] or eft["judgments"])  # at most
@@ -368,6 +388,8 @@ def plan(settings: dict, card: str | None = None) -> dict:
         f"at most {pairs:,} pairs in {len(made.trained)} trainings, one of each kind a prompt, two sides each, "
         "by their epochs",
     )
+    rounds = [lineage.iterations(settings, method)[t - 1] for method, t in map(lineage.split_model, made.trained)]
+    made.save_checkpoints({"sft": [sft["stop_epoch"]], "dpo": [own["stop_epoch"] for own in rounds]})
     benchmarks(made, rubric, prompt, response, judgment)
     return {"card": card, "rows": made.rows, "totals": totals(made.rows), "arithmetic": made.arithmetic}
 
@@ -560,20 +582,8 @@ def number(value) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
 
-def wall_hours(found: dict, settings: dict) -> float | None:
-    """Hours from the first job to the last if the shards of a stage run at once, and all other jobs one by one."""
-    if found["totals"]["gpu_hours"] is None:
-        return None
-    hours, shards = 0.0, settings["sampling"]["shards"]
-    for row in found["rows"]:
-        needs = settings["resources"]["train" if row["stage"].startswith("train_") else "engine"]
-        sharded = row["stage"] in ("sample_and_judge", "meta_judge")
-        hours += (row.get("gpu_hours") or 0) / max(needs["gpu"], 1) / (shards if sharded else 1)
-    return hours
-
-
-def shown(found: dict, arithmetic: bool = True, hours: float | None = None) -> str:
-    """The plan as text, planned beside measured where a stage has been run; ``hours`` of wall-clock time."""
+def shown(found: dict, arithmetic: bool = True) -> str:
+    """The plan as text, planned beside measured where a stage has been run."""
     heads = [
         "stage",
         "jobs",
@@ -593,9 +603,10 @@ def shown(found: dict, arithmetic: bool = True, hours: float | None = None) -> s
         if row.get("measured"):
             rows.append(["  measured", *(number(row["measured"].get(key)) for key in keys)])
     lines = scoreboard.table(heads, rows)
+    if found.get("left"):
+        times = ", ".join(f"{kind} {factor} times" for kind, factor in found["left"]["times_planned"].items())
+        lines.append(f"Left: {found['left']['gpu_hours']:,.1f} GPU hours, as finished jobs took of the plan: {times}.")
     lines.append(f"GPU hours on {found['card']}; most disk at one time {found['totals']['most_disk_gb']:,.1f} GB.")
-    if hours is not None:
-        lines.append(f"Wall-clock time: about {hours:,.1f} hours if the shards of a stage run at once.")
     return "\n".join([*lines, "", *found["arithmetic"]] if arithmetic else [*lines, "--explain shows the arithmetic."])
 
 
@@ -605,6 +616,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--config", nargs="+", default=[], metavar="key=value", help="as snakemake takes it")
     parser.add_argument("--card", choices=CARDS, help="instead of plan.card")
     parser.add_argument("--explain", action="store_true", help="with the arithmetic")
+    parser.add_argument("--gpus", type=int, help="and the hours on the clock on so many GPUs")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     given = parser.parse_args(words)
     try:
@@ -615,7 +627,14 @@ def main(words: list[str]) -> None:
     settings["plan"] |= model_size(Path(settings["pathvars"].get("results", "results"), "seed/weights"))
     found = plan(settings, given.card)
     found = measure(found, settings["pathvars"].get("results", "results"))
-    print(json.dumps(found, indent=2) if given.json else shown(found, given.explain, wall_hours(found, settings)))
+    found["left"] = forecast.hours_left(found)
+    found["clock_hours"] = forecast.hours_on_the_clock(found, settings, given.gpus) if given.gpus else None
+    print(json.dumps(found, indent=2) if given.json else shown(found, given.explain))
+    if given.gpus and not given.json:
+        hours, why = found["clock_hours"], "a job needs more, or none is asked for"
+        print(
+            f"\nOn {given.gpus} GPUs: " + (f"{hours:,.1f} hours on the clock." if hours else f"it cannot run: {why}.")
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Only `workflow.current_basedir` and `workflow.configfiles` are used elsewhere, i
 import json
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -60,6 +61,27 @@ def _by_name(rule):
         return json.dumps(found, sort_keys=True, default=str)
 
     return values
+
+
+def prepare_slurm(secrets) -> None:
+    """Have the SLURM plugin, where it is loaded, submit jobs without ``secrets`` and without this machine's cores.
+
+    sbatch hands the whole environment to a job, and SLURM keeps it in its own files: the variables named ``secrets``
+    are taken out for sbatch alone, as local jobs need them. The plugin limits a job's cores to those of the machine
+    that submits it; `cpus_per_task` says how many it has.
+    """
+    plugin = sys.modules.get("snakemake_executor_plugin_slurm")
+    if plugin is None or hasattr(plugin.get_submit_command, "without"):
+        return
+    plugin.Executor.cores = "all"
+    submit = plugin.get_submit_command
+    unset = "".join(f"-u {name} " for name in secrets)
+
+    def without_secrets(*args, **kwargs) -> str:
+        return f"env {unset}{submit(*args, **kwargs)}"
+
+    without_secrets.without = secrets
+    plugin.get_submit_command = without_secrets
 
 
 def job_of(file: str, snakefile: Path, configfiles: list[Path]):

@@ -11,10 +11,21 @@ from lineage import iterations
 def check(settings: dict) -> list[str]:
     """Faults of lengths, of samples that would all be equal, and of paths that Snakemake cannot take."""
     return [
+        *_check_engine(settings["engine"], settings["resources"]["engine"]["gpu"]),
         *_check_lengths(settings),
         *_check_samples(settings),
         *_check_paths(settings),
         *_check_root(settings["pathvars"]),
+    ]
+
+
+def _check_engine(engine: dict, gpus: int) -> list[str]:
+    """Settings that only vLLM on GPUs has."""
+    return [
+        f"config: engine.{key}: only vLLM on GPUs has it; engine.name is {engine['name']} and resources.engine.gpu "
+        f"{gpus}. Remove it."
+        for key in ("quantization", "batch_invariant")
+        if engine[key] and (engine["name"] != "vllm" or gpus == 0)
     ]
 
 

@@ -58,11 +58,15 @@ def id_fault(value, most: int = MOST_CHARACTERS) -> str | None:
     return None
 
 
+def results_root() -> Path:
+    """The folder of this run's results, by the config that the workflow has put in the environment."""
+    config = json.loads(os.environ.get("METAREWARDING_CONFIG") or "null") or {}
+    return Path((config.get("pathvars") or {}).get("results") or "results")
+
+
 def made_by_workflow(path: str | Path) -> bool:
     """Whether a file lies below the results of this run: the workflow made it, and can make it again."""
-    config = json.loads(os.environ.get("METAREWARDING_CONFIG") or "null") or {}
-    root = (config.get("pathvars") or {}).get("results") or "results"
-    return Path(path).resolve().is_relative_to(Path(root).resolve())
+    return Path(path).resolve().is_relative_to(results_root().resolve())
 
 
 def fix_of(path: str | Path) -> str:
@@ -134,8 +138,9 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                         f"one of {', '.join(json.dumps(value) for value in values)}."
                     )
             for field in ids:
-                if len(row[field]) > MOST_CHARACTERS or not row[field] or _NOT_IN_AN_ID.search(row[field]):
-                    raise UserError(f"{path}, line {number}: the {field} {id_fault(row[field])}. {fix_of(path)}")
+                value = row.get(field)  # None where the field may be absent
+                if value is not None and (len(value) > MOST_CHARACTERS or not value or _NOT_IN_AN_ID.search(value)):
+                    raise UserError(f"{path}, line {number}: the {field} {id_fault(value)}. {fix_of(path)}")
             for field, start in begins:
                 if not row[field].startswith(f"{row[start]}/"):
                     raise UserError(

@@ -121,7 +121,7 @@ def main(run: DpoArguments, args, config) -> None:
         train_dataset=dataset(trained),
         eval_dataset=dataset(measured) if measured else None,
         processing_class=tokenizer,
-        callbacks=[stop_after(run.stop_epoch)],
+        callbacks=[stop_after(run.stop_epoch, run.checkpoint_epochs)],
         **adapter,
     )
     keep_in_float32(trainer.model)

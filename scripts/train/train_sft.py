@@ -42,7 +42,7 @@ def main(run: RunArguments, args, config) -> None:
         args=args,
         train_dataset=Dataset.from_list(kept),
         processing_class=tokenizer,
-        callbacks=[stop_after(run.stop_epoch)],
+        callbacks=[stop_after(run.stop_epoch, run.checkpoint_epochs)],
         **adapter,
     )
     keep_in_float32(trainer.model)

@@ -186,6 +186,7 @@ def test_a_file_system_without_hard_links_costs_a_warning(tmp_path, monkeypatch,
 
 PROMPTS = [{"prompt_id": "p0", "text": "Say hi."}]
 LOOP = {"rho": 0.0, "max_chosen_chars": None, "allow_truncated_chosen": True, "k": None, "n": None}
+LOOP |= {"consistent_halves": False}
 
 
 def actor(tmp_path, responses, judgments):

@@ -245,7 +245,9 @@ def test_rows_are_prepared_and_scored(tmp_path, capsys):
     rows = read(tmp_path / "rows.jsonl")
     assert [row["item_id"] for row in rows] == ["own/1", "own/3"]
     judged = [
-        judgment(0, 0, score) | {"response_id": response["response_id"], "prompt_id": row["prompt_id"]}
+        judgment(0, 0, score)
+        | {key: response["response_id"] + end for key, end in (("response_id", ""), ("judgment_id", "/j0"))}
+        | {"prompt_id": row["prompt_id"]}
         for row in rows
         for response, score in zip(row["responses"], (4.0, 2.0), strict=True)
     ]

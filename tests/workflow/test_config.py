@@ -93,6 +93,9 @@ def test_the_papers_values_are_the_schemas_defaults():
         if "default" in rule and rule["default"] != value and path[0] != "gates" and path[-1] != "judges":
             different.append((".".join(path), rule["default"], value))
     assert different == [
+        # by default vLLM's own, which on a CPU are others
+        ("engine.max_num_seqs", None, 512),
+        ("engine.max_num_batched_tokens", None, 16384),
         (
             "eft.trees_sha256",
             None,
@@ -374,17 +377,12 @@ def test_a_benchmark_whose_judge_is_not_there_is_named():
 @pytest.mark.parametrize(
     ("accelerate", "gpus", "said"),
     [
-        (
-            "fsdp_8gpu.yaml",
-            1,
-            "starts 8 processes (distributed_type FSDP), one on each GPU, and resources.train.gpu is 1",
-        ),
-        ("fsdp_8gpu.yaml", 4, "resources.train.gpu is 4: set that to 8"),
         ("fsdp_8gpu.yaml", 0, "resources.train.gpu is 0"),
         ("gpu.yaml", 8, "trains on one GPU (distributed_type NO), and resources.train.gpu is 8"),
         ("cpu.yaml", 2, "trains on one GPU (distributed_type NO), and resources.train.gpu is 2"),
         ("../trl/dpo.yaml", 1, "is not an accelerate configuration"),
         ("fsdp_8gpu.yaml", 8, None),
+        ("fsdp_8gpu.yaml", 4, None),  # accelerate gets --num_processes 4
         ("gpu.yaml", 1, None),
         ("cpu.yaml", 0, None),
         ("cpu.yaml", 1, None),
@@ -394,7 +392,7 @@ def test_a_benchmark_whose_judge_is_not_there_is_named():
 def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, said, where):
     config = load()
     config["resources"]["train"]["gpu"] = gpus
-    fitting = "fsdp_8gpu.yaml" if gpus == 8 else "gpu.yaml" if accelerate == "cpu.yaml" else "cpu.yaml"
+    fitting = "fsdp_8gpu.yaml" if gpus > 2 else "gpu.yaml" if accelerate == "cpu.yaml" else "cpu.yaml"
     for section in ("sft", "dpo"):
         config[section]["accelerate"] = f"config/accelerate/{fitting}"
     put(f"{where}.accelerate", f"config/accelerate/{accelerate}")(config)
@@ -407,6 +405,18 @@ def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, said, where)
         settings.resolve(config)
     assert said in str(error.value)
     assert f"config: {where}.accelerate".replace(".1.", "[1].") in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["quantization", "batch_invariant"])
+def test_what_only_vllm_on_gpus_has_is_refused_elsewhere(key):
+    def change(config):
+        config["engine"][key] = {"quantization": "fp8", "batch_invariant": True}[key]
+
+    assert f"engine.{key}: only vLLM on GPUs has it" in faults(change)
+    resolved = settings.resolve(
+        settings.load(["config/paper.yaml"], [f"engine={{{key}: fp8}}"] if key[0] == "q" else [])
+    )
+    assert resolved["engine"]["quantization"] == ("fp8" if key[0] == "q" else None)
 
 
 def test_all_faults_are_told_at_once():

@@ -8,6 +8,7 @@ from math import comb
 import pytest
 import yaml
 from conftest import ROOT
+from forecast import hours_left, hours_on_the_clock
 from model_size import model_size
 from plan import CARDS, ENGINE_START, TRAINING, plan, shown
 from settings import load, resolve
@@ -64,8 +65,8 @@ def test_the_prompts_of_table_3(paper):
 
 
 def test_jobs_are_those_that_snakemake_counts(paper):
-    assert [paper[name]["jobs"] for name in ("sample_and_judge", "meta_judge")] == [224, 64]
-    assert (paper["train_sft"]["jobs"], paper["train_dpo"]["jobs"], paper["generate_prompts"]["jobs"]) == (1, 8, 80)
+    assert [paper[name]["jobs"] for name in ("sample_and_judge", "meta_judge")] == [56, 16]
+    assert (paper["train_sft"]["jobs"], paper["train_dpo"]["jobs"], paper["generate_prompts"]["jobs"]) == (1, 8, 10)
     assert paper["evaluate_model"]["jobs"] == paper["judge_arena_hard"]["jobs"] == 10
 
 
@@ -98,6 +99,66 @@ def test_a_better_card_takes_fewer_hours(stage):
 def test_every_engine_start_counts():
     few, many = (rows(plan(settings("paper.yaml", sampling__shards=n)))["meta_judge"]["gpu_hours"] for n in (1, 101))
     assert many - few == pytest.approx(2 * 100 * ENGINE_START / 3600, abs=2e-3)
+
+
+def test_the_hours_lie_within_public_figures():
+    """6 to 12 thousand output tokens a second of an 8B model that answers on one H100."""
+    lines = plan(settings("paper.yaml"))["arithmetic"]
+    answers = next(line for line in lines if "writing 1.21e+08 tokens" in line)
+    rate = float(answers.split("at once, ")[1].split(" tokens/s")[0].replace(",", ""))
+    assert 6_000 < rate < 12_000
+
+
+def test_the_first_engines_compile_and_rounds_after_a_full_pool_start_none():
+    found = plan(settings("paper.yaml"))
+    cold = [line.split(":")[0] for line in found["arithmetic"] if "more with cold caches" in line]
+    assert cold == ["annotate_eft"]
+    assert any(line.startswith("generate_prompts") and "7 engine starts" in line for line in found["arithmetic"])
+
+
+def test_checkpoints_cost_hours_and_disk(paper):
+    """Every third epoch but the last: of SFT's 5 epochs one, and of DPO's 6, 4, 2, 2 and 5, 1, 2, 2 three."""
+    hours = 4 * 16 * 8.03e9 / 1e9 * 8 / 3600
+    assert paper["save_checkpoints"]["gpu_hours"] == pytest.approx(hours, abs=1e-3)
+    assert paper["train_dpo"]["disk_gb"] == pytest.approx(8 * 6 * 8.03)  # float32, and the engines' bfloat16
+
+
+def test_fp8_takes_fewer_hours_where_the_card_has_it():
+    def hours(card, quantization):
+        changed = settings("paper.yaml", engine__quantization=quantization)
+        return rows(plan(changed, card))["sample_and_judge"]["gpu_hours"]
+
+    assert hours("H100", "fp8") < 0.9 * hours("H100", None)
+
+
+def test_one_shard_where_every_start_holds_all_cards():
+    """`--profile node`."""
+    node, many = settings("paper.yaml", "node.yaml"), settings("paper.yaml", "node.yaml", sampling__shards=32)
+    hours = [plan(each)["totals"]["gpu_hours"] for each in (node, many)]
+    assert hours[0] < 1.1 * plan(settings("paper.yaml"))["totals"]["gpu_hours"]
+    assert hours[1] - hours[0] > 31 * (7 + 2 + 1) * 8 * ENGINE_START / 3600 - 1
+
+
+def test_more_gpus_take_less_time_down_to_the_longest_chain():
+    resolved = settings("paper.yaml")
+    found = plan(resolved)
+    hours = [hours_on_the_clock(found, resolved, gpus) for gpus in (8, 16, 64, 1000)]
+    assert hours[0] == pytest.approx(found["totals"]["gpu_hours"] / 8, rel=0.1)
+    assert hours[0] > hours[1] >= hours[2] == hours[3] > 3  # a model is trained after the one before it, on 8 GPUs
+    assert hours_on_the_clock(found, resolved, 4) is None
+    assert hours_on_the_clock(plan(settings()), settings(), 8) is None
+
+
+def test_finished_jobs_correct_what_is_left():
+    found = plan(settings("paper.yaml"))
+    assert hours_left(found) is None
+    sampling = rows(found)["annotate_eft"]
+    sampling["measured"] = {"jobs": 4, "gpu_hours": sampling["gpu_hours"]}  # half of the jobs, all the hours: 2 times
+    of_kind = sum(row["gpu_hours"] for row in found["rows"] if row["kind"] == "sample")
+    others = found["totals"]["gpu_hours"] - of_kind
+    left = hours_left(found)
+    assert left["times_planned"] == {"sample": 2.0}
+    assert left["gpu_hours"] == pytest.approx(2 * (of_kind - sampling["gpu_hours"] / 2) + others, abs=0.05)
 
 
 def test_the_judges_fees(paper):

@@ -54,14 +54,14 @@ PAPER = ("--configfile", "config/paper.yaml")
 def test_the_paper_is_planned_and_asks_for_no_meta_judgment_where_none_is_trained_on(project):
     run = snakemake(project, "-n", *PAPER)
     assert run.returncode == 0, run.stdout
-    jobs, shards = job_counts(run.stdout), 32
+    jobs, shards = job_counts(run.stdout), 8
     assert jobs["train_sft"] == 1
     assert jobs["train_dpo"] == 8
     assert jobs["sample_and_judge"] == (1 + 3 + 3) * shards  # M0 once, M1 .. M3 of both
     assert jobs["meta_judge"] == 2 * shards  # M0 and M1 of Meta-Rewarding
     assert jobs["fit_elo"] == jobs["build_judge_pairs"] == 2
     assert jobs["annotate_eft"] == shards
-    assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (10 * 8, 10)
+    assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (10, 10)
     assert jobs["fetch_trees"] == jobs["fetch_seed_model"] == 1
     assert "fetch_other_model" not in jobs
     assert jobs["evaluate_model"] == 10

@@ -4,13 +4,14 @@
 rule evaluate_model:
     """All that a model is asked for its evaluation: the benchmarks' questions, and what it judges."""
     input:
+        **checked("engine"),
         **{name: questions_of(name) for name in ANSWERED},
         **judged_files(),
         **{name: preference_file(name) for name in PREFERRED},
         **({"pairwise_template": TEMPLATES["pairwise"]} if JUDGED_IN_PAIRS else {}),
         checked=CHECKED,
         replies="<results>/data/eft/eval.jsonl",
-        weights="<results>/{model}/weights",
+        weights=weights_to_sample,
         template=TEMPLATES["judge"],
     output:
         **evaluation_files(".jsonl", ""),
@@ -46,7 +47,7 @@ rule judge_answers:
         checked=CHECKED,
         prompts=ARENA["prompts"],
         answers="<results>/{model}/benchmarks/arena_laptop/answers.jsonl",
-        weights="<results>/m0/weights",
+        weights=engine_weights("m0"),
         template=TEMPLATES["judge"],
     output:
         verdicts="<results>/{model}/benchmarks/arena_laptop/verdicts.jsonl",

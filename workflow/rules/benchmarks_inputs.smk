@@ -8,8 +8,9 @@ PREFERRED = [name for name in BENCHMARKS if BENCHMARKS[name].read_rows]  # rows 
 JUDGED_IN_PAIRS = [name for name in PREFERRED if SETTINGS["benchmarks"][name]["pairwise"]]
 # other given responses
 JUDGED_BY_MODEL = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE and name not in PREFERRED]
-# whose score needs no package of a benchmark judge
-NO_JUDGE = PREFERRED + [name for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE]
+
+OWN_WIN_RATES = [name for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE]
+NO_JUDGE = PREFERRED + OWN_WIN_RATES  # whose score needs no package of a benchmark judge
 ARENA = SETTINGS["benchmarks"]["arena_laptop"]
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published

@@ -106,6 +106,7 @@ rule split_rankings:
 rule annotate_eft:
     """The annotator judges the ranked replies of one shard, asked as the judge is in the loop."""
     input:
+        **checked("engine"),
         checked=CHECKED,
         replies="<results>/data/eft/candidates.jsonl",
         weights=weights_of("annotator"),

@@ -33,7 +33,7 @@ def judge_weights(benchmark):
     weights = (SETTINGS["benchmarks"]["judges"].get(name) or {}).get("weights")
     if weights is None:
         return {}
-    return {"judge_weights": f"<results>/{weights}/weights" if weights in ("seed", "m0") else weights}
+    return {"judge_weights": engine_weights(weights) if weights in ("seed", "m0") else weights}
 
 
 def judge_params(benchmark):
@@ -66,7 +66,7 @@ def judge_needs(benchmark):
     if asked_over_api(benchmark):
         return {}
     split = SETTINGS["benchmarks"]["judges"][SETTINGS["benchmarks"][benchmark]["judge"]]["tensor_parallel"]
-    return needs("engine") | ({"gpu": split} if split > NEEDS["engine"]["gpu"] else {})
+    return needs("engine") | ({"gpu": split, "nodes": 1} if split > NEEDS["engine"]["gpu"] else {})
 
 
 def judge_reads(benchmark):

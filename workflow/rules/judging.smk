@@ -62,7 +62,7 @@ rule measure_regressions:
     """What a model loses or gains on tasks that no preference pair is about, by lm-evaluation-harness."""
     input:
         data="<results>/data/benchmarks/lm_eval.json",
-        weights="<results>/{model}/weights",
+        weights=weights_to_sample,
     output:
         "<results>/{model}/benchmarks/lm_eval/score.json",
     log:

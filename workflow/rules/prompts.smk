@@ -4,6 +4,7 @@
 rule generate_prompts:
     """One shard of a round's candidates: new prompts after the pattern of demonstrations."""
     input:
+        **checked("engine"),
         checked=CHECKED,
         demonstrations="<results>/data/eft/ift.jsonl",
         earlier=earlier_prompts,

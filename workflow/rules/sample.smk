@@ -6,7 +6,7 @@ rule sample_and_judge:
     input:
         checked=CHECKED,
         prompts=prompts_of,
-        weights="<results>/{model}/weights",
+        weights=weights_to_sample,
         template=TEMPLATES["judge"],
     output:
         responses="<results>/{model}/responses/{shard}.jsonl",
@@ -42,7 +42,7 @@ rule meta_judge:
         prompts=prompts_of,
         responses="<results>/{model}/responses/{shard}.jsonl",
         judgments="<results>/{model}/judgments/{shard}.jsonl",
-        weights="<results>/{model}/weights",
+        weights=weights_to_sample,
         template=TEMPLATES["meta_judge"],
     output:
         meta_judgments="<results>/{model}/meta_judgments/{shard}.jsonl",

@@ -4,13 +4,14 @@
 rule train_sft:
     """Seed -> M0 on EFT, loss on the judgments only."""
     input:
+        **checked("engine", "training"),
         checked=CHECKED,
         weights="<results>/seed/weights",
         data="<results>/data/eft/train.jsonl",
         recipe=SETTINGS["sft"]["recipe"],
         accelerate=SETTINGS["sft"]["accelerate"],
     output:
-        weights=directory("<results>/m0/weights"),
+        **trained_weights("<results>/m0"),
         stats="<results>/m0/training.json",
         manifest="<results>/m0/manifest.json",
     log:
@@ -25,7 +26,9 @@ rule train_sft:
     params:
         # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
         checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
+        processes=processes,
         threads_each=threads_each,
+        engine_weights=engine_weights_option,
         learning_rate=SETTINGS["sft"]["learning_rate"],
         batch_size=SETTINGS["sft"]["batch_size"],
         schedule_epochs=SETTINGS["sft"]["schedule_epochs"],
@@ -34,10 +37,12 @@ rule train_sft:
         seed=SEED,
         code=fingerprint("train/train_sft.py"),
     shell:
-        "accelerate-launch --quiet --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        "accelerate-launch --quiet --config_file {input.accelerate:q} --num_processes {params.processes}"
+        " --main_process_port 0 --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_sft.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
+        " {params.engine_weights}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate}"
         " --num_train_epochs {params.schedule_epochs} --seed {params.seed} > {log:q} 2>&1"
@@ -53,7 +58,7 @@ rule train_dpo:
         recipe=of_iteration("recipe"),
         accelerate=of_iteration("accelerate"),
     output:
-        weights=directory("<results>/{method}/m{iteration}/weights"),
+        **trained_weights("<results>/{method}/m{iteration}"),
         stats="<results>/{method}/m{iteration}/training.json",
         manifest="<results>/{method}/m{iteration}/manifest.json",
     log:
@@ -68,7 +73,9 @@ rule train_dpo:
     params:
         # not an output: Snakemake deletes outputs before a job, and a killed run goes on from here
         checkpoints=lambda wildcards, output: str(Path(output.weights).with_name("checkpoints")),
+        processes=processes,
         threads_each=threads_each,
+        engine_weights=engine_weights_option,
         learning_rate=of_iteration("learning_rate"),
         beta=of_iteration("beta"),
         loss=dpo_loss,
@@ -82,10 +89,12 @@ rule train_dpo:
         seed=SEED,
         code=fingerprint("train/train_dpo.py"),
     shell:
-        "accelerate-launch --quiet --config_file {input.accelerate:q} --num_cpu_threads_per_process {params.threads_each}"
+        "accelerate-launch --quiet --config_file {input.accelerate:q} --num_processes {params.processes}"
+        " --main_process_port 0 --num_cpu_threads_per_process {params.threads_each}"
         " scripts/train/train_dpo.py --config {input.recipe:q}"
         " --model {input.weights:q} --data {input.data:q}"
         " --weights {output.weights:q} --stats {output.stats:q} --manifest {output.manifest:q} --log_file {log:q}"
+        " {params.engine_weights}"
         " --output_dir {params.checkpoints:q} --batch_size {params.batch_size} --stop_epoch {params.stop_epoch}"
         " --token_limit {params.max_length} --learning_rate {params.learning_rate} --beta {params.beta}"
         " {params.loss}"

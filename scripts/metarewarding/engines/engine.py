@@ -36,23 +36,36 @@ def open_engine(
     cpu_cache_gb: int = 4,
     gpus: int = 1,
     store: str | Path | None = None,
+    max_num_seqs: int | None = None,
+    max_num_batched_tokens: int | None = None,
+    quantization: str | None = None,
+    batch_invariant: bool = False,
 ) -> "Engine":
     """Return an engine for the model directory ``weights``; ``name`` is "vllm" or "transformers".
 
     ``max_model_len``: tokens of prompt and completion together. ``dtype``: see ``precision.resolve_dtype``.
-    ``batch_size``: sequences at once, transformers only. ``gpu_memory_utilization`` and ``cpu_cache_gb`` (memory for
-    keys and values on a CPU): vLLM only. ``gpus``: GPUs of this job; vLLM runs a copy of the model on each and
-    distributes the requests, transformers uses one. ``store``: JSONL file of the completions drawn before, of which
-    none is drawn again; None keeps nothing. Raise UserError where the model or the engine is missing.
+    ``batch_size``: sequences at once, transformers only. ``gpus``: GPUs of this job; vLLM runs a copy of the model on
+    each and distributes the requests, transformers uses one. ``store``: JSONL file of the completions drawn before, of
+    which none is drawn again; None keeps nothing.
+
+    For vLLM only: ``gpu_memory_utilization``, a share; ``cpu_cache_gb``, memory for keys and values on a CPU;
+    ``max_num_seqs`` and ``max_num_batched_tokens``, sequences and tokens of one step at most, None for vLLM's own;
+    ``quantization``, "fp8" for weights of 8 bits; ``batch_invariant``, whether a text does not depend on others.
+
+    Raise UserError where the model or the engine is missing.
     """
     if not (Path(weights) / "config.json").is_file():
         raise UserError(f"{weights} is not a model directory: it has no config.json.")
     check_files(weights, str(weights), values=False)
     dtype = resolve_dtype(dtype)
     facts = {"engine": name, "engine_version": engine_version(name), "dtype": dtype}
+    changed = {"quantization": quantization, "batch_invariant": batch_invariant}  # another text for the same seed
+    facts |= {key: value for key, value in changed.items() if value}
     logger.info(f"engine {name} {facts['engine_version']}, {dtype}")
     if name == "vllm":
-        start = partial(VllmBackend, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, gpus)
+        chosen = {"max_num_seqs": max_num_seqs, "max_num_batched_tokens": max_num_batched_tokens, **changed}
+        memory = gpu_memory_utilization, cpu_cache_gb
+        start = partial(VllmBackend, weights, max_model_len, dtype, *memory, gpus, **chosen)
     else:
         start = partial(TransformersBackend, weights, max_model_len, dtype, batch_size)
     kept = CompletionStore(store, {"model": model_sha256(weights), **facts}) if store else None
@@ -73,7 +86,8 @@ class Engine:
     """A model that completes chats.
 
     Its backend, which takes seconds to minutes to start, is started by the first request that the store cannot
-    answer. ``facts``: engine, engine_version, dtype. ``start_seconds``: what the start took, 0 before.
+    answer. ``facts``: engine,
+    engine_version, dtype, and what the started backend adds. ``start_seconds``: what the start took, 0 before.
     """
 
     def __init__(self, weights, max_model_len: int, facts: dict, start: Callable, store: CompletionStore | None):
@@ -126,6 +140,7 @@ class Engine:
             begin = time.monotonic()
             self.backend = self.start()
             self.start_seconds = time.monotonic() - begin
+            self.facts = self.facts | self.backend.facts()
         return self.backend
 
     def usage(self) -> tuple[int, int]:

@@ -71,6 +71,9 @@ class TransformersBackend:
             completions.append(Completion(text, len(tokens) + (end is not None), "length" if end is None else "stop"))
         return completions
 
+    def facts(self) -> dict:
+        return {"attention_backend": self.model.config._attn_implementation}
+
     def usage(self) -> tuple[int, int]:
         return self.prompt_tokens, 0
 

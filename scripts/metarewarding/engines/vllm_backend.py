@@ -15,7 +15,19 @@ from metarewarding.jobs.progress import Progress
 class VllmBackend:
     """vLLM, on GPUs or a CPU, with prefix caching: in this process, or for several ``copies`` in one process each."""
 
-    def __init__(self, weights, max_model_len, dtype, gpu_memory_utilization, cpu_cache_gb, copies=1):
+    def __init__(
+        self,
+        weights,
+        max_model_len,
+        dtype,
+        gpu_memory_utilization,
+        cpu_cache_gb,
+        copies=1,
+        max_num_seqs=None,
+        max_num_batched_tokens=None,
+        quantization=None,
+        batch_invariant=False,
+    ):
         # Read when vLLM is imported; the settings for CPU do nothing on a GPU.
         copies, cores = max(copies, 1), sorted(os.sched_getaffinity(0))
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -24,6 +36,8 @@ class VllmBackend:
         if copies == 1:
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # a second process: 95 s to start on 2 cores
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cpu_cache_gb))
+        if batch_invariant:
+            os.environ["VLLM_BATCH_INVARIANT"] = "1"
         # its default idles a core
         shares = [",".join(map(str, cores[i::copies])) for i in range(copies)]
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "|".join(shares))
@@ -40,6 +54,12 @@ class VllmBackend:
                 "max_num_batched_tokens": max(max_model_len, 4096),
                 "block_size": 32,  # tokens that prefixes share block by block; its default, 128, is a whole prompt
             }
+            chosen = {
+                "max_num_seqs": max_num_seqs,
+                "max_num_batched_tokens": max_num_batched_tokens,
+                "quantization": quantization,
+            }
+            given = {key: value for key, value in chosen.items() if value is not None}
             start = OneCopy if copies == 1 else partial(Copies, copies)
             self.llm = start(
                 model=str(weights),
@@ -48,7 +68,7 @@ class VllmBackend:
                 enable_prefix_caching=True,
                 gpu_memory_utilization=gpu_memory_utilization,
                 disable_log_stats=False,  # counts the cached tokens
-                **(on_cpu_only if current_platform.is_cpu() else {}),
+                **given | (on_cpu_only if current_platform.is_cpu() else {}),
             )
         except ImportError as error:
             raise UserError(
@@ -82,6 +102,14 @@ class VllmBackend:
         with Progress(total=len(prompts), desc="Requests") as progress:
             self.llm.run([{"prompt_token_ids": prompt} for prompt in prompts], parameters, finished)
 
+    def facts(self) -> dict:
+        """What else decides the texts of a seed: they differ between model runners and between attention kernels."""
+        config = self.llm.config
+        layers = config.compilation_config.static_forward_context.values()  # empty where the copies are other processes
+        kernels = sorted({layer.attn_backend.get_name() for layer in layers if hasattr(layer, "attn_backend")})
+        runner = "v2" if getattr(config, "use_v2_model_runner", False) else "v1"
+        return {"model_runner": runner, "attention_backend": ", ".join(kernels) or None}
+
     def usage(self) -> tuple[int, int]:
         metrics = [metric for metric in self.llm.get_metrics() if hasattr(metric, "value")]
 
@@ -98,6 +126,7 @@ class OneCopy:
         import vllm
 
         self.llm = vllm.LLM(**settings)
+        self.config = self.llm.llm_engine.vllm_config
         self.get_metrics = self.llm.get_metrics
 
     def run(self, prompts, parameters, finished) -> None:
@@ -123,6 +152,7 @@ class Copies:
             return AsyncLLM.from_engine_args(AsyncEngineArgs(data_parallel_size=copies, **settings))
 
         self.engine = self.loop.run_until_complete(start())
+        self.config = self.engine.vllm_config
         atexit.register(self.engine.shutdown)  # the copies' processes end with this one
 
     def run(self, prompts, parameters, finished) -> None:

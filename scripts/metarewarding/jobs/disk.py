@@ -1,7 +1,11 @@
 """Faults of the disk, in one line each: what is wrong with which path, and what to do."""
 
 import errno
-import os
+import shutil
+from pathlib import Path
+from tempfile import gettempdir
+
+from metarewarding.row_checks import results_root
 
 DISK_FAULTS = {
     errno.ENOSPC: "the disk is full. Make room, and run again: what is finished stays",
@@ -23,4 +27,10 @@ def disk_fault(error: Exception) -> str | None:
         number = errno.ENOSPC
     if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
         return None
-    return f"{path or f'{os.getcwd()} or its temporary folder'}: {DISK_FAULTS[number]}."
+    return f"{path or fullest()}: {DISK_FAULTS[number]}."
+
+
+def fullest() -> Path:
+    """Of the results, this folder and the temporary one, that on the disk with the least room."""
+    places = [place for place in (results_root(), Path.cwd(), Path(gettempdir())) if place.is_dir()]
+    return min(places, key=lambda place: shutil.disk_usage(place).free)

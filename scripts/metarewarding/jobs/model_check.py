@@ -173,7 +173,9 @@ def shape_fault(folder: Path, tensors: dict[str, dict]) -> str | None:
             if words is not None and of["shape"][0] != words:
                 return f"{where}: vocab_size is {words}, and the tensor {name} has {of['shape'][0]}."
     found = {int(match[1]) for name in tensors if (match := re.search(r"\blayers\.(\d+)\.", name))}
-    if layers is not None and found and found != set(range(layers)):
+    # of some models a further layer predicts the token after the next one
+    most = (layers or 0) + (config.get("num_nextn_predict_layers") or 0)
+    if layers is not None and found and not set(range(layers)) <= found <= set(range(most)):
         lacking = sorted(set(range(layers)) - found)
         return f"{where}: num_hidden_layers is {layers}, and the weights have " + (
             f"no layer {lacking[0]}." if lacking else f"{len(found)}."

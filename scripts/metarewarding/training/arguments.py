@@ -25,6 +25,8 @@ class RunArguments:
     batch_size: int = field(metadata={"help": "global batch: examples an optimizer step, over all devices"})
     stop_epoch: int = field(metadata={"help": "end after this epoch; the schedule stays num_train_epochs long"})
     token_limit: int = field(metadata={"help": "tokens of prompt and completion together; longer ones are dropped"})
+    engine_weights: str = field(default="", metadata={"help": "folder for a bfloat16 copy of the weights; '': none"})
+    checkpoint_epochs: int = field(default=1, metadata={"help": "epochs from one checkpoint to the next"})
     log_file: str | None = field(default=None, metadata={"help": "where the output goes, for the manifest"})
 
 

@@ -11,10 +11,10 @@ from metarewarding.errors import UserError
 logger = logging.getLogger(__name__)
 
 
-def stop_after(epoch: int):
+def stop_after(epoch: int, every: int = 1):
     """A callback that ends training after ``epoch``, on a schedule that was laid out for longer.
 
-    Where checkpoints are written at all, one is written at the end of each epoch, after whatever else
+    Where checkpoints are written at all, one is written at the end of each ``every``-th epoch, after whatever else
     happens there, so that a run that goes on from it lacks nothing. None is at the end of the last one:
     the weights follow at once, and a run that went on from there would train into the next epoch.
     """
@@ -27,7 +27,8 @@ def stop_after(epoch: int):
 
         def on_epoch_end(self, args, state, control, **kwargs):
             control.should_training_stop = state.epoch >= epoch - 1e-6
-            control.should_save = args.save_strategy != "no" and not control.should_training_stop
+            due = round(state.epoch) % every == 0
+            control.should_save = args.save_strategy != "no" and due and not control.should_training_stop
 
     return StopAfter()
 

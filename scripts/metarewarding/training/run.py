@@ -18,6 +18,7 @@ from metarewarding.records import write_json
 from metarewarding.training import adapters
 from metarewarding.training.arguments import RunArguments, compute_dtype
 from metarewarding.training.checkpoints import check_disk, last_checkpoint
+from metarewarding.training.engine_copy import write_bfloat16_copy
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     rule = Path(sys.argv[0]).stem  # a program has the name of its rule
     identity = {
         "dtype": compute_dtype(args),
-        "settings": vars(run)
+        "settings": {name: value for name, value in vars(run).items() if name not in _CHANGE_NOTHING}
         | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)}
         | adapters.adapter_settings(config),
         "data_sha256": {path: sha256(path) for path in run.data},
@@ -88,6 +89,8 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
         os.replace(saved, adapter)
     shutil.rmtree(run.weights, ignore_errors=True)
     os.replace(partial, run.weights)
+    if run.engine_weights:
+        write_bfloat16_copy(run.weights, run.engine_weights)
     write_json(
         run.stats,
         facts
@@ -120,6 +123,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     shutil.rmtree(folder)
 
 
+_CHANGE_NOTHING = ("engine_weights", "checkpoint_epochs")  # of what is trained
 _SETTINGS = (
     "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim",
     "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A SLURM of one node on this machine, for the tests: as root, on Debian, loopback only, two stand-ins for GPUs.
+# A SLURM of two nodes on this machine, for the tests: as root, on Debian, loopback only, two stand-ins for GPUs each.
 #   slurm.sh up [install too]    slurm.sh down
 # Its files lie in $SLURM_TEST_DIR. No systemd, no cgroups, no accounting: jobs are looked up with squeue.
 set -euo pipefail
@@ -33,7 +33,7 @@ install_packages() {
 configure() {
     local own="# written by tests/support/cluster/slurm.sh"
     [ ! -e $conf ] || grep -q "^$own" $conf || stop "$conf is there: this machine belongs to a real cluster"
-    mkdir -p "$dir"/{state,spool,log,run,dev} /etc/slurm
+    mkdir -p "$dir"/{state,spool-one,spool-two,log,run,dev} /etc/slurm
     # SLURM sets CUDA_VISIBLE_DEVICES for character devices only: two copies of /dev/null
     for i in 0 1; do [ -e "$dir/dev/gpu$i" ] || mknod "$dir/dev/gpu$i" c 1 3; done
     cat >$conf <<CONF
@@ -41,17 +41,16 @@ $own
 ClusterName=test
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=16817
-SlurmdPort=16818
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CryptoType=crypto/munge
 StateSaveLocation=$dir/state
-SlurmdSpoolDir=$dir/spool
+SlurmdSpoolDir=$dir/spool-%n
 SlurmctldPidFile=$dir/run/slurmctld.pid
-SlurmdPidFile=$dir/run/slurmd.pid
+SlurmdPidFile=$dir/run/slurmd-%n.pid
 SlurmctldLogFile=$dir/log/slurmctld.log
-SlurmdLogFile=$dir/log/slurmd.log
+SlurmdLogFile=$dir/log/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
@@ -71,11 +70,12 @@ JobAcctGatherFrequency=2
 JobAcctGatherParams=OverMemoryKill,NoShared
 AccountingStorageType=accounting_storage/none
 GresTypes=gpu
-NodeName=$host NodeAddr=127.0.0.1 CPUs=8 RealMemory=16000 Gres=gpu:fake:2 State=UNKNOWN
-PartitionName=cpu Nodes=$host Default=YES MaxTime=1-00:00:00 State=UP
-PartitionName=gpu Nodes=$host MaxTime=1-00:00:00 State=UP
+NodeName=one NodeHostname=$host NodeAddr=127.0.0.1 Port=16818 CPUs=8 RealMemory=12000 Gres=gpu:fake:2 State=UNKNOWN
+NodeName=two NodeHostname=$host NodeAddr=127.0.0.1 Port=16819 CPUs=8 RealMemory=12000 Gres=gpu:fake:2 State=UNKNOWN
+PartitionName=cpu Nodes=one,two Default=YES MaxTime=1-00:00:00 State=UP
+PartitionName=gpu Nodes=one,two MaxTime=1-00:00:00 State=UP
 CONF
-    printf 'AutoDetect=off\nNodeName=%s Name=gpu Type=fake File=%s/dev/gpu[0-1]\n' "$host" "$dir" >/etc/slurm/gres.conf
+    printf 'AutoDetect=off\nNodeName=one,two Name=gpu Type=fake File=%s/dev/gpu[0-1]\n' "$dir" >/etc/slurm/gres.conf
 }
 
 start_munge() {
@@ -89,7 +89,7 @@ start_munge() {
     cp /run/munge/munged.pid "$dir/run/munged.pid"
 }
 
-node_ready() { sinfo -h -o %T | grep -qxE 'idle|mixed|allocated'; }
+nodes_ready() { [ "$(sinfo -h -N -p gpu -o %T | grep -cxE 'idle|mixed|allocated')" = 2 ]; }
 
 up() {
     mkdir -p "$dir"
@@ -98,15 +98,15 @@ up() {
     start_munge
     alive "$dir/run/slurmctld.pid" || slurmctld
     wait_for 20 scontrol ping || stop "slurmctld did not start, see $dir/log/slurmctld.log"
-    alive "$dir/run/slurmd.pid" || slurmd -N "$host"
-    wait_for 10 node_ready || { scontrol update NodeName="$host" State=RESUME; wait_for 10 node_ready; } ||
-        stop "the node is not usable, see $dir/log/slurmd.log"
-    sinfo -h -o 'slurm.sh: up, %n %T, %c cores, %G'
+    for node in one two; do alive "$dir/run/slurmd-$node.pid" || slurmd -N $node; done
+    wait_for 10 nodes_ready || { scontrol update NodeName=one,two State=RESUME; wait_for 10 nodes_ready; } ||
+        stop "the nodes are not usable, see $dir/log"
+    sinfo -h -p gpu -o 'slurm.sh: up, %N %T, %c cores each, %G'
 }
 
 down() {
     scancel --user=root 2>/dev/null && sleep 1 || true
-    for daemon in slurmd slurmctld munged; do
+    for daemon in slurmd-one slurmd-two slurmctld munged; do
         if alive "$dir/run/$daemon.pid"; then
             kill "$(cat "$dir/run/$daemon.pid")"
             for _ in $(seq 50); do alive "$dir/run/$daemon.pid" || break; sleep 0.1; done

@@ -1,0 +1,68 @@
+"""What a plan says about the rest of a run: hours that are left, by what finished jobs took, and hours on the clock."""
+
+import lineage
+
+
+def hours_left(found: dict) -> dict | None:
+    """{gpu_hours, times_planned: what sampling and training took of the plan} of a measured plan; None at its start.
+
+    A finished job's tokens a second, text lengths and starts are all in the hours that it took; what is left of its
+    stage is corrected by them, and a stage without any by those of its kind.
+    """
+    took, planned = {}, {}
+    for row in found["rows"]:
+        if row["gpu_hours"] and row.get("measured") and row["measured"]["gpu_hours"]:
+            for key in (row["stage"], row["kind"]):
+                took[key] = took.get(key, 0) + row["measured"]["gpu_hours"]
+                planned[key] = planned.get(key, 0) + row["gpu_hours"] * done(row)
+    if not took:
+        return None
+    factor = {key: took[key] / planned[key] for key in took}
+    left = sum(
+        (row["gpu_hours"] or 0) * (1 - done(row)) * factor.get(row["stage"], factor.get(row["kind"], 1.0))
+        for row in found["rows"]
+    )
+    kinds = {kind: round(factor[kind], 2) for kind in ("sample", "train") if kind in factor}
+    return {"gpu_hours": round(left, 2), "times_planned": kinds}
+
+
+def done(row: dict) -> float:
+    """Return the share of a row's jobs that are finished."""
+    return min(1.0, row["measured"]["jobs"] / row["jobs"]) if row.get("measured") and row["jobs"] else 0.0
+
+
+def hours_on_the_clock(found: dict, settings: dict, gpus: int) -> float | None:
+    """Return the wall-clock hours of the run on ``gpus`` GPUs that wait in no queue; None where a job needs more.
+
+    The longer of two: all GPU hours shared out evenly, and the longest chain of stages that wait for each other, each
+    on as many GPUs as its jobs can use. Judges behind an API are not in it.
+    """
+    engine, train = settings["resources"]["engine"]["gpu"], settings["resources"]["train"]["gpu"]
+    if found["totals"]["gpu_hours"] is None or gpus < max(engine, train):
+        return None
+    rows = {row["stage"]: row for row in found["rows"]}
+    shards = settings["sampling"]["shards"]
+    width = min(shards, gpus // engine) * engine
+
+    def hours(stage: str, parts: float, on: int) -> float:
+        row = rows.get(stage)
+        return row["gpu_hours"] / parts / on if row and row["gpu_hours"] else 0.0
+
+    def files(stage: str) -> int:
+        return len(rows[stage]["files"]) if stage in rows else 1
+
+    models = lineage.models(settings, settings["run"])
+    generated = min(settings["prompts"]["generation"]["shards"], gpus // engine) * engine
+    start = max(hours("annotate_eft", 1, width), hours("generate_prompts", 1, generated)) + hours("train_sft", 1, train)
+    chains = []
+    for method in settings["run"]:
+        chain, model = 0.0, f"{method}/m{len(settings['methods'][method]['iterations'])}"
+        while model != "m0":
+            chain += hours("sample_and_judge", files("sample_and_judge") / 2 / shards, width)
+            if lineage.trains_judge(settings, model):
+                chain += hours("meta_judge", files("meta_judge") / shards, width)
+            chain += hours("train_dpo", files("train_dpo"), train) + hours("save_checkpoints", len(models), train)
+            model = lineage.parent(settings, *lineage.split_model(model))
+        chains.append(chain)
+    chain = start + max(chains) + hours("evaluate_model", len(models), engine)
+    return round(max(chain, found["totals"]["gpu_hours"] / gpus), 1)

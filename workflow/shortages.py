@@ -1,0 +1,26 @@
+"""What the earlier tries of a SLURM job were short of, from the logs that SLURM left of them."""
+
+import re
+from pathlib import Path
+
+# What slurmstepd writes when it ends a job: at a cgroup's limit, at that of its own accounting, at the time limit.
+SIGNS = {
+    "mem_mb": re.compile(r"oom[-_ ]?kill|Out Of Memory|exceeded .{0,20}memory limit", re.IGNORECASE),
+    "runtime": re.compile(r"DUE TO TIME LIMIT"),
+}
+
+
+def count(logs: str | Path, rule: str, wildcards, resource: str) -> int:
+    """Return how many tries of a job ended for lack of ``resource`` (mem_mb, runtime) since its last success.
+
+    ``logs`` is the profile's `slurm-logdir`; the plugin writes <logs>/rule_<rule>/<values of wildcards>/<job>.log there
+    and a job that succeeded is the last to say that it is finished. 0 where nothing is known.
+    """
+    folder = Path(logs, f"rule_{rule}", "_".join(map(str, wildcards)).replace("/", "_"))
+    short = 0
+    for path in sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True):
+        text = path.read_text(errors="replace")
+        if "(100%) done" in text:
+            break
+        short += SIGNS[resource].search(text) is not None
+    return short
