@@ -583,7 +583,7 @@ def number(value) -> str:
 
 
 def shown(found: dict, arithmetic: bool = True) -> str:
-    """The plan as text, planned beside measured where a stage has been run."""
+    """Return the plan as text, planned beside measured where a stage has been run."""
     heads = [
         "stage",
         "jobs",
@@ -607,6 +607,8 @@ def shown(found: dict, arithmetic: bool = True) -> str:
         times = ", ".join(f"{kind} {factor} times" for kind, factor in found["left"]["times_planned"].items())
         lines.append(f"Left: {found['left']['gpu_hours']:,.1f} GPU hours, as finished jobs took of the plan: {times}.")
     lines.append(f"GPU hours on {found['card']}; most disk at one time {found['totals']['most_disk_gb']:,.1f} GB.")
+    if found.get("clock_hours"):
+        lines.append(f"Wall-clock time on {found['gpus']} GPUs: {found['clock_hours']:,.1f} hours.")
     return "\n".join([*lines, "", *found["arithmetic"]] if arithmetic else [*lines, "--explain shows the arithmetic."])
 
 
@@ -615,8 +617,10 @@ def main(words: list[str]) -> None:
     parser.add_argument("--configfile", nargs="+", default=[], help="laid over config/config.yaml, as snakemake does")
     parser.add_argument("--config", nargs="+", default=[], metavar="key=value", help="as snakemake takes it")
     parser.add_argument("--card", choices=CARDS, help="instead of plan.card")
+    parser.add_argument(
+        "--gpus", type=int, help="GPUs that the wall-clock time is for; default: all that its jobs can use"
+    )
     parser.add_argument("--explain", action="store_true", help="with the arithmetic")
-    parser.add_argument("--gpus", type=int, help="and the hours on the clock on so many GPUs")
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     given = parser.parse_args(words)
     try:
@@ -628,13 +632,12 @@ def main(words: list[str]) -> None:
     found = plan(settings, given.card)
     found = measure(found, settings["pathvars"].get("results", "results"))
     found["left"] = forecast.hours_left(found)
-    found["clock_hours"] = forecast.hours_on_the_clock(found, settings, given.gpus) if given.gpus else None
+    engine, train = settings["resources"]["engine"]["gpu"], settings["resources"]["train"]["gpu"]
+    found["gpus"] = given.gpus or max(train, engine * settings["sampling"]["shards"])
+    found["clock_hours"] = forecast.hours_on_the_clock(found, settings, found["gpus"])
     print(json.dumps(found, indent=2) if given.json else shown(found, given.explain))
-    if given.gpus and not given.json:
-        hours, why = found["clock_hours"], "a job needs more, or none is asked for"
-        print(
-            f"\nOn {given.gpus} GPUs: " + (f"{hours:,.1f} hours on the clock." if hours else f"it cannot run: {why}.")
-        )
+    if given.gpus and found["clock_hours"] is None and not given.json:
+        print(f"On {given.gpus} GPUs it cannot run: a job needs more, or none is asked for.")
 
 
 if __name__ == "__main__":
