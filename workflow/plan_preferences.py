@@ -1,6 +1,7 @@
 """The plan's rows of the preference benchmarks: what every model is asked about their responses."""
 
 import config_files
+from plan_inputs import count_lines
 
 from metarewarding import templates
 from metarewarding.evaluation import registry
@@ -8,7 +9,7 @@ from metarewarding.evaluation import registry
 ROWS = {"llmbar": (419, 2), "judgebench": (620, 2), "pandalm": (999, 2), "reward_bench_2": (1865, 4)}  # rows, responses
 
 
-def preferences(made, held_out: int, count_lines, prompt: float, response: float, judgment: float) -> None:
+def preferences(made, held_out: int, prompt: float, response: float, judgment: float) -> None:
     """Add a row for each preference benchmark of ``made.settings``, in whose rows ``held_out`` prompts have replies."""
     settings, models = made.settings, made.models
     for name in settings["benchmarks"]["run"]:

@@ -15,6 +15,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "
 import estimate  # noqa: E402
 import plan as plans  # noqa: E402
 import settings as config_settings  # noqa: E402
+from plan_rows import Plan  # noqa: E402
 
 from metarewarding.errors import UserError  # noqa: E402
 from metarewarding.records import read_json  # noqa: E402
@@ -107,7 +108,7 @@ def jobs_now(jobs: list[dict], finished: set[tuple], now: float) -> list[str]:
 def status(settings: dict, now: float) -> str:
     """The whole text."""
     root = Path(settings["pathvars"].get("results", "results"))
-    made = plans.Plan(settings, settings["plan"]["card"])
+    made = Plan(settings, settings["plan"]["card"])
     found = measure(plans.plan(settings), root)
     jobs = job_times.jobs(root)
     names = [name for row in found["rows"] for name in row["files"]]

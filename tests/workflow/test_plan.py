@@ -10,8 +10,10 @@ import yaml
 from conftest import ROOT
 from forecast import hours_left, hours_on_the_clock
 from model_size import model_size
-from plan import CARDS, ENGINE_START, TRAINING, plan, shown
+from plan import plan
+from plan_table import shown
 from settings import load, resolve
+from speeds import CARDS, ENGINE_START, TRAINING
 
 from data import fetch_seed_model
 from metarewarding.reporting.measured import measure

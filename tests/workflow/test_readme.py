@@ -10,7 +10,9 @@ from conftest import ROOT, snakemake
 
 from metarewarding.evaluation import registry
 
-INDEX = (ROOT / "docs/reproducibility.md").read_text(encoding="utf-8").split("| paper | what | rule |")[1].split("\n\n")[0]
+INDEX = (
+    (ROOT / "docs/reproducibility.md").read_text(encoding="utf-8").split("| paper | what | rule |")[1].split("\n\n")[0]
+)
 ROWS = [
     [cell.strip() for cell in line.strip("| \n").split(" | ")]
     for line in INDEX.splitlines()[2:]

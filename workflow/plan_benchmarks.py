@@ -1,0 +1,151 @@
+"""The plan's rows of what every model is measured on."""
+
+from pathlib import Path
+
+import plan_preferences
+from plan_inputs import count_lines, held_out_prompts
+from plan_rows import Plan
+
+from metarewarding.evaluation import registry
+
+CATEGORY_NAMES = 254  # characters of the list of categories that an instruction is sorted into
+
+
+def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
+    """The rows of what every model is measured on."""
+    settings, models = made.settings, made.models
+    measured = settings["benchmarks"]
+    held_out = held_out_prompts(settings["eft"])
+    replies = round(held_out * made.assumed["eft_replies_per_prompt"])
+    asked = measured["judge_agreement"]["judgments"]
+    made.sample(
+        "evaluate_model",
+        [f"{m}/benchmarks/judge_agreement/judgments.stats.json" for m in models],
+        len(models) * replies,
+        asked,
+        rubric + prompt + response,
+        len(models) * (rubric + held_out * prompt + replies * response),
+        judgment,
+        f"{len(models)} models x {replies:,} ranked replies x {asked}",
+    )
+    plan_preferences.preferences(made, held_out, prompt, response, judgment)
+    for name in [name for name in measured["run"] if not registry.get(name).read_rows]:
+        own, folder = measured[name], f"benchmarks/{name}"
+        if name == "arena_laptop":
+            count = count_lines(own["prompts"])
+            made.sample(
+                "evaluate_model",
+                [f"{m}/{folder}/answers.stats.json" for m in models],
+                len(models) * count,
+                1,
+                prompt,
+                len(models) * count * prompt,
+                response,
+                f"{len(models)} models x {count} prompts",
+                jobs=0,
+            )
+            made.sample(
+                "judge_answers",
+                [f"{m}/{folder}/verdicts.stats.json" for m in models],
+                len(models) * count,
+                own["judgments"],
+                rubric + prompt + response,
+                len(models) * (rubric + count * (prompt + response)),
+                judgment,
+                f"{len(models)} models x {count} answers x {own['judgments']}",
+            )
+        elif name == "judge_vs_gpt4":
+            held_out = own["prompts"]
+            k, n = settings["sampling"]["responses"]["n"], settings["sampling"]["judgments"]["n"]
+            made.sample(
+                "answer_held_out",
+                [f"seed/{folder}/responses.stats.json"],
+                held_out,
+                k,
+                prompt,
+                held_out * prompt,
+                response,
+                f"{held_out} prompts x {k} responses of the seed",
+            )
+            made.sample(
+                "evaluate_model",
+                [f"{m}/{folder}/judgments.stats.json" for m in models],
+                len(models) * held_out * k,
+                n,
+                rubric + prompt + response,
+                len(models) * (rubric + held_out * (prompt + k * response)),
+                judgment,
+                f"{len(models)} models x {held_out * k:,} responses x {n}",
+                jobs=0,
+            )
+            shown = made.tokens(2000) + prompt + 2 * response  # the instructions of AlpacaEval's judge, two responses
+            made.ask(
+                "compare_fixed_responses",
+                [f"seed/{folder}/gpt4_chosen.stats.json"],
+                own["judge"],
+                2 * held_out,
+                shown,
+                1,
+            )
+            made.ask(
+                "compare_best_and_worst",
+                [f"{m}/{folder}/self_chosen.stats.json" for m in models],
+                own["judge"],
+                2 * held_out * len(models),
+                shown,
+                1,
+            )
+        elif registry.get(name).kind == registry.PREFERENCE:
+            facts, n = registry.get(name).volume, settings["sampling"]["judgments"]["n"]
+            prompts, responses = facts["prompts"], facts["responses"]
+            text, other = made.tokens(facts["prompt"]), made.tokens(facts["response"])
+            made.sample(
+                "evaluate_model",
+                [f"{m}/{folder}/judgments.stats.json" for m in models],
+                len(models) * responses,
+                n,
+                rubric + text + other,
+                len(models) * (rubric + prompts * text + responses * other),
+                judgment,
+                f"{name}, {len(models)} models x {responses:,} responses x {n}",
+                jobs=0,
+            )
+        else:
+            known = registry.get(name)
+            facts, turns = known.volume, known.turns
+            questions = min(own.get("subset") or facts["questions"], facts["questions"])
+            asked = len(models) * questions
+            question = made.tokens(facts["question"])
+            answer = made.tokens(facts["answer"], own.get("max_tokens"))
+            made.sample(
+                "evaluate_model",
+                [f"{m}/{folder}/answers.stats.json" for m in models],
+                asked * turns,
+                1,
+                question,
+                asked * turns * question,
+                answer,
+                f"{name}, {len(models)} models x {questions} questions" + " x 2 turns" * (turns == 2),
+                jobs=0,
+            )
+            if name == "alpaca_eval" and own["categories"] == "judge":
+                made.ask(
+                    "label_alpaca_eval",
+                    ["data/benchmarks/alpaca_eval_categories.stats.json"],
+                    own["judge"],
+                    questions,
+                    made.tokens(len(Path(own["category_template"]).read_text(encoding="utf-8")) + CATEGORY_NAMES)
+                    + question,
+                    3,
+                )
+            written = facts.get("verdict", made.assumed["api_verdict_chars"])
+            out = made.tokens(written, own.get("judge_max_tokens"))
+            stats = known.verdict_file.rsplit(".", 1)[0]
+            made.ask(
+                f"judge_{name}",
+                [f"{m}/{folder}/{stats}.stats.json" for m in models],
+                own["judge"],
+                asked * facts["requests"],
+                made.tokens(facts["beside"]) + question + answer,
+                out,
+            )
