@@ -16,16 +16,19 @@ HANDLER = "DefaultStreamHandler"
 class OneLineAJob(logging.Filter):
     """Holds back what Snakemake prints when a job starts and ends; with each count of progress, prints one line.
 
-    ``at_end()``: what to print where there is nothing to do.
+    ``at_end()``: what to print where there is nothing to do. A dry-run keeps Snakemake's long form; ``is_dry_run()`` is
+    asked for each message, as Snakemake does not know it yet while it reads the Snakefile.
     """
 
-    def __init__(self, handler: logging.Handler, at_end):
+    def __init__(self, handler: logging.Handler, at_end, is_dry_run):
         super().__init__()
-        self.usual, self.at_end = handler.formatter, at_end
+        self.usual, self.at_end, self.is_dry_run = handler.formatter, at_end, is_dry_run
         self.jobs: dict[int, tuple[float, str]] = {}  # start, and what the job is
         self.ended: list[str] = []
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if self.is_dry_run():
+            return True
         event = getattr(record, "event", None)
         if event == LogEvent.JOB_INFO:
             self.jobs[record.jobid] = time.time(), name(record.rule_name, record.wildcards)
@@ -37,6 +40,8 @@ class OneLineAJob(logging.Filter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
+        if self.is_dry_run():
+            return self.usual.format(record)
         event = getattr(record, "event", None)
         if event == LogEvent.PROGRESS:
             count = f"{time.strftime('%H:%M:%S')}  {record.done:4} of {record.total}"
@@ -57,10 +62,10 @@ def name(rule: str, wildcards: dict) -> str:
     return f"{rule:<22}  {model:<20}  {others:<12}"
 
 
-def install(at_end) -> None:
+def install(at_end, is_dry_run) -> None:
     """Use the short form from now on; where Snakemake has no such handler (a plugin, ``--quiet``), change nothing."""
     for handler in logger.handlers:
         if handler.name == HANDLER:
-            short = OneLineAJob(handler, at_end)
+            short = OneLineAJob(handler, at_end, is_dry_run)
             handler.addFilter(short)
             handler.setFormatter(short)
