@@ -180,6 +180,8 @@ def test_the_labels_of_figure_4_are_paid_for_once(paper):
 
 def test_a_model_at_hand_is_counted(tmp_path):
     fetch_seed_model.from_random(0, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text()) | {"max_position_embeddings": 8192}
+    (tmp_path / "config.json").write_text(json.dumps(config))
     found = plan(settings("paper.yaml", model={"source": "path", "path": str(tmp_path)}))
     # embedding 260 x 64; a layer: attention 4 x 64 x 64, MLP 3 x 64 x 128, norms 2 x 64; the last norm 64
     parameters = 260 * 64 + 2 * (4 * 64 * 64 + 3 * 64 * 128 + 2 * 64) + 64
