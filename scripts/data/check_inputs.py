@@ -15,14 +15,14 @@ from metarewarding.records import Prompt, read_jsonl
 from metarewarding.tree_checks import check_trees
 
 
-def faults(params) -> list[str]:
-    """One message for each input that is broken, so that all of them are known at once."""
-    checks = [(check_prompts, (path,)) for path in params.prompts]
-    checks += [(read_jsonl, (path, Prompt)) for path in params.questions]
-    checks += [(check_trees, (eft.read_trees(path), path)) for path in params.trees]
+def faults(given: dict) -> list[str]:
+    """Return one message for each input that is broken, so that all of them are known at once."""
+    checks = [(check_prompts, (path,)) for path in given["prompts"]]
+    checks += [(read_jsonl, (path, Prompt)) for path in given["questions"]]
+    checks += [(check_trees, (eft.read_trees(path), path)) for path in given["trees"]]
     # values are looked at where a model is fetched, as that reads them anyway
-    checks += [(check_files, (path, key, False)) for key, path in params.models]
-    checks += [(engine_version, (params.engine,))]
+    checks += [(check_files, (path, key, False)) for key, path in given["models"]]
+    checks += [(engine_version, (given["engine"],))]
     found = []
     for check, arguments in checks:
         try:
@@ -34,10 +34,7 @@ def faults(params) -> list[str]:
 
 @logged
 def main(job):
-    if found := faults(job.params):
-        # Snakemake restores the output of an earlier check, and takes it for that of these inputs: the count, a param,
-        # has the next run check again.
-        Path(job.params.count_file).write_text(str(job.params.failed_checks + 1), encoding="utf-8")
+    if found := faults(job.params.checks):
         raise UserError("\n".join(found))
     Path(job.output[0]).mkdir(parents=True, exist_ok=True)
     (Path(job.output[0]) / "passed").write_text("The inputs were read without a fault.\n", encoding="utf-8")

@@ -100,10 +100,12 @@ def set_template_options(folder: Path, options: dict) -> None:
 
     ``strftime_now`` is the function that gives today's date: its value stands for what it returns.
     """
+    if not options:
+        return
     from transformers import AutoTokenizer
 
     template = AutoTokenizer.from_pretrained(folder).chat_template
-    if not options or template is None:
+    if template is None:
         return
     settings = "".join(
         f"{{% macro strftime_now(format) %}}{value}{{% endmacro %}}"

@@ -132,7 +132,7 @@ def test_snakemake_measured_the_jobs_that_load_a_model(results):
         if row["stage"] in ("sample_and_judge", "meta_judge", "evaluate_model", "train_sft", "train_dpo"):
             assert row["measured"]["cpu_seconds"] > 1
             assert row["measured"]["max_memory_mb"] > 100
-    assert "CPU seconds" in (results / "report/index.html").read_text()
+    assert "CPU time" in (results / "report/index.html").read_text()
 
 
 def test_a_second_run_does_nothing(run):

@@ -12,6 +12,7 @@ import yaml
 from conftest import ROOT, planned, snakemake
 from jobs import job, judgment, read, response, write
 from plan import plan
+from speeds import ENGINE_START
 
 from data import fetch_seed_model
 from metarewarding.engines import rewards
@@ -228,7 +229,7 @@ def test_rules_and_plan_agree_on_what_a_reward_model_takes(project, monkeypatch)
     tokens = row["prompt_tokens"] / row["requests"]
     assert tokens == pytest.approx(prompt + 24, abs=0.1)
     flop = 2 * 7e9 * row["prompt_tokens"]
-    assert row["gpu_hours"] == pytest.approx((flop / (0.5 * 989e12) + 2 * 120) / 3600, abs=1e-3)
+    assert row["gpu_hours"] == pytest.approx((flop / (0.5 * 989e12) + 2 * ENGINE_START) / 3600, abs=1e-3)
     assert found["fetch_reward_model"]["disk_gb"] == 14
 
 

@@ -456,6 +456,7 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
     } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias", "summaries", "examples")}
     params = {"root": str(root), "models": ["seed"], "parents": {}, "per_iteration": 8}
     params |= {"model": {"source": "path", "path": "<script>alert(1)</script>"}, "differs": [["seed", "0", "<i>1"]]}
+    params |= {"seed": 0, "configfiles": ["config/smoke.yaml"], "same_benchmark": None, "progress": None}
     outputs = {"page": "p.html", "scoreboard": "s.txt", "metrics": "m.json", "tables": "tables", "figures": "figures"}
     write_report.main(job(tmp_path, inputs, outputs, params))
     page = (tmp_path / "p.html").read_text()

@@ -21,7 +21,7 @@ from metarewarding.engines import precision
 from metarewarding.errors import UserError
 from metarewarding.training import adapters, checkpoints, measure_pairs, shared_prompts
 from metarewarding.training import run as training_run
-from metarewarding.training.arguments import accumulation_steps, auto_precision, compute_dtype
+from metarewarding.training.arguments import RunArguments, accumulation_steps, auto_precision, compute_dtype
 from metarewarding.training.examples import inert_rows, within
 from train import train_dpo
 
@@ -91,7 +91,11 @@ def parsed(recipe, *words):
 
     config = auto_precision(DPOConfig if recipe.name.startswith("dpo") else SFTConfig)
     words = ["--config", str(recipe), "--output_dir", "none", "--use_cpu", "true", *words]
-    return TrlParser((config, ModelConfig)).parse_args_and_config(words)  # an unknown key raises
+    words += ["--model", "m", "--data", "d", "--weights", "w", "--stats", "s", "--manifest", "m", "--batch_size", "8"]
+    words += ["--stop_epoch", "1", "--token_limit", "64"]
+    run, *of_trl = TrlParser((RunArguments, config, ModelConfig)).parse_args_and_config(words)  # an unknown key raises
+    assert run.checkpoint_epochs == yaml.safe_load(recipe.read_text()).get("checkpoint_epochs", 1)
+    return of_trl
 
 
 RECIPES = sorted((ROOT / "config/trl").glob("*.yaml"))
@@ -104,7 +108,7 @@ def test_recipes_are_read_whole_by_trl(recipe):
     assert args.optim == "adamw_torch_fused"
     assert args.report_to == []
     for key, value in yaml.safe_load(recipe.read_text()).items():
-        assert value is None or hasattr(args, key) or hasattr(adapter, key)
+        assert value is None or hasattr(args, key) or hasattr(adapter, key) or key == "checkpoint_epochs"
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)

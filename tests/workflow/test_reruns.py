@@ -38,10 +38,9 @@ def same(finished_smoke, tmp_path_factory):
 def runs(folder, change=None, words=()) -> set[tuple[str, str]]:
     """{(rule, model in whose folder it writes)} of a dry-run with ``change`` laid over the smoke config.
 
-    Whatever runs, the report follows; it is checked here and left out. So is `check_inputs`, which reads again what
-    the user gave and by which nothing runs.
+    Whatever runs, the report follows; it is checked here and left out.
     """
-    found = [job for job in why.jobs(dry_run(folder, change, words)) if job["rule"] != "check_inputs"]
+    found = why.jobs(dry_run(folder, change, words))
     # an iteration's summary is the page's; it lies with the model
     of_page = (f"{RESULTS}/report/", "summarise_iteration")
     report = [job for job in found if job["output"][0].startswith(of_page[0]) or job["rule"] == of_page[1]]
@@ -96,7 +95,8 @@ def iterations(method, number, **changes):
 def reverse(value):
     if isinstance(value, dict):
         return {key: reverse(value[key]) for key in reversed(value)}
-    return [reverse(item) for item in value] if isinstance(value, list) and isinstance(value[0], dict) else value
+    of_dicts = isinstance(value, list) and value and isinstance(value[0], dict)
+    return [reverse(item) for item in value] if of_dicts else value
 
 
 def test_a_clone_with_copied_results_and_edits_that_change_nothing_runs_nothing(finished_smoke, tmp_path):
@@ -144,7 +144,7 @@ def test_other_ways_to_say_the_same_and_what_no_file_depends_on_run_nothing(same
 
 
 def test_rho_of_the_last_iteration(same):
-    expected = each(ACTOR_PAIRS | OF_A_MODEL, "meta-rewarding/m2")
+    expected = each(ACTOR_PAIRS | OF_A_MODEL, "meta-rewarding/m2") | {("measure_sensitivity", "meta-rewarding/m1")}
     assert runs(same, iterations("meta-rewarding", 2, rho=0.3)) == expected
 
 
@@ -153,6 +153,7 @@ def test_rho_of_the_first_iteration(same):
         each(ACTOR_PAIRS | OF_A_MODEL, "meta-rewarding/m1", "meta-rewarding/m2")
         | each({"sample_and_judge", "meta_judge", "measure_meta_judge", "measure_sensitivity"}, "meta-rewarding/m1")
         | each(JUDGE_PAIRS, "meta-rewarding/m2")
+        | {("measure_sensitivity", "m0")}
     )
 
 
@@ -205,8 +206,11 @@ def test_a_setting_of_the_judge(same):
     [
         ({"eft": {"acceptance": "loose"}}, {"build_eft"}),
         ({"eft": {"train_examples": 40}}, {"build_eft"}),
-        ({"eft": {"exclude_ift_prompts": True}}, {"split_rankings", "build_eft"}),
-        ({"benchmarks": {"judge_vs_gpt4": {"prompts": 5}}}, {"split_rankings", "build_eft"}),  # set aside
+        ({"eft": {"exclude_ift_prompts": True}}, {"split_rankings", "build_eft", "prepare_preferences"}),
+        (
+            {"benchmarks": {"judge_vs_gpt4": {"prompts": 5}}},
+            {"split_rankings", "build_eft", "prepare_preferences"},
+        ),  # set aside
     ],
 )
 def test_eft_settings(same, change, rules):
@@ -223,7 +227,7 @@ def test_one_more_iteration(done):
     change["prompts"] = {"path": ["config/smoke/prompts.jsonl", "more.jsonl"]}
     assert runs(done, change) == (
         each(ACTOR_PAIRS | OF_A_MODEL, "meta-rewarding/m3")
-        | each({"sample_and_judge"}, "meta-rewarding/m2")
+        | each({"sample_and_judge", "measure_sensitivity"}, "meta-rewarding/m2")
         | each({"build_prompts", "slice_prompts"}, "data")
     )
 
@@ -260,7 +264,7 @@ def test_every_rule_with_params_has_them_by_name(same):
         assert "reason: Forced" in job
     metadata = [json.loads(path.read_text()) for path in (same / ".snakemake/metadata").rglob("*") if path.is_file()]
     assert len(metadata) > 90
-    for record in metadata:
+    for record in (record for record in metadata if record["rule"] != "check_inputs"):  # which no param runs again
         assert any(param.startswith("'{") and '"code": ' in param for param in record["params"]), record["rule"]
 
 
@@ -325,14 +329,15 @@ def test_another_template_of_the_judge_draws_no_response_and_no_answer_again(don
 def test_another_check_of_the_inputs_runs_nothing_after_it(done):
     with open(done / "scripts/data/check_inputs.py", "a") as file:
         file.write("\nADDED = 1\n")
-    assert {job["rule"] for job in why.jobs(dry_run(done))} == {"check_inputs"}
+    assert why.jobs(dry_run(done)) == []
 
 
 def test_the_meta_judges_template(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
     found = runs(done)
-    assert {rule for rule, model in found if model == "m0"} == {"meta_judge", "measure_meta_judge"}
+    of_m0 = {rule for rule, model in found if model == "m0"}
+    assert of_m0 == {"meta_judge", "measure_meta_judge", "measure_sensitivity"}
     assert {model for _, model in found} == {"m0", "meta-rewarding/m1", "meta-rewarding/m2"}
 
 
@@ -364,7 +369,8 @@ def test_a_real_edit_in_elo(done):
     edit(done / "scripts/metarewarding/elo.py", "def fit(", "ADDED = 1\n\n\ndef fit(")
     found = runs(done)
     assert each(JUDGE_PAIRS, "meta-rewarding/m1", "meta-rewarding/m2") <= found
-    assert {model for _, model in found} == {"meta-rewarding/m1", "meta-rewarding/m2"}
+    assert {rule for rule, model in found if model == "m0"} == {"measure_sensitivity"}  # reliability of Elo
+    assert {model for _, model in found} == {"m0", "meta-rewarding/m1", "meta-rewarding/m2"}
 
 
 def test_an_edit_of_a_benchmarks_module_reruns_what_uses_that_part_of_it(done):

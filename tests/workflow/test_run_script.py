@@ -35,6 +35,7 @@ def test_a_rule_with_a_command_has_it_printed(project):
     data = project / "results/smoke/data/eft/train.jsonl"
     data.parent.mkdir(parents=True)
     data.touch()
+    (project / "results/smoke/data/checked").mkdir()
     run = by_hand(project, "results/smoke/m0/weights")
     assert "scripts/train/train_sft.py" in run.stdout, run.stderr
     assert "--model results/smoke/seed/weights" in run.stdout

@@ -2,24 +2,21 @@
 
 
 rule check_inputs:
-    """The user's prompts, trees, questions and models, read before anything is sampled or trained."""
-    input:
-        **CHECKS,
+    """The user's prompts, trees, questions and models, read once before anything is sampled or trained.
+
+    No input, and no param that counts: Snakemake does not look for other changes after a job that runs again, be its
+    output `ancient`, so this one runs only where its output is missing. A file that changes later is checked by the rule
+    that reads it.
+    """
     output:
-        # `update`: a check that fails leaves it, and with it all that was made before
-        update(directory("<results>/data/checked")),
+        directory("<results>/data/checked"),
     log:
         "<results>/logs/check_inputs.log",
     localrule: True
     conda:
         environment("sample")
     params:
-        **CHECKS,
-        models=local_models(),
-        count_file=str(COUNT_FILE),
-        failed_checks=failed_checks(),
-        engine=SETTINGS["engine"]["name"],
-        code=fingerprint("data/check_inputs.py"),
+        checks=untracked(CHECKS),
     script:
         "../../scripts/data/check_inputs.py"
 

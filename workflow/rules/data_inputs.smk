@@ -15,14 +15,6 @@ def weights_of(role):
 CHECKED = ancient("<results>/data/checked")
 
 
-COUNT_FILE = Path(SETTINGS["pathvars"]["results"], "data/.failed_checks")
-
-
-def failed_checks():
-    """How often check_inputs has failed; see scripts/data/check_inputs.py."""
-    return int(COUNT_FILE.read_text()) if COUNT_FILE.is_file() else 0
-
-
 def local_models():
     """[(key, folder)] of the models that the config names by a local path."""
     judges = SETTINGS["benchmarks"]["judges"]
@@ -40,4 +32,6 @@ CHECKS = {
     "prompts": SETTINGS["prompts"]["path"] if SETTINGS["prompts"]["source"] == "file" else [],
     "trees": [] if TREES_ON_HUB else [EFT["trees"]],
     "questions": [questions_of(name) for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE],
+    "models": local_models(),
+    "engine": SETTINGS["engine"]["name"],
 }

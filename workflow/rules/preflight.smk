@@ -1,4 +1,5 @@
-# What is checked once on a compute node of each kind, before anything else runs there.
+# What is checked once on a compute node of each kind, before anything else runs there. No param counts: Snakemake does not
+# look for other changes after a job that runs again, so these run only where their output is missing.
 
 
 rule check_engine_node:
@@ -16,8 +17,7 @@ rule check_engine_node:
         **needs("engine"),
     params:
         gpus=untracked(NEEDS["engine"]["gpu"]),
-        packages=["vllm"],
-        code=fingerprint("preflight/check_node.py"),
+        packages=untracked(["vllm"]),
     script:
         "../../scripts/preflight/check_node.py"
 
@@ -35,5 +35,4 @@ use rule check_engine_node as check_training_node with:
         **needs("train"),
     params:
         gpus=untracked(NEEDS["train"]["gpu"]),
-        packages=["trl"],
-        code=fingerprint("preflight/check_node.py"),
+        packages=untracked(["trl"]),

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from metarewarding.engines.sampling import Completion, Decoding
@@ -64,7 +65,8 @@ class CompletionStore:
         return self.rows.get(key)
 
     def add(self, key: str, completion: Completion) -> None:
-        """Write a completion at once, so that a job that is killed next has it."""
+        """Write a completion at once, so that a job that is killed next has it, and a later request of this one."""
+        self.rows[key] = replace(completion, stored=True)
         row = {"key": key, "text": completion.text, "tokens": completion.tokens}
         self.file.write(json.dumps(row | {"finish_reason": completion.finish_reason}, ensure_ascii=False) + "\n")
         self.file.flush()
