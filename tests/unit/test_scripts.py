@@ -466,7 +466,7 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
     assert "&lt;i&gt;1" in page
     assert "25 %" in (tmp_path / "s.txt").read_text()
     assert "<b>stand-in" not in page
-    assert "compares with nothing else" in page
+    assert "not comparable with other scores" in page
     beside = json.loads((tmp_path / "m.json").read_text())["beside_the_paper"]
     average = next(row for row in beside if row["metric"] == "average")
     assert (average["paper"], average["ours"], average["judge"]) == (8.116, 8.5, "<b>stand-in</b>")
