@@ -1,6 +1,5 @@
 # Settings, and the recursion from any model back to the seed; no rules.
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -9,10 +8,6 @@ from snakemake.exceptions import WorkflowError
 # from this file's place, not from workflow.basedir: workflow/Snakefile includes the one at the root
 BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
 sys.path[:0] = [f"{BASE}/workflow", f"{BASE}/scripts"]
-# the programs in scripts/<stage>/ import the package beside these folders, in every conda environment
-shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(f'{BASE}/scripts')}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
-)
 import config_files
 import fingerprint as fingerprints
 import lineage
@@ -35,9 +30,6 @@ TEMPLATES = {
     role: config_files.template_files(SETTINGS, role) for role in ("judge", "meta_judge", "pairwise", "generate")
 }
 OWN_MODEL = r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*"
-
-
-report: "../report/introduction.rst"
 
 
 wildcard_constraints:

@@ -1,6 +1,9 @@
 # The report: what was sampled for it, its page, and the plan and the manifest of the run.
 
 
+report: "../report/introduction.rst"
+
+
 rule summarise_iteration:
     """What the report shows of an iteration beyond its counts: distributions, and a few prompts to look into."""
     input:

@@ -2,10 +2,15 @@
 # GPU takes a core for less time than a queue would: it is local, and runs where Snakemake runs.
 
 import os
+import shlex
 import sys
 
 import shortages
 
+# the programs in scripts/<stage>/ import the package beside these folders, in every conda environment
+shell.prefix(
+    f"set -euo pipefail; export PYTHONPATH={shlex.quote(f'{BASE}/scripts')}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+)
 NEEDS = SETTINGS["resources"]
 SLURM_LOGS = "results/logs/slurm"  # `slurm-logdir` of the profile
 # Training needs float32 weights: steps at small learning rates vanish in bfloat16. Engines on GPUs compute in bfloat16
