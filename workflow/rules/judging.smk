@@ -12,7 +12,9 @@ rule prepare_preferences:
     localrule: True
     # the published rows of one are parquet, which needs a package that `sample` lacks
     conda:
-        lambda wildcards: environment("evaluate" if registry.get(wildcards.preference).sources else "sample")
+        lambda wildcards: (
+            environment("sample") if not registry.get(wildcards.preference).sources else environment("evaluate")
+        )
     params:
         subset=lambda wildcards: SETTINGS["benchmarks"][wildcards.preference]["subset"],
         code=lambda wildcards: fingerprint("benchmarks/prepare_preferences.py", wildcards.preference),
