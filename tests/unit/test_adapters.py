@@ -83,6 +83,7 @@ def test_what_is_measured_is_the_model_with_its_adapter(dpo):
     assert after["loss"] != pytest.approx(LN2, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_precomputed_references_are_those_of_the_base(tmp_path, model):  # noqa: F811
     runs = [
         Run(tmp_path / given, model, pairs(4), **LORA, bf16="false", precompute_ref_log_probs=given).quick()
@@ -108,6 +109,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, dpo):  # noqa
     assert run.stats["epochs"] == dpo.stats["epochs"]
 
 
+@pytest.mark.slow
 def test_an_adapter_of_an_earlier_run_does_not_stay(tmp_path, model):  # noqa: F811
     Run(tmp_path, model, sft_rows(2), **(SFT | LORA)).quick()
     assert (tmp_path / "adapter").is_dir()
@@ -115,6 +117,7 @@ def test_an_adapter_of_an_earlier_run_does_not_stay(tmp_path, model):  # noqa: F
     assert not (tmp_path / "adapter").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [{}, LORA])
 def test_gradient_checkpointing_is_exact(tmp_path, model, given):  # noqa: F811
     runs = [

@@ -52,6 +52,7 @@ def test_it_samples_and_judges(tmp_path, seed):
     assert len(judgments) == 2 * len({row["response_id"] for row in judgments})
 
 
+@pytest.mark.slow
 def test_sft_and_dpo_train_it(trained):
     sft, dpo = trained
     assert sft.stats["trained_on"] == 8
@@ -73,6 +74,7 @@ def test_training_sees_the_prompt_as_sampling_does_and_learns_the_end_of_the_tur
     assert len(ends.intersection(learned)) == 1
 
 
+@pytest.mark.slow
 def test_the_trained_model_is_an_ordinary_one(trained):
     weights = trained[1].folder / "weights"
     engine = open_engine(weights, "transformers", max_model_len=200, dtype="float32", batch_size=2)

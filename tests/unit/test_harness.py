@@ -76,6 +76,7 @@ def test_the_page_shows_the_difference_to_the_seed():
     assert judging.regressions({"models": [{"model": "seed", "regressions": None}]}) is None
 
 
+@pytest.mark.slow
 def test_a_task_that_does_not_exist_is_named(folder):
     pytest.importorskip("lm_eval")
     with pytest.raises(UserError, match="no task 'nonsense_task'"):

@@ -242,6 +242,7 @@ def test_an_ablation_that_starts_from_a_model_that_is_there(same):
     assert runs(same, change) == each(ACTOR_PAIRS | OF_A_MODEL, "ablation/m1")
 
 
+@pytest.mark.slow
 def test_fewer_judgments_of_a_method_without_judge_training(done):
     three = {"methods": {"self-rewarding": {"n": 3}}}
     assert runs(done, three) == each(ACTOR_PAIRS | OF_A_MODEL, "self-rewarding/m1")
@@ -287,6 +288,7 @@ def test_a_first_run_draws_everything(same):
     assert len(shared) == len(MODELS)
 
 
+@pytest.mark.slow
 def test_more_judgments_of_replies_and_benchmarks_taken_out_and_in_draw_only_what_is_new(done):
     seed = "seed/benchmarks"
     judgments, answers = f"{seed}/judge_agreement/judgments", f"{seed}/arena_laptop/answers"
@@ -305,6 +307,7 @@ def test_more_judgments_of_replies_and_benchmarks_taken_out_and_in_draw_only_wha
     assert (done / RESULTS / f"{answers}.jsonl").read_text().splitlines() == before[answers]
 
 
+@pytest.mark.slow
 def test_another_template_of_the_judge_draws_no_response_and_no_answer_again(done):
     with open(done / "config/smoke/judge.txt", "a") as file:
         file.write("Be brief.\n")
