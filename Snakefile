@@ -34,6 +34,8 @@ rule all:
         "<results>/report/manifest.json",
         expand("<results>/report/iterations/{model}.html", model=IN_PROGRESS),
         expand("<results>/{model}/weights", model=REPORTED),
+        # so that a pool which could not be made is missed although its slices of an earlier run are there
+        expand("<results>/data/prompts/pool/{pool}.jsonl", pool=POOLS),
         sampled_rows,
 
 

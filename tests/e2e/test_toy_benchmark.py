@@ -67,7 +67,7 @@ BENCHMARK = Benchmark(
     score=score,
     columns=[("Polite, %", "politeness", 1), ("Answers", "n", 1)],
     board=[("politeness", "politeness", "{:.0f}")],
-    tile=("politeness", "politeness of {model}, %"),
+    outcome=("politeness", "Politeness", " %"),
     figure=("politeness", "Polite, %", None),
     volume={"questions": 3, "requests": 1, "question": 20, "answer": 40, "beside": 10, "verdict": 4},
 )
@@ -126,7 +126,7 @@ def test_a_toy_benchmark_runs_to_the_page(project):
     report = project / RESULTS / "report"
     page = (report / "index.html").read_text()
     assert "Toy politeness, judged by stand-in" in page
-    assert "politeness of meta-rewarding/m2, %" in page
+    assert "Politeness, meta-rewarding/m2" in page
     with open(report / "tables/scoreboard.csv", newline="") as file:
         assert {"politeness", "win rate vs seed"} <= set(next(csv.DictReader(file)))
     assert (report / "figures/toy.svg").is_file()

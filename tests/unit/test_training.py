@@ -367,6 +367,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
     assert names[0].read_bytes() == names[1].read_bytes()
     assert run.stats["epochs"] == undisturbed.stats["epochs"]
     assert sorted(path.name for path in run.folder.iterdir()) == [
+        ".kept",
         "data.jsonl",
         "manifest.json",
         "stats.json",

@@ -2,6 +2,7 @@
 
 GENERATES = SETTINGS["prompts"]["source"] == "generate"
 GENERATION = SETTINGS["prompts"]["generation"]
+POOLS = sorted({lineage.slice_place(SETTINGS, lineage.depth(SETTINGS, model))[0] for model in TRAINED})
 
 
 def earlier_prompts(wildcards):

@@ -206,7 +206,7 @@ BENCHMARK = Benchmark(
         ("Verdicts", "n", 1),
     ],
     board=[("LC win rate", "lc_win_rate", "{:.2f}"), ("win rate", "win_rate", "{:.2f}")],
-    tile=("lc_win_rate", "length-controlled win rate of {model}, %"),
+    outcome=("lc_win_rate", "AlpacaEval 2 length-controlled win rate", " %"),
     length=("avg_length", "AlpacaEval answers"),
     # characters of a question and an answer (table 1); beside them: instructions (assumed) and the reference (2049)
     volume={"questions": FULL, "requests": 1, "question": 165, "answer": 1980, "beside": 2000 + 2049, "verdict": 4},

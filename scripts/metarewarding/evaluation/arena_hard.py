@@ -234,7 +234,7 @@ BENCHMARK = Benchmark(
         ("Battles", "n", 1),
     ],
     board=[("Arena-Hard", "score", "{:.1f}")],
-    tile=("score", "Arena-Hard score of {model}, %"),
+    outcome=("score", "Arena-Hard score", " %"),
     figure=("score", "Score, %", "Table 2"),
     # characters of a question and an answer (table 2); beside them: instructions and the baseline's answer (assumed)
     volume={"questions": FULL, "requests": 2, "question": 700, "answer": 2430, "beside": 1700 + 1700},

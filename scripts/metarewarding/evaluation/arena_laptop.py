@@ -95,6 +95,5 @@ BENCHMARK = Benchmark(
     score=score,
     score_files=score_files,
     board=[("win rate vs seed", "win_rate", "{:.1f}"), ("95 % interval", "interval", "{}")],
-    tile=("win_rate", "win rate of {model} against the seed, %"),
     length=("mean_length", "arena answers"),
 )

@@ -241,7 +241,7 @@ BENCHMARK = Benchmark(
         ("Ratings", "n", 1),
     ],
     board=[("MT-Bench", "average", "{:.2f}")],
-    tile=("average", "MT-Bench rating of {model}"),
+    outcome=("average", "MT-Bench rating", ""),
     figure=("average", "Rating, 1 to 10", "Table 6"),
     # characters of a question and an answer (table 6); beside them: the judge's instructions (assumed)
     volume={"questions": FULL, "requests": 2, "question": 270, "answer": 1560, "beside": 900},

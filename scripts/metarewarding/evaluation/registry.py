@@ -74,7 +74,7 @@ class Benchmark:
     # What the report shows. A place is that of a value in score.json, as in "gpt4_chosen.agreement".
     columns: list[tuple[str, str, float]] = field(default_factory=list)  # (head, place, factor) of its table
     board: list[tuple[str, str, str]] = field(default_factory=list)  # (head, place, format) in the terminal's table
-    tile: tuple[str, str] | None = None  # (place, text with {model}) in the run in a few numbers
+    outcome: tuple[str, str, str] | None = None  # (place, name, unit) of what a run is judged by
     figure: tuple[str, str, str | None] | None = None  # (place, axis, the paper's table) by iteration
     length: tuple[str, str] | None = None  # (place of the mean length, what is as long), watched for growth
 

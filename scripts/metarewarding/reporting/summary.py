@@ -2,15 +2,12 @@
 
 import re
 
+from metarewarding.evaluation import registry
 from metarewarding.reporting.metrics import chains, value_at
 from metarewarding.reporting.paper import half, noise, ours, scores_by_model
 
 # (benchmark, metric, name, unit) that a run is judged by: the first one that was measured
-OUTCOMES = [
-    ("alpaca_eval", "lc_win_rate", "AlpacaEval 2 length-controlled win rate", " %"),
-    ("arena_hard", "score", "Arena-Hard score", " %"),
-    ("mt_bench", "average", "MT-Bench rating", ""),
-]
+OUTCOMES = [(name, *known.outcome) for name, known in registry.every().items() if known.outcome]
 # settings of which a reader should know first that they are not the paper's
 DECISIVE = [
     r"model\.", r"prompts\.(source|per_iteration)", r"eft\.(train_examples|annotator)",
