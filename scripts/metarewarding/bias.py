@@ -30,7 +30,7 @@ def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[
         if row["winner"] is None:
             continue
         if (row["first"], row["second"]) in winners:
-            raise ValueError(f"the presentation of {row['first']} and {row['second']} stands there twice")
+            raise ValueError(f"the presentation of {row['first']} and {row['second']} occurs twice")
         won, lost = (row["first"], row["second"]) if row["winner"] == "first" else (row["second"], row["first"])
         winners[row["first"], row["second"]] = won
         first_wins += row["winner"] == "first"

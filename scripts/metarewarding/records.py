@@ -244,6 +244,6 @@ def unique_by(rows: Iterable[dict], field: str, source: str) -> dict[str, dict]:
     index: dict[str, dict] = {}
     for row in rows:
         if row[field] in index:
-            raise UserError(f"{source}: the {field} '{row[field]}' stands there twice; ids must be unique.")
+            raise UserError(f"{source}: the {field} '{row[field]}' occurs twice; ids must be unique.")
         index[row[field]] = row
     return index

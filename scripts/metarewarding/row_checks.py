@@ -160,7 +160,7 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                 key = tuple([row[field] for field in unique])
                 if seen.setdefault(key, number) != number:
                     raise UserError(
-                        f"{path}, line {number}: the {' and '.join(unique)} {', '.join(map(repr, key))} stands there "
+                        f"{path}, line {number}: the {' and '.join(unique)} {', '.join(map(repr, key))} occurs "
                         f"twice (in line {seen[key]}, too); it must be unique. {fix_of(path)}"
                     )
             yield row

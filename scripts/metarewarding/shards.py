@@ -40,7 +40,7 @@ def iter_shards(paths: str | Path | Iterable[str | Path], kind: type) -> Iterato
                 )
             key = tuple([row[name] for name in UNIQUE[kind.__name__]])
             if key in seen:
-                raise UserError(f"{path}: {', '.join(key)} stands in an earlier shard, too. {fix_of(path)}")
+                raise UserError(f"{path}: {', '.join(key)} is in an earlier shard, too. {fix_of(path)}")
             seen.add(key)
             yield row
         for count, name, what in ((rows, "completions", "rows"), (unparsed, "unparsed", f"rows without a {field}")):

@@ -28,7 +28,7 @@ def tree_fault(tree) -> str | None:
             return fault
         identity = reply["message_id"]
         if identity in seen:
-            return f"the message_id '{identity}' stands there twice"
+            return f"the message_id '{identity}' occurs twice"
         seen.add(identity)
         if type(rank) is not int:
             return f"the rank of the reply '{identity}' is {rank!r}, and must be a whole number, 0 for the best"
@@ -56,7 +56,7 @@ def check_trees(trees: Iterable[dict], path: str | Path) -> None:
     ids, replies, best, ranked = set(), set(), 0, 0
     for tree in trees:
         if tree["message_tree_id"] in ids:
-            raise UserError(f"{path}: the tree '{tree['message_tree_id']}' stands there twice; sets must be disjoint.")
+            raise UserError(f"{path}: the tree '{tree['message_tree_id']}' occurs twice; sets must be disjoint.")
         ids.add(tree["message_tree_id"])
         for reply in tree["prompt"].get("replies") or []:
             if reply.get("rank") is None or reply.get("deleted"):

@@ -51,7 +51,7 @@ PROMPTS = [
     (prompt("\ufeffa"), "no control characters"),
     (prompt("../a"), "holds a slash"),
     (prompt("b/r0"), "holds a slash"),
-    (prompt("a"), "stands there twice (in line 1, too)"),
+    (prompt("a"), "occurs twice (in line 1, too)"),
     (prompt("b", " \n"), "has no text"),
     (prompt("b", ""), "has no text"),
     (b'{"prompt_id": null, "text": "x"}', "the field 'prompt_id' is null"),
@@ -128,7 +128,7 @@ TREES = [
     (tree(reply(text=3)), "the reply 'r0' has no text"),
     (tree(reply(), text=""), "the text of the prompt is empty"),
     (tree(reply(), text=None), "no prompt with a text"),
-    (tree(reply(), reply(rank=1)), "the message_id 'r0' stands there twice"),
+    (tree(reply(), reply(rank=1)), "the message_id 'r0' occurs twice"),
     (tree(reply(identity=None)), "the message_id is null"),
     (tree(reply(identity="")), "the message_id is empty"),
     (tree(reply(identity="a\nb")), "no control characters"),
@@ -181,7 +181,7 @@ def test_a_file_of_trees_that_cannot_be_read_is_named(tmp_path, name, content, w
     ("trees", "words"),
     [
         ([tree(reply(rank=1), reply("r1", 2))], "no reply has rank 0. Ranks begin at 0"),
-        ([tree(reply()), tree(reply("r1"))], "the tree 't' stands there twice"),
+        ([tree(reply()), tree(reply("r1"))], "the tree 't' occurs twice"),
         ([tree(reply()), tree(reply(), identity="u")], "the message_id 'r0' is in two trees"),
         ([], "holds no message trees"),
     ],
@@ -210,7 +210,7 @@ JUDGMENTS = [judgment(0, 0, 4), judgment(0, 1, None), judgment(1, 0, 2)]
 EDITS = [
     ([], "the file has 0 rows, and 0.stats.json beside it says 3"),
     (JUDGMENTS[:2], "has 2 rows"),
-    ([*JUDGMENTS, JUDGMENTS[0]], "stands there twice (in line 1, too)"),
+    ([*JUDGMENTS, JUDGMENTS[0]], "occurs twice (in line 1, too)"),
     ([*JUDGMENTS, judgment(0, 2, 1)], "has 4 rows"),
     ([JUDGMENTS[0] | {"score": 99}, *JUDGMENTS[1:]], "has the score 99, and the highest is 5"),
     ([JUDGMENTS[0] | {"score": -1}, *JUDGMENTS[1:]], "is -1, and must be at least 0"),
@@ -244,7 +244,7 @@ def test_an_edited_file_of_responses_is_refused(tmp_path, count):
 
 def test_a_row_in_two_shards_is_refused(tmp_path):
     paths = [shard(tmp_path, JUDGMENTS), write(tmp_path / "1.jsonl", JUDGMENTS[0])]
-    assert "stands in an earlier shard" in refused(read_shards, paths, Judgment)
+    assert "is in an earlier shard" in refused(read_shards, paths, Judgment)
 
 
 def test_rows_of_unknown_responses_are_refused():
@@ -263,20 +263,20 @@ META = {
 PAIR = {"prompt_id": "p0", "kind": "actor", "prompt": [], "chosen": [], "rejected": []}
 PAIR |= {"chosen_id": "p0/r0", "rejected_id": "p0/r1", "chosen_by": 1.0, "rejected_by": 0.0}
 ROWS = [
-    (MetaJudgment, META, META, "stands there twice"),
+    (MetaJudgment, META, META, "occurs twice"),
     (MetaJudgment, META, META | {"first": "p0/r1/j0"}, "is not one of the response_id"),
     (MetaJudgment, META, META | {"second": "x"}, "is not one of the response_id"),
     (MetaJudgment, META, META | {"winner": "A"}, "the field 'winner'"),
-    (Pair, PAIR, PAIR, "stands there twice"),
+    (Pair, PAIR, PAIR, "occurs twice"),
     (Pair, PAIR, PAIR | {"kind": "both"}, "the field 'kind'"),
     (Pair, PAIR, PAIR | {"kind": "judge", "chosen_id": "\x00"}, "no control characters"),
-    (Response, response(0, "a"), response(0, "b"), "stands there twice"),
+    (Response, response(0, "a"), response(0, "b"), "occurs twice"),
     (Response, response(0, "a"), response(1, "b") | {"tokens": -1}, "must be at least 0"),
     (
         Reward,
         {"prompt_id": "p", "response_id": "p/r0", "reward": 1.0},
         {"prompt_id": "p", "response_id": "p/r0", "reward": 2.0},
-        "stands there twice",
+        "occurs twice",
     ),
     (
         Elo,

@@ -71,7 +71,7 @@ def test_win_rates_by_category_count_whole_verdicts(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([annotation(0, 1.0), annotation(0, 1.0)], "row 1: the instruction 'Say 0.' stands there twice"),
+        ([annotation(0, 1.0), annotation(0, 1.0)], "row 1: the instruction 'Say 0.' occurs twice"),
         ([annotation(0, "m")], "row 0: the field 'preference' is \"m\""),
         ([{"instruction": "Say 0."}], "row 0: the field 'output_2' is missing"),
         ({"rows": 1}, "a list of rows was expected"),

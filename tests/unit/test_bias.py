@@ -58,7 +58,7 @@ def test_a_judge_that_always_takes_the_first_is_all_position():
 
 
 def test_a_presentation_that_stands_twice_is_an_error():
-    with pytest.raises(ValueError, match="a and b stands there twice"):
+    with pytest.raises(ValueError, match="a and b occurs twice"):
         meta_judge_bias([verdict("a", "b", "first"), verdict("a", "b", "second")], JUDGMENTS)
 
 

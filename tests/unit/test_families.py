@@ -85,7 +85,6 @@ def test_the_trained_model_is_an_ordinary_one(trained):
 
 @pytest.mark.slow
 def test_vllm_gives_the_same_greedy_text(tmp_path, seed):
-    pytest.importorskip("vllm", reason="no vLLM in this environment")
     code = """
     from test_families import GREEDY, USER
     from metarewarding.engines.engine import open_engine

@@ -78,14 +78,12 @@ def test_the_page_shows_the_difference_to_the_seed():
 
 @pytest.mark.slow
 def test_a_task_that_does_not_exist_is_named(folder):
-    pytest.importorskip("lm_eval")
     with pytest.raises(UserError, match="no task 'nonsense_task'"):
         harness.load_tasks(["few_rows", "nonsense_task"], str(folder))
 
 
 @pytest.mark.slow
 def test_a_local_task_on_the_smoke_model(tmp_path, folder, weights):
-    pytest.importorskip("lm_eval")
     shared = {"tasks": ["few_rows"], "folder": str(folder)}
     prepare_regressions.main(job(tmp_path, {}, {"versions": "versions.json"}, shared))
     assert json.loads((tmp_path / "versions.json").read_text()) == {"few_rows": "1.0"}

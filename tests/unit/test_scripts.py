@@ -147,7 +147,7 @@ def test_build_prompts_drops_repeats_and_refuses_a_repeated_id(tmp_path, refused
     assert [row["prompt_id"] for row in read(tmp_path / "pool.jsonl")] == ["p0", "p1"]
     rows[1]["prompt_id"] = "p0"
     made = job(tmp_path, {"prompts": write(tmp_path / "in.jsonl", *rows)}, {"pool": "pool.jsonl"})
-    assert "'p0' stands there twice" in refused(build_prompts, made)
+    assert "'p0' occurs twice" in refused(build_prompts, made)
 
 
 def test_a_later_file_of_prompts_adds_no_prompt_that_was_there(tmp_path):

@@ -103,7 +103,7 @@ def read_rows(path: str | Path, *fields: str) -> list[dict]:
             if not isinstance(row[field], kinds):
                 raise UserError(f"{path}, row {number}: the field '{field}' is {json.dumps(row[field])[:80]}.")
         if row["instruction"] in seen:
-            raise UserError(f"{path}, row {number}: the instruction {row['instruction'][:80]!r} stands there twice.")
+            raise UserError(f"{path}, row {number}: the instruction {row['instruction'][:80]!r} occurs twice.")
         seen.add(row["instruction"])
     return rows
 
