@@ -92,8 +92,8 @@ def test_a_claim_says_when_ours_is_noise():
         return paper.claims(found, paper.targets(ROOT / "workflow/report/paper.csv"))[0]["said"]
 
     assert "noise" in said(0.62)
-    assert said(0.75) == "the same direction as the paper's"
-    assert said(0.40) == "not the paper's direction"
+    assert said(0.75) == "the same direction as the paper"
+    assert said(0.40) == "the opposite direction"
 
 
 # -- settings that differ

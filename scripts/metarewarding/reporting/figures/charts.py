@@ -100,9 +100,14 @@ def told(rows: list[dict], series: str, x: str, y: str, unit: str = "") -> str:
     return ". ".join(f"{name}: {', '.join(values)}" for name, values in by_series.items()) + "."
 
 
+def layout(panels: int) -> tuple[int, dict]:
+    """(columns, {width, height} of a panel): two beside each other, or one column where a place would stay empty."""
+    return (1, {"width": WIDTH, "height": 80}) if panels % 2 else (2, {"width": SMALL[0], "height": SMALL[1]})
+
+
 def facet(field: str, order: list[str]):
     """A panel for each value of ``field``, in this order."""
-    header = alt.Header(labelFontSize=12, labelFontWeight="bold")
+    header = alt.Header(labelFontSize=12, labelFontWeight="bold", labelExpr="split(datum.label, ': ')")
     return alt.Facet(f"{field}:N", title=None, sort=order, header=header)
 
 
