@@ -427,6 +427,8 @@ def test_sharded_processes_train_the_weights_that_one_does(tmp_path, model, undi
     assert run.first_step()["logps/chosen"] % 0.125 != 0  # a mean of four that are bf16, above 64
     if bf16 == "false":
         assert furthest(undisturbed.weights, run.weights) < 1e-5
+        divergences = [[row["kl"] for row in of.stats["epochs"]] for of in (run, undisturbed)]
+        assert divergences[0] == pytest.approx(divergences[1], rel=1e-2)
     else:
         for row, exact in zip(run.stats["epochs"], undisturbed.stats["epochs"], strict=True):
             assert row["chosen_logp"] == pytest.approx(exact["chosen_logp"], abs=0.2)

@@ -123,7 +123,7 @@ def categories(metrics, paper, chain):
                 "source:N",
                 title="Source",
                 scale=alt.Scale(domain=sources, range=["circle", "cross"][: len(sources)]),
-                legend=legend(symbolFillColor="#333", symbolStrokeColor="#333", symbolOpacity=1) if len(sources) > 1 else None,
+                legend=legend(symbolFillColor="#333", symbolStrokeColor="#333") if len(sources) > 1 else None,
             ),
             fill=alt.condition(
                 f"datum.source == '{SOURCES[1]}'", alt.value("white"), alt.Color("model:N", scale=models_scale(models))
