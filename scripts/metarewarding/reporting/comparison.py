@@ -7,10 +7,10 @@ from metarewarding.reporting.paper import half, noise, ours, scores_by_model
 
 # (title, benchmark, metric, axis); "arena" is the win rate of a run against its own seed
 MEASURES = [
-    *((name, benchmark, metric, f"{name},{unit}" if unit else name)
+    *((name + ("," + unit if unit else ""), benchmark, metric, unit.strip() or name)
       for benchmark, known in registry.every().items() if known.outcome for metric, name, unit in [known.outcome]),
-    ("Win rate against the run's own seed", "arena", "win_rate", "Win rate, %"),
-    ("Judge's agreement with people", "judge_agreement", "agreement", "Agreement, %"),
+    ("Win rate against the run's own seed, %", "arena", "win_rate", "Win rate, %"),
+    ("Judge's agreement with people, %", "judge_agreement", "agreement", "Agreement, %"),
     ("Mean characters of an answer", "arena", "mean_length", "Characters"),
 ]  # fmt: skip
 

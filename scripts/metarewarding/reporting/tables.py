@@ -58,7 +58,7 @@ def even(found: dict) -> str | None:
         return None
     within = [model for model, score in arena.items() if score["ci_low"] <= 50 <= score["ci_high"]]
     if len(within) == len(arena):
-        return "No model differs from the seed beyond noise: every interval of the win rates holds 50 %."
+        return "No model differs from the seed beyond noise: every interval of the win rates includes 50 %."
     beyond = ", ".join(
         f"{model} is {'better' if score['win_rate'] > 50 else 'worse'}"
         for model, score in arena.items()
