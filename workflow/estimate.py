@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 # Seconds that a job takes beside its work: imports, weights, warm-up. Measured on two cores of a CPU.
-STARTS = {"fetch": 45, "train": 15, "sample": 20, "ask": 20, "save": 0}  # by kind of stage (plan.py)
-LOCAL_JOBS = 60  # all jobs without a model together
+STARTS = {"fetch": 30, "train": 12, "sample": 13, "ask": 13, "save": 0}  # by kind of stage (plan.py)
+LOCAL_JOBS = 45  # all jobs without a model together
 # A token of a 135M-parameter model: seconds that do not depend on the matrix rate (memory, the sampler), and FLOP-bound
 # ones as a multiple of 2 FLOP a parameter; from runs at 110 and at about 600 GFLOP/s.
 WRITING_FIXED, WRITING, READING, TRAINING = 0.003 / 1.345e8, 1.8, 1.3, 1.25

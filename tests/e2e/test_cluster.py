@@ -66,6 +66,7 @@ def site(tmp_path_factory):
             "CONDA_CHANNEL_ALIAS": f"file://{folder}/channels",
             "SNAKEMAKE_CONDA_PREFIX": str(folder / "envs"),
             "PIP_NO_DEPS": "1",
+            "PIP_NO_COMPILE": "1",  # of three environments only a part is imported
             "HF_TOKEN": CANARY,
             "WITNESS": str(folder / "witness.jsonl"),
         }
@@ -113,7 +114,7 @@ def test_the_environment_of_snakemake_has_no_engine(site):
 def test_the_smoke_run_ends_with_its_report(smoke):
     project, said, _, _ = smoke
     assert (project / "results/smoke/report/index.html").is_file()
-    assert "meta-rewarding/m2" in said  # the scoreboard
+    assert "meta-rewarding/m1" in said  # the scoreboard
 
 
 def test_what_samples_or_trains_is_a_job_with_a_gpu_and_nothing_else_is_a_job(smoke):

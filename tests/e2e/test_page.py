@@ -34,6 +34,7 @@ def browser():
         yield found
 
 
+@pytest.mark.slow
 def test_it_is_built_in_under_a_minute_and_stays_under_10_mb(made):
     page, seconds = made
     assert seconds < 60

@@ -52,6 +52,7 @@ def test_the_merged_model_is_the_base_with_its_adapter(tmp_path, model, dtype): 
     assert run.stats["quantization_error"] is None
 
 
+@pytest.mark.slow
 def test_the_merged_folder_is_that_of_an_ordinary_model(dpo):
     import torch
 
@@ -74,6 +75,7 @@ def test_the_first_loss_is_ln_2_as_the_reference_is_the_base(tmp_path, model, dt
     assert second.first_step()["loss"] == pytest.approx(LN2, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_the_model_with_its_adapter(dpo):
     from test_training import test_a_measurement_is_what_the_model_says as check
     from test_training import test_the_divergence_is_that_of_both_models_over_the_vocabulary as check_divergence

@@ -176,10 +176,12 @@ def one_copy(weights, tmp_path_factory):
     return printed(tmp_path_factory.mktemp("vllm"), ONE_COPY, weights, 1)
 
 
+@pytest.mark.slow
 def test_vllm_gives_the_same_greedy_text_as_transformers(one_copy, engine):
     assert one_copy[2] == texts(sample(engine, requests("one", "a longer prompt", n=1, decoding=GREEDY))[0])
 
 
+@pytest.mark.slow
 def test_vllm_gives_the_same_texts_again_and_leaves_out_what_does_not_fit(one_copy):
     (drawn, prompt_tokens, too_long), again, _ = one_copy
     assert drawn == again | {"p3": []}

@@ -353,6 +353,7 @@ def lives(pid):
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [None, KeyboardInterrupt])
 def test_a_local_server_ends_with_its_children(tmp_path, end):
     log = tmp_path / "server.log"
@@ -373,6 +374,7 @@ def test_a_local_server_ends_with_its_children(tmp_path, end):
     assert not any(map(lives, children(log)))
 
 
+@pytest.mark.slow
 def test_sigterm_stops_the_local_server(tmp_path):
     log = tmp_path / "server.log"
     code = (
@@ -388,6 +390,7 @@ def test_sigterm_stops_the_local_server(tmp_path):
     assert not any(map(lives, children(log)))
 
 
+@pytest.mark.slow
 def test_a_local_server_that_dies_or_never_comes_up_is_named(tmp_path, monkeypatch):
     log = tmp_path / "server.log"
     with pytest.raises(UserError) as error, serve(log, "print('out of memory'); raise SystemExit(3)"):

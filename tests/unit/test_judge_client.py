@@ -339,6 +339,7 @@ print(len(ask(todo, judge, store)[0]))
 """
 
 
+@pytest.mark.slow
 def test_killed_half_way_and_resumed_asks_for_no_verdict_twice(store):
     """A kill loses at most what was under way: at 4 at once, no more than 4 replies are asked for again."""
 

@@ -376,6 +376,7 @@ def test_a_real_edit_in_elo(done):
     assert {model for _, model in found} == {"m0", "meta-rewarding/m1", "meta-rewarding/m2"}
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_benchmarks_module_reruns_what_uses_that_part_of_it(done):
     modules = done / "scripts/metarewarding/evaluation"
     edit(modules / "mt_bench.py", "BENCHMARK = ", "ADDED = 1\nBENCHMARK = ")

@@ -41,6 +41,7 @@ def test_a_rule_with_a_command_has_it_printed(project):
     assert "--model results/smoke/seed/weights" in run.stdout
 
 
+@pytest.mark.slow
 def test_a_program_by_hand_writes_what_snakemake_writes(tmp_path):
     project = copy_project(tmp_path / "project")
     run = snakemake(project, PROMPTS, "--configfile", "config/smoke.yaml")

@@ -88,6 +88,7 @@ def test_the_ablations_share_what_they_can(project, few_shards):
     assert jobs["build_prompts"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "config/studies").glob("*.yaml")))
 def test_a_study_is_planned_under_its_own_root(project, few_shards, study):
     run = snakemake(project, "-n", *few_shards, f"config/studies/{study}")

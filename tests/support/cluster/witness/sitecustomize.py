@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-HEAVY = ("torch", "transformers", "trl", "vllm", "numpy", "scipy", "matplotlib", "jinja2")
+HEAVY = ("torch", "transformers", "trl", "vllm", "numpy", "scipy", "matplotlib", "jinja2", "yaml")
 
 
 def tell():
