@@ -280,7 +280,7 @@ def test_decisive_settings_come_first_and_iterations_that_agree_are_one_row():
     differs = [["templates.judge", "a", "b"], ["methods.m.iterations[0].rho", "0", "1"]]
     differs += [["methods.m.iterations[1].rho", "0", "1"], ["model.repo", "x", "—"]]
     first, rest = summary.settings_in_order(differs)
-    assert first == [["model.repo", "x", "—"], ["methods.m.every iteration.rho", "0", "1"]]
+    assert first == [["model.repo", "x", "—"], ["methods.m.iterations[0, 1].rho", "0", "1"]]
     assert rest == [("templates", [["templates.judge", "a", "b"]])]
 
 
