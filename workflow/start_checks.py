@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from metarewarding.errors import UserError
 from metarewarding.input_checks import faults
+from metarewarding.jobs.disk import disk_fault
 from metarewarding.jobs.lock import lock_as_driver
 
 
@@ -16,5 +17,7 @@ def check(given: dict) -> None:
         lock_as_driver()
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    except OSError as error:  # the folder cannot be made or written
+        raise WorkflowError(disk_fault(error) or str(error)) from None
     if found := faults(given):
         raise WorkflowError("\n".join(found))

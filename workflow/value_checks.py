@@ -1,6 +1,7 @@
 """Values that the schema accepts one by one, and that cannot work together or in a path."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -15,7 +16,8 @@ def check(settings: dict) -> list[str]:
         *_check_lengths(settings),
         *_check_samples(settings),
         *_check_paths(settings),
-        *_check_root(settings["pathvars"]),
+        *_check_root(settings["pathvars"].get("results", "results")),
+        *_check_folders(settings),
     ]
 
 
@@ -91,8 +93,7 @@ def _check_paths(settings: dict) -> list[str]:
     ]
 
 
-def _check_root(pathvars: dict) -> list[str]:
-    root = pathvars.get("results", "results")
+def _check_root(root: str) -> list[str]:
     parts = Path(root).parts
     if not root.strip() or root != root.strip() or ".." in parts or parts in ((), ("/",)) or re.search(r"[{}<>]", root):
         return [
@@ -100,3 +101,19 @@ def _check_root(pathvars: dict) -> list[str]:
             "results/my-study, or an absolute path, without `..` in it."
         ]
     return []
+
+
+def _check_folders(settings: dict) -> list[str]:
+    """A file in place of a folder of results, and a folder in which Snakemake cannot keep its records."""
+    root = Path(settings["pathvars"].get("results", "results"))
+    folders = [root / name for name in ("data", "logs", "report", "seed", "m0", *settings["methods"])]
+    faults = [
+        f"{path}: a file is where a folder should be. Move it away, and run again."
+        for path in dict.fromkeys([*reversed(root.parents), root, *folders])
+        if path.is_file()
+    ]
+    if not os.access(".", os.W_OK):
+        faults.append(
+            f"{Path.cwd()}: the folder cannot be written, and Snakemake keeps its records there (.snakemake)."
+        )
+    return faults

@@ -5,6 +5,8 @@ envs/run python tests/faults/kills.py             # 30 kills; prints a table and
 Each round starts from nothing, is killed (SIGKILL to Snakemake alone, so its jobs are orphans) at a moment drawn from
 the undisturbed run's length, and goes on with the same command, as a user would. `--kills N` kills N times in all,
 `--each M` of them in one run. `--calm FOLDER` names a project with a finished run, instead of a first one.
+`--after-sft` starts each round from M0's weights: with many kills in a round, SFT begins anew each time, and no later
+rule is met.
 """
 
 import argparse
@@ -109,7 +111,18 @@ def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
     }
 
 
-def main(kills: int, each: int, seed: int, calm: Path | None) -> int:
+def copy_with_m0(calm: Path, folder: Path) -> Path:
+    """A copy of a finished run that has M0's weights and nothing that was made from them."""
+    shutil.copytree(calm, folder, symlinks=True)
+    results = folder / RESULTS
+    later = ["meta-rewarding", "self-rewarding", "report", "seed/benchmarks"]
+    later += [f"m0/{name}" for name in ("responses", "judgments", "meta_judgments", "benchmarks")]
+    for name in later:
+        shutil.rmtree(results / name)
+    return folder
+
+
+def main(kills: int, each: int, seed: int, calm: Path | None, after_sft: bool) -> int:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as scratch:
         length = 120.0
@@ -123,7 +136,8 @@ def main(kills: int, each: int, seed: int, calm: Path | None) -> int:
         print(f"undisturbed: {length:.0f} s, {len(wanted)} files compared", flush=True)
         total = {"kills": 0, "rules": Counter(), "orphans": 0, "drawn_twice": 0, "lost": 0, "failed": 0}
         while total["kills"] < kills:
-            project = copy_project(Path(scratch) / "killed")
+            killed = Path(scratch) / "killed"
+            project = copy_with_m0(calm, killed) if after_sft else copy_project(killed)
             moments = [chance.uniform(2, max(3, 1.2 * length / each)) for _ in range(min(each, kills - total["kills"]))]
             of = trial(project, moments, wanted)
             for key in ("kills", "rules", "orphans", "drawn_twice", "lost"):
@@ -141,4 +155,5 @@ if __name__ == "__main__":
     parser.add_argument("--each", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--calm", type=Path)
+    parser.add_argument("--after-sft", action="store_true")
     sys.exit(main(**vars(parser.parse_args())))

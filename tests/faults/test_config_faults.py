@@ -76,6 +76,19 @@ def test_a_config_that_cannot_work_is_refused(change, words):
     assert words in refused(change)
 
 
+@pytest.mark.parametrize("name", ["results", "results/m0", "results/report", "results/logs", "results/self-rewarding"])
+def test_a_file_in_place_of_a_folder_of_results_is_named(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    said = refused({"pathvars": {"results": str(tmp_path / "results")}})
+    assert said == f"{tmp_path / name}: a file is where a folder should be. Move it away, and run again."
+
+
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert f"{ROOT}: the folder cannot be written" in refused({})
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://h/v1?api_key=secret", "http://me:secret@h/v1", "http://h/v1#secret", "ftp://secret/v1", "http://h secret"],

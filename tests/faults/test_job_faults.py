@@ -31,6 +31,11 @@ DISK = [
     (OSError(errno.EROFS, "", "results/a"), "results/a: the disk is read-only"),
     (PermissionError(errno.EACCES, "", "results/a"), "results/a: there is no permission"),
     (IsADirectoryError(errno.EISDIR, "", "results/a"), "results/a: a folder is where a file should be"),
+    (
+        IsADirectoryError(errno.EISDIR, "", ".a.partial", None, "results/a"),
+        "results/a: a folder is where a file should be",
+    ),
+    (FileExistsError(errno.EEXIST, "", "results"), "results: a file is where a folder should be"),
     (NotADirectoryError(errno.ENOTDIR, "", "results/a"), "results/a: a file is where a folder should be"),
     (FileNotFoundError(errno.ENOENT, "", "results/a"), "results/a: it does not exist"),
     (OSError(errno.ENAMETOOLONG, "", "x"), "x: the name is too long"),

@@ -92,7 +92,8 @@ def planned_rules(folder) -> list[str]:
 @pytest.mark.slow
 def test_prompts_that_break_while_training_is_due_let_nothing_start(done):
     before = kills.hashes(done)
-    (done / "config/smoke/prompts.jsonl").write_text('{"prompt_id": "a", "text": 3}\n')
+    prompts = done / "config/smoke/prompts.jsonl"
+    prompts.write_text(prompts.read_text().replace('"text"', '"txt"', 1))
     config = done / "config/smoke.yaml"
     config.write_text(config.read_text().replace("learning_rate: 3.0e-3", "learning_rate: 2.0e-3"))
     run = snakemake(done, "--keep-going", *SMOKE)
