@@ -15,6 +15,7 @@ from speeds import (
     TRAINING,
     WRITING,
     reading_rate,
+    training_flop,
     writing_step,
 )
 
@@ -103,10 +104,8 @@ class Plan:
     def train(self, stage, models, tokens, reference, pairs, section, why):
         """A training stage; ``tokens`` are those of all its epochs together."""
         recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
-        # forward 2, backward 4 (2 where only an adapter learns, as the weights need no gradient), forward again where
-        # activations are not kept; the reference reads once
         adapter = bool(recipe.get("use_peft"))
-        flop = 6 - 2 * adapter + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
+        flop = training_flop(recipe, reference)
         parameters = self.assumed["parameters"]
         gpus = self.settings["resources"]["train"]["gpu"]
         hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None
