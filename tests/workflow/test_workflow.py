@@ -72,7 +72,7 @@ def test_the_paper_is_planned_and_asks_for_no_meta_judgment_where_none_is_traine
 @pytest.fixture(scope="module")
 def few_shards(project):
     """--configfile words for the paper's config with few shards: a dry-run of them all takes several times as long."""
-    few = {"sampling": {"shards": 2}, "prompts": {"generation": {"shards": 1, "rounds": 2}}}
+    few = {"sampling": {"shards": 2}}
     (project / "few.yaml").write_text(yaml.safe_dump(few))
     return (*PAPER, "few.yaml")
 
