@@ -97,12 +97,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         shown = made.template("generate") + prompt * (
             generation["demonstrations"] + generation["generated_demonstrations"]
         )
-        files = [
-            f"data/prompts/generated/{pool}/{turn}/candidates/{s}.stats.json"
-            for pool in range(1, pools + 1)
-            for turn in range(1, generation["rounds"] + 1)
-            for s in range(generation["shards"])
-        ]
+        files = [f"data/prompts/generated/{pool}/candidates.stats.json" for pool in range(1, pools + 1)]
         made.sample(
             "generate_prompts",
             files,
@@ -112,8 +107,6 @@ def plan(settings: dict, card: str | None = None) -> dict:
             pools * wanted * shown,
             min(prompt, generation["max_tokens"]),
             f"{pools} x {generation['size']:,} prompts / {assumed['accepted_prompts']:.0%} accepted",
-            # rounds that come after the pool is full ask nothing
-            starts=pools * math.ceil(wanted / generation["per_round"]) * generation["shards"],
         )
     sft = settings["sft"]
     examples = eft["train_examples"] or replies * (eft["judgments_per_reply"] or eft["judgments"])  # at most

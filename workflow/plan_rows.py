@@ -15,6 +15,7 @@ from speeds import (
     TRAINING,
     WRITING,
     reading_rate,
+    training_flop,
     writing_step,
 )
 
@@ -47,22 +48,21 @@ class Plan:
             text = text.replace("{" + name + "}", "")
         return self.tokens(len(text))
 
-    def sample(self, stage, files, requests, n, each, distinct, out, why, jobs=None, starts=None):
+    def sample(self, stage, files, requests, n, each, distinct, out, why, jobs=None):
         """A stage that an engine samples: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text.
 
         ``jobs`` is 0 where the jobs of an earlier part of the stage do it too; by default there is one a file.
-        ``starts`` is how many of them ask the engine anything, by default all.
         """
         jobs = len(files) if jobs is None else jobs
         texts, gpus = requests * n, self.settings["resources"]["engine"]["gpu"]
         parameters, kv = self.assumed["parameters"], self.assumed["kv_bytes_per_token"]
-        starts, engine = jobs if starts is None else starts, self.settings["engine"]
+        engine = self.settings["engine"]
         at_once, step = writing_step(parameters, kv, each + out, self.card, engine)
         seconds = 2 * parameters * distinct / reading_rate(self.card, engine) + texts * out / at_once * step
         # the jobs of the first stage start side by side, before any of them has filled the caches
-        cold = 0 if self.started else starts
-        self.started |= starts > 0
-        starting = starts * ENGINE_START + cold * COLD_START
+        cold = 0 if self.started else jobs
+        self.started |= jobs > 0
+        starting = jobs * ENGINE_START + cold * COLD_START
         hours = (seconds + starting * gpus) / 3600 if gpus else None  # more GPUs share the work
         self.add(
             stage,
@@ -83,7 +83,7 @@ class Plan:
                 f"{stage}: reading 2 x {parameters:.3g} FLOP x {distinct:.3g} distinct tokens at {READING:.0%} of "
                 f"{self.card['flops']:.3g} FLOP/s; writing {texts * out:.3g} tokens, {at_once:.0f} at once, "
                 f"{at_once / step:,.0f} tokens/s ({WRITING:.0%} of {self.card['bandwidth']:.3g} bytes/s); "
-                f"{starts} engine starts of {ENGINE_START} s"
+                f"{jobs} engine starts of {ENGINE_START} s"
                 + (f", {COLD_START} s more with cold caches." if cold else ".")
             )
 
@@ -103,10 +103,8 @@ class Plan:
     def train(self, stage, models, tokens, reference, pairs, section, why):
         """A training stage; ``tokens`` are those of all its epochs together."""
         recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
-        # forward 2, backward 4 (2 where only an adapter learns, as the weights need no gradient), forward again where
-        # activations are not kept; the reference reads once
         adapter = bool(recipe.get("use_peft"))
-        flop = 6 - 2 * adapter + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference
+        flop = training_flop(recipe, reference)
         parameters = self.assumed["parameters"]
         gpus = self.settings["resources"]["train"]["gpu"]
         hours = flop * parameters * tokens / (TRAINING * self.card["flops"]) / 3600 if gpus else None

@@ -41,3 +41,12 @@ def writing_step(parameters: float, kv: float, context: float, card: dict, engin
 def reading_rate(card: dict, engine: dict) -> float:
     """Return the FLOP/s at which prompts are read."""
     return READING * card["flops"] * (card["fp8"] if engine.get("quantization") == "fp8" else 1)
+
+
+def training_flop(recipe: dict, reference: bool) -> int:
+    """Return the FLOP of training for each parameter and token.
+
+    Forward 2, backward 4 (2 where only an adapter learns, as the weights need no gradient), forward again where
+    activations are not kept; the reference reads once.
+    """
+    return 6 - 2 * bool(recipe.get("use_peft")) + 2 * bool(recipe.get("gradient_checkpointing")) + 2 * reference

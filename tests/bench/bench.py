@@ -75,11 +75,11 @@ def run_section(name: str, quick: bool, model: Path, results: Path | None) -> li
     return getattr(import_module(module), function)(quick, model, **more)
 
 
-def in_a_process(name: str, words: list[str]) -> dict:
-    """What the section ``name`` measured, in a fresh process: rows, seconds, date, the share of other processes."""
+def in_a_process(program: str, name: str, words: list[str]) -> dict:
+    """What the section ``name`` of a program measured, in a fresh process: rows, seconds, date, others' share."""
     with tempfile.TemporaryDirectory() as scratch, Others() as others:
         output, start = Path(scratch) / "rows.json", time.perf_counter()
-        done = subprocess.run([sys.executable, __file__, name, *words, "--rows", str(output)])
+        done = subprocess.run([sys.executable, program, name, *words, "--rows", str(output)])
         if done.returncode != 0:
             sys.exit(f"{name} failed")
         rows = json.loads(output.read_text())
@@ -112,8 +112,37 @@ def table(sections: dict[str, dict]) -> list[str]:
     return lines
 
 
+def gpu_rows(name: str, section: dict) -> list[str]:
+    """The lines of one section of tests/gpu/measure_gpu.py."""
+    lines = []
+    for row in section["rows"]:
+        memory = "" if row["memory_gb"] is None else f"{row['memory_gb']:.3g} GB"
+        share = "" if row["share"] is None else f"{row['share']:.0%}"
+        cells = [name, row["what"], section["machine"]["gpu"], number(row["seconds"])]
+        lines.append(f"| {' | '.join([*cells, number(row['tokens_per_second']), memory, share, row['note']])} |")
+    return lines
+
+
+def gpu_table(sections: dict[str, dict]) -> list[str]:
+    """The part of the page that tests/gpu/measure_gpu.py measures."""
+    if not sections:
+        return ["## One GPU", "", "Not run yet: `python tests/gpu/measure_gpu.py` on a machine with a GPU.", ""]
+    dates = sorted({section["date"] for section in sections.values()})
+    versions = next(reversed(sections.values()))["machine"]["versions"]
+    return [
+        "## One GPU",
+        "",
+        "| section | what | GPU | seconds | tokens/s | memory | share of the matrix rate | how |",
+        "|---|---|---|---:|---:|---:|---:|---|",
+        *(line for name, section in sections.items() for line in gpu_rows(name, section)),
+        "",
+        f"{dates[0]} to {dates[-1]}; {', '.join(f'{name} {version}' for name, version in versions.items())}.",
+        "",
+    ]
+
+
 def render(results: dict) -> str:
-    """RESULTS.md of ``results``, {kind of CPU: {section: what it measured}}."""
+    """RESULTS.md of ``results``, {kind of CPU, or gpu: {section: what it measured}}."""
     lines = [
         "# What the parts cost, beside other ways to do them",
         "",
@@ -153,7 +182,18 @@ def render(results: dict) -> str:
             ", ".join(f"{name} {of['seconds']:.0f} s ({of['others']:.0%})" for name, of in sections.items()) + ".",
             "",
         ]
-    return "\n".join(lines)
+    return "\n".join(lines + gpu_table(results.get("gpu", {})))
+
+
+def stored_results() -> dict:
+    stored = HERE / "results.json"
+    return json.loads(stored.read_text()) if stored.is_file() else {}
+
+
+def store(results: dict) -> None:
+    """Write results.json and the page of it."""
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (HERE / "RESULTS.md").write_text(render(results))
 
 
 def main() -> None:
@@ -181,13 +221,12 @@ def main() -> None:
         given.rows.write_text(json.dumps(run_section(names[0], given.quick, given.model, given.results)))
         return
 
-    stored = HERE / "results.json"
-    results = json.loads(stored.read_text()) if stored.is_file() else {}
+    results = stored_results()
     words = ["--model", str(given.model), *(["--quick"] if given.quick else [])]
     words += ["--results", str(given.results)] if given.results else []
     of_this_kind = results.setdefault("hardware" if hardware_bfloat16() else "avx2", {})
     for name in [] if given.render else names:
-        measured = in_a_process(name, words)
+        measured = in_a_process(__file__, name, words)
         print("\n".join(table({name: measured})[2 + list(SECTIONS).index(name) :][: len(measured["rows"])]))
         for row in measured["rows"]:
             print(f"    {row['note']}")
@@ -196,9 +235,9 @@ def main() -> None:
         )
         of_this_kind[name] = measured
         if not given.quick:
-            stored.write_text(json.dumps(results, indent=1) + "\n")
-    if not given.quick:
-        (HERE / "RESULTS.md").write_text(render(results))
+            store(results)
+    if given.render:
+        store(results)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,15 @@ from metarewarding.records import write_jsonl
 
 
 class Steps:
-    """While the block runs: how long transformers' Trainer.train takes, and the tokens and padding of its batches."""
+    """While the block runs: how long transformers' Trainer.train takes, and the tokens and padding of its batches.
+
+    ``marks``: (time, tokens before it) at the beginning of each batch, and at the end.
+    """
 
     def __enter__(self):
         import transformers
 
-        self.seconds, self.tokens, self.slots = 0.0, 0, 0
+        self.seconds, self.tokens, self.slots, self.marks = 0.0, 0, 0, []
         self.trainer, steps = transformers.Trainer, self
         self.before = self.trainer.train, self.trainer.training_step
 
@@ -25,9 +28,11 @@ class Steps:
             try:
                 return steps.before[0](trainer, *args, **settings)
             finally:
+                steps.mark()
                 steps.seconds += time.perf_counter() - start
 
         def training_step(trainer, model, inputs, *args, **settings):
+            steps.mark()
             steps.slots += inputs["input_ids"].numel()
             steps.tokens += int(inputs["attention_mask"].sum())
             return steps.before[1](trainer, model, inputs, *args, **settings)
@@ -37,6 +42,14 @@ class Steps:
 
     def __exit__(self, *error):
         self.trainer.train, self.trainer.training_step = self.before
+
+    def mark(self) -> None:
+        self.marks.append((time.perf_counter(), self.tokens))
+
+    def tokens_per_second(self, skipped: int) -> float:
+        """The rate after the first ``skipped`` batches, which allocate memory and compile."""
+        (start, before), (end, tokens) = self.marks[skipped], self.marks[-1]
+        return (tokens - before) / (end - start)
 
 
 def examples(count: int, words: int) -> list[dict]:
@@ -68,6 +81,32 @@ def preferences(count: int, words: int) -> list[dict]:
     return rows
 
 
+def run_ours(stage: str, folder: Path, **settings) -> Steps:
+    """Run train_<stage>.py in this process on ``folder``/rows.jsonl; ``settings`` are its options beside the files."""
+    from trl import DPOConfig, ModelConfig, SFTConfig, TrlParser
+
+    from metarewarding.training.arguments import RunArguments
+    from train import train_dpo, train_sft
+
+    script, arguments, config = {
+        "sft": (train_sft, RunArguments, SFTConfig),
+        "dpo": (train_dpo, train_dpo.DpoArguments, DPOConfig),
+    }[stage]
+    files = {
+        "data": "rows.jsonl",
+        "weights": "weights",
+        "stats": "stats.json",
+        "manifest": "manifest.json",
+        "output_dir": "checkpoints",
+    }
+    settings |= {name: folder / file for name, file in files.items()}
+    settings |= {"stop_epoch": 1, "num_train_epochs": 1, "token_limit": 2048, "learning_rate": 1e-5}
+    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    with Steps() as steps:
+        script.main(*TrlParser((arguments, config, ModelConfig)).parse_args_and_config(words))
+    return steps
+
+
 def compare(stage: str, rows: list[dict], model: Path, columns: tuple[str, ...]) -> list[dict]:
     """One optimizer step on ``rows``: train_<stage>.py with the laptop's recipe against TRL's trainer as it comes.
 
@@ -75,40 +114,17 @@ def compare(stage: str, rows: list[dict], model: Path, columns: tuple[str, ...])
     """
     from datasets import Dataset
     from transformers import AutoTokenizer
-    from trl import DPOConfig, DPOTrainer, ModelConfig, SFTConfig, SFTTrainer, TrlParser
-
-    from metarewarding.training.arguments import RunArguments
-    from train import train_dpo, train_sft
+    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
     bf16 = hardware_bfloat16()
-    script, arguments, config, trainer = {
-        "sft": (train_sft, RunArguments, SFTConfig, SFTTrainer),
-        "dpo": (train_dpo, train_dpo.DpoArguments, DPOConfig, DPOTrainer),
-    }[stage]
+    config, trainer = {"sft": (SFTConfig, SFTTrainer), "dpo": (DPOConfig, DPOTrainer)}[stage]
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_jsonl(folder / "rows.jsonl", rows)
 
         def ours() -> Steps:
-            settings = {
-                "config": ROOT / f"config/trl/{stage}_laptop.yaml",
-                "model": model,
-                "data": folder / "rows.jsonl",
-                "weights": folder / "weights",
-                "stats": folder / "stats.json",
-                "manifest": folder / "manifest.json",
-                "output_dir": folder / "checkpoints",
-                "batch_size": len(rows),
-                "stop_epoch": 1,
-                "token_limit": 2048,
-                "num_train_epochs": 1,
-                "learning_rate": 1e-5,
-                "bf16": bf16,
-            }
-            words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-            with Steps() as steps:
-                script.main(*TrlParser((arguments, config, ModelConfig)).parse_args_and_config(words))
-            return steps
+            recipe = ROOT / f"config/trl/{stage}_laptop.yaml"
+            return run_ours(stage, folder, config=recipe, model=model, batch_size=len(rows), bf16=bf16)
 
         def defaults(rows: list[dict] = rows) -> Steps:
             args = config(

@@ -1,6 +1,5 @@
 """config/smoke.yaml from end to end: real training and real sampling of a tiny random model."""
 
-import itertools
 import json
 import re
 import shutil
@@ -10,7 +9,7 @@ import yaml
 from conftest import planned, snakemake
 from stand_in import completion, judge_server
 
-from metarewarding.records import Candidate, Judgment, MetaJudgment, Pair, Response, SftExample, read_jsonl
+from metarewarding.records import Candidate, Judgment, MetaJudgment, Pair, Prompt, Response, SftExample, read_jsonl
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 
@@ -187,8 +186,8 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
                     "per_iteration": 2,
                     "generation": {
                         "model": weights,
-                        "size": 8,
-                        "rounds": 2,
+                        "size": 6,
+                        "rounds": 5,
                         "per_round": 4,
                         "min_words": 1,
                         "max_rouge_l": 1.0,
@@ -199,7 +198,7 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
         )
     )
     data = project / "results/other/data"
-    targets = ("results/other/data/eft/train.jsonl", "results/other/data/prompts/generated/1/2/accepted.jsonl")
+    targets = ("results/other/data/eft/train.jsonl", "results/other/data/prompts/pool/1.jsonl")
     made = snakemake(project, *targets, *SMOKE, "other.yaml")
     assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
     facts = json.loads((data / "eft/stats.json").read_text())
@@ -211,14 +210,30 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
     texts = {(row["response_id"], row["text"]): row["score"] for row in sampled}
     for row in examples:
         assert texts[row["response_id"], row["completion"][0]["content"]] == row["score"]
-    candidates = [
-        row
-        for n, shard in itertools.product((1, 2), (0, 1))
-        for row in read_jsonl(data / f"prompts/generated/1/{n}/candidates/{shard}.jsonl", Candidate)
-    ]
-    assert len({row["prompt_id"] for row in candidates}) == 8
+    generated = data / "prompts/generated/1"
+    drawn = {path.name: path.read_bytes() for path in generated.glob("*.jsonl") if "completions" not in path.name}
+    stats = json.loads((generated / "candidates.stats.json").read_text())
+    assert len(read_jsonl(data / "prompts/pool/1.jsonl", Prompt)) == 6
+    assert len(read_jsonl(generated / "candidates.jsonl", Candidate)) == stats["requests"] == 4 * stats["rounds"]
     again = snakemake(project, *targets, *SMOKE, "other.yaml")
     assert "Nothing to be done" in again.stdout + again.stderr
+
+    # more rounds leave a full pool as it is; a filter is part of what the pool is
+    change = yaml.safe_load((project / "other.yaml").read_text())
+    for key, value, jobs in (("rounds", 9, 0), ("max_words", 99, 1)):
+        change["prompts"]["generation"][key] = value
+        (project / "changed.yaml").write_text(yaml.safe_dump(change))
+        assert planned(project, *targets, *SMOKE, "changed.yaml")["generate_prompts"] == jobs
+
+    # a job that was killed goes on from the completions that it has
+    store = generated / "candidates.completions.jsonl"
+    store.write_text("".join(store.read_text().splitlines(keepends=True)[:5]))
+    for name in drawn:
+        (generated / name).unlink()
+    resumed = snakemake(project, *targets, *SMOKE, "other.yaml")
+    assert resumed.returncode == 0, resumed.stdout[-3000:] + resumed.stderr[-6000:]
+    assert {name: (generated / name).read_bytes() for name in drawn} == drawn
+    assert json.loads((generated / "candidates.stats.json").read_text())["from_store"] == 5
 
 
 def question_files(folder):

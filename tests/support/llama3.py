@@ -16,8 +16,11 @@ CHAT_TEMPLATE = (
 GENERATION_PROMPT = "{% if add_generation_prompt %}{{ '" + START + "assistant" + END + "\n\n' }}{% endif %}"
 
 
-def tokenizer(eos_token: str = EOT):
-    """A fast tokenizer without a pad token. Line breaks that follow each other are one token, as in Llama 3."""
+def tokenizer(eos_token: str = EOT, size: int = 0):
+    """A fast tokenizer without a pad token. Line breaks that follow each other are one token, as in Llama 3.
+
+    Tokens that no text has fill its vocabulary up to ``size``.
+    """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -25,6 +28,7 @@ def tokenizer(eos_token: str = EOT):
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [(line_break, line_break), (2 * line_break, line_break), ("u", "s"), ("e", "r"), ("Ġ", "a"), ("o", "k")]
     symbols = [*SPECIALS, *alphabet, *(left + right for left, right in merges)]
+    symbols += [f"<{i}>" for i in range(len(symbols), size)]
     ids = {symbol: i for i, symbol in enumerate(symbols)}
     made = Tokenizer(models.BPE(vocab=ids, merges=merges))
     words = Regex(r"\s*[\r\n]+|\s+(?!\S)| ?\p{L}+|\p{N}{1,3}|\s+|[^\s\p{L}\p{N}]+")
@@ -40,25 +44,25 @@ def tokenizer(eos_token: str = EOT):
     return fast
 
 
-def save_model(folder: Path, eos_token: str = EOT) -> Path:
-    """A random Llama with this tokenizer, which may end a text by <|end_of_text|> or <|eot_id|>."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+def save_model(folder: Path, eos_token: str = EOT, device: str = "cpu", dtype: str = "float32", **shape) -> Path:
+    """A random Llama with this tokenizer, which may end a text by <|end_of_text|> or <|eot_id|>.
 
-    made = tokenizer(eos_token)
+    ``shape``: keys of LlamaConfig instead of the tiny ones here. Its weights are drawn on ``device``.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    made = tokenizer(eos_token, shape.get("vocab_size", 0))
     bos, eos, eot = made.convert_tokens_to_ids([BOS, EOS, EOT])
     torch.manual_seed(0)
+    tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = LlamaConfig(
-        vocab_size=len(made),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=512,
+        **{"vocab_size": len(made), "max_position_embeddings": 512} | tiny | shape,
         bos_token_id=bos,
         eos_token_id=made.convert_tokens_to_ids(eos_token),
     )
-    model = LlamaForCausalLM(config)
+    with torch.device(device):
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     model.generation_config.eos_token_id = [eos, eot]
     model.save_pretrained(folder)
     made.save_pretrained(folder)

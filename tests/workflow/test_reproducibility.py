@@ -24,7 +24,7 @@ PAPER = settings.resolve(laid_over("paper.yaml"))
 OF_THE_MACHINE = {
     *("sft.recipe", "sft.accelerate", "dpo.recipe", "dpo.accelerate", "dpo.measured_pairs", "sampling.shards"),
     *("sampling.seed", "prompts.path", "eft.trees", "eft.trees_sha256"),
-    *(f"prompts.generation.{key}" for key in ("pools", "rounds", "per_round", "shards")),
+    *(f"prompts.generation.{key}" for key in ("pools", "rounds", "per_round")),
 }
 
 

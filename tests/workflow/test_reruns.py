@@ -201,6 +201,12 @@ def test_a_setting_of_the_judge(same):
     )
 
 
+def test_options_of_the_chat_template_make_another_seed(same):
+    found = runs(same, {"model": {"template_options": {"enable_thinking": False}}})
+    assert ("fetch_seed_model", "seed") in found
+    assert {("train_sft", "m0"), *each({"train_dpo"}, *TRAINED), *each(AFTER_EVALUATION, *MODELS)} <= found
+
+
 @pytest.mark.parametrize(
     ("change", "rules"),
     [
@@ -331,6 +337,24 @@ def test_another_template_of_the_judge_draws_no_response_and_no_answer_again(don
 
 def test_another_check_of_the_inputs_runs_nothing_after_it(done):
     with open(done / "scripts/data/check_inputs.py", "a") as file:
+        file.write("\nADDED = 1\n")
+    assert why.jobs(dry_run(done)) == []
+
+
+@pytest.mark.slow
+def test_a_check_of_a_node_that_is_done_again_or_changed_runs_nothing_after_it(done):
+    edit(done / "workflow/rules/resources.smk", 'SETTINGS["engine"]["name"] == "vllm" and ', "")
+    checks = [done / RESULTS / f"preflight/{kind}.txt" for kind in ("engine", "training")]
+    for path in checks:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("checked\n")
+    # Snakemake now has the checks, and who waits for them, on record
+    really_run(done, None, "--touch", "--force", *(str(path.relative_to(done)) for path in checks))
+    really_run(done, None, "--touch")
+    assert why.jobs(dry_run(done)) == []
+    for path in checks:
+        path.write_text("checked again\n")
+    with open(done / "scripts/preflight/check_node.py", "a") as file:
         file.write("\nADDED = 1\n")
     assert why.jobs(dry_run(done)) == []
 

@@ -61,7 +61,7 @@ def test_the_paper_is_planned_and_asks_for_no_meta_judgment_where_none_is_traine
     assert jobs["meta_judge"] == 2 * shards  # M0 and M1 of Meta-Rewarding
     assert jobs["fit_elo"] == jobs["build_judge_pairs"] == 2
     assert jobs["annotate_eft"] == shards
-    assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (10, 10)
+    assert jobs["generate_prompts"] == 1
     assert jobs["fetch_trees"] == jobs["fetch_seed_model"] == 1
     assert "fetch_other_model" not in jobs
     assert jobs["evaluate_model"] == 10
@@ -72,7 +72,7 @@ def test_the_paper_is_planned_and_asks_for_no_meta_judgment_where_none_is_traine
 @pytest.fixture(scope="module")
 def few_shards(project):
     """--configfile words for the paper's config with few shards: a dry-run of them all takes several times as long."""
-    few = {"sampling": {"shards": 2}, "prompts": {"generation": {"shards": 1, "rounds": 2}}}
+    few = {"sampling": {"shards": 2}}
     (project / "few.yaml").write_text(yaml.safe_dump(few))
     return (*PAPER, "few.yaml")
 
@@ -99,7 +99,7 @@ def test_a_study_is_planned_under_its_own_root(project, few_shards, study):
 
 def test_prompts_are_generated_on_request(project):
     jobs = planned(project, "results/data/prompts/1.jsonl", "--config", "prompts={source: generate}")
-    assert (jobs["generate_prompts"], jobs["filter_prompts"]) == (6, 6)
+    assert jobs["generate_prompts"] == 1
     assert jobs["fetch_seed_model"] == jobs["split_rankings"] == 1
 
 

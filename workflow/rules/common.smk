@@ -39,7 +39,6 @@ wildcard_constraints:
     iteration=r"[1-9][0-9]*",
     shard=r"[0-9]+",
     pool=r"[1-9][0-9]*",
-    round=r"[1-9][0-9]*",
     role="annotator|generator",
     reward_model=r"[A-Za-z0-9._-]+",
     benchmark="|".join(registry.names()),

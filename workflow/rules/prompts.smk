@@ -2,21 +2,22 @@
 
 
 rule generate_prompts:
-    """One shard of a round's candidates: new prompts after the pattern of demonstrations."""
+    """A pool of new prompts after the pattern of demonstrations: rounds of candidates, filtered, until it is full."""
     input:
         **checked("engine"),
         checked=CHECKED,
         demonstrations="<results>/data/eft/ift.jsonl",
-        earlier=earlier_prompts,
+        earlier=earlier_pools,
         weights=weights_of("generator"),
         template=TEMPLATES["generate"],
     output:
-        candidates="<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.jsonl",
-        stats="<results>/data/prompts/generated/{pool}/{round}/candidates/{shard}.stats.json",
+        candidates="<results>/data/prompts/generated/{pool}/candidates.jsonl",
+        stats="<results>/data/prompts/generated/{pool}/candidates.stats.json",
+        accepted="<results>/data/prompts/generated/{pool}/accepted.jsonl",
     log:
-        "<results>/logs/generate_prompts/{pool}/{round}/{shard}.log",
+        "<results>/logs/generate_prompts/{pool}.log",
     benchmark:
-        "<results>/logs/generate_prompts/{pool}/{round}/{shard}.tsv"
+        "<results>/logs/generate_prompts/{pool}.tsv"
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]
@@ -25,54 +26,30 @@ rule generate_prompts:
     params:
         **engine_params(),
         store=completion_store,
+        # a bound on the search: a pool that is full stays as it is, and without one there is no output
+        rounds=untracked(GENERATION["rounds"]),
         size=GENERATION["size"],
-        earlier_of_pool=rounds_before,
         per_round=GENERATION["per_round"],
-        shards=GENERATION["shards"],
         demonstrations=GENERATION["demonstrations"],
         generated_demonstrations=GENERATION["generated_demonstrations"],
         temperature=GENERATION["temperature"],
         top_p=GENERATION["top_p"],
         max_tokens=GENERATION["max_tokens"],
+        max_rouge_l=GENERATION["max_rouge_l"],
+        min_words=GENERATION["min_words"],
+        max_words=GENERATION["max_words"],
+        excluded_words=GENERATION["excluded_words"],
         seed=SEED,
         code=fingerprint("prompts/generate_prompts.py"),
     script:
         "../../scripts/prompts/generate_prompts.py"
 
 
-rule filter_prompts:
-    """A round's candidates that are new, of a fair length, and ask what a text model can do."""
-    input:
-        demonstrations="<results>/data/eft/ift.jsonl",
-        earlier=earlier_prompts,
-        candidates=expand(
-            "<results>/data/prompts/generated/{{pool}}/{{round}}/candidates/{shard}.jsonl",
-            shard=range(GENERATION["shards"]),
-        ),
-    output:
-        accepted="<results>/data/prompts/generated/{pool}/{round}/accepted.jsonl",
-        stats="<results>/data/prompts/generated/{pool}/{round}/accepted.stats.json",
-    log:
-        "<results>/logs/filter_prompts/{pool}/{round}.log",
-    localrule: True
-    conda:
-        environment("sample")
-    params:
-        size=GENERATION["size"],
-        earlier_of_pool=rounds_before,
-        max_rouge_l=GENERATION["max_rouge_l"],
-        min_words=GENERATION["min_words"],
-        max_words=GENERATION["max_words"],
-        excluded_words=GENERATION["excluded_words"],
-        code=fingerprint("prompts/filter_prompts.py"),
-    script:
-        "../../scripts/prompts/filter_prompts.py"
-
-
 rule build_prompts:
     """A prompt pool, checked and without repeats."""
     input:
-        unpack(pool_sources),
+        prompts=source_of_pool,
+        earlier=earlier_pools,
     output:
         "<results>/data/prompts/pool/{pool}.jsonl",
     log:
@@ -81,7 +58,6 @@ rule build_prompts:
     conda:
         environment("sample")
     params:
-        size=GENERATION["size"] if GENERATES else None,
         code=fingerprint("prompts/build_prompts.py"),
     script:
         "../../scripts/prompts/build_prompts.py"
