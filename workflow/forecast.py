@@ -52,8 +52,7 @@ def hours_on_the_clock(found: dict, settings: dict, gpus: int) -> float | None:
         return len(rows[stage]["files"]) if stage in rows else 1
 
     models = lineage.models(settings, settings["run"])
-    generated = min(settings["prompts"]["generation"]["shards"], gpus // engine) * engine
-    start = max(hours("annotate_eft", 1, width), hours("generate_prompts", 1, generated)) + hours("train_sft", 1, train)
+    start = max(hours("annotate_eft", 1, width), hours("generate_prompts", 1, engine)) + hours("train_sft", 1, train)
     chains = []
     for method in settings["run"]:
         chain, model = 0.0, f"{method}/m{len(settings['methods'][method]['iterations'])}"

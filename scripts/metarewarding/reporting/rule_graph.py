@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 Edges = set[tuple[str, str]]
 
 # The loops of the workflow: a model is sampled from in the next iteration, kept prompts are shown in the next round.
-LOOPS = ("train_dpo", "filter_prompts")
+LOOPS = ("train_dpo",)
 LEFT_OUT = {"write_iteration_report"}  # it takes what write_report takes
 SWEEPS = 12  # over the layers, to bring neighbours near each other
 CHARACTER, PADDING, GAP = 6.7, 14, 16  # px: width of a character, of a box beside its text, and between boxes
