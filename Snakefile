@@ -40,6 +40,7 @@ rule all:
 
 
 onstart:
+    start_checks.check(CHECKS)
     show_estimate()
 
 

@@ -1,6 +1,8 @@
-"""Write docs/rules.md: the graph of the laptop run's rules, as Snakemake prints it, in an order that does not vary.
+"""Write docs/rules.md, the graph of the laptop run's rules, and workflow/report/rules.csv, the edges of all configs.
 
 envs/run python workflow/draw_rules.py
+
+Snakemake prints the graphs; here they get an order that does not vary. The page of a run draws its rules by the CSV.
 """
 
 import re
@@ -8,24 +10,48 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parent.parent / "docs/rules.md"
+ROOT = Path(__file__).parent.parent
+PAGE, EDGES = ROOT / "docs/rules.md", ROOT / "workflow/report/rules.csv"
+LAPTOP = ()
+# together, the rules of every run with these files; a rule that none of them uses has no lines on the page
+CONFIGS = (LAPTOP, ("config/paper.yaml",), ("config/paper.yaml", "config/judge_benchmarks.yaml"))
+
+
+def edges(graph: str) -> set[tuple[str, str]]:
+    """Return the edges of ``graph``, the output of `snakemake --rulegraph mermaid-js`, without the target `all`."""
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
+    pairs = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", graph)}
+    return {(a, b) for a, b in pairs if a != b and b != "all"}
 
 
 def page(graph: str) -> str:
-    """Return the page for ``graph``, the output of `snakemake --rulegraph mermaid-js`."""
-    names = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
-    edges = sorted({(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", graph)})
-    lines = [f"    {a} --> {b}" for a, b in edges if a != b and b != "all"]
+    """Return docs/rules.md for ``graph``."""
+    lines = [f"    {a} --> {b}" for a, b in sorted(edges(graph))]
     head = "# The rules of the laptop run\n\nWritten by `envs/run python workflow/draw_rules.py`; do not edit.\n"
     return "\n".join([head, "```mermaid", "flowchart TB", *lines, "```", ""])
 
 
+def table(graphs: list[str]) -> str:
+    """Return workflow/report/rules.csv for ``graphs``."""
+    every = sorted(set().union(*map(edges, graphs)))
+    return "from,to\n" + "".join(f"{a},{b}\n" for a, b in every)
+
+
+def words(config: tuple[str, ...]) -> list[str]:
+    """Return what `snakemake` is given to print the graph of a run with ``config``."""
+    return ["--rulegraph", "mermaid-js", *(("--configfile", *config) if config else ())]
+
+
 def main() -> None:
-    words = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js"]
-    done = subprocess.run(words, cwd=PAGE.parent.parent, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(done.stderr)
-    PAGE.write_text(page(done.stdout), encoding="utf-8")
+    graphs = []
+    for config in CONFIGS:
+        command = [sys.executable, "-m", "snakemake", *words(config)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(done.stderr)
+        graphs.append(done.stdout)
+    PAGE.write_text(page(graphs[CONFIGS.index(LAPTOP)]), encoding="utf-8")
+    EDGES.write_text(table(graphs), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ def shown(found: dict, arithmetic: bool = True) -> str:
         "requests",
         "texts",
         "tokens in",
-        "distinct",
-        "out",
+        "distinct in",
+        "tokens out",
         "GPU hours",
         "disk, GB",
         "US dollars",
@@ -47,7 +47,9 @@ def shown(found: dict, arithmetic: bool = True) -> str:
     if found.get("left"):
         times = ", ".join(f"{kind} {factor} times" for kind, factor in found["left"]["times_planned"].items())
         lines.append(f"Left: {found['left']['gpu_hours']:,.1f} GPU hours, as finished jobs took of the plan: {times}.")
-    lines.append(f"GPU hours on {found['card']}; most disk at one time {found['totals']['most_disk_gb']:,.1f} GB.")
+    lines.append(f"GPU hours are of {found['card']} cards. Most disk used at one time: "
+                 f"{found['totals']['most_disk_gb']:,.1f} GB.")  # fmt: skip
     if found.get("clock_hours"):
-        lines.append(f"Wall-clock time on {found['gpus']} GPUs: {found['clock_hours']:,.1f} hours.")
+        gpus = f"{found['gpus']} GPU{'s' if found['gpus'] > 1 else ''}"
+        lines.append(f"Wall-clock time on {gpus}: {found['clock_hours']:,.1f} hours.")
     return "\n".join([*lines, "", *found["arithmetic"]] if arithmetic else [*lines, "--explain shows the arithmetic."])

@@ -27,6 +27,7 @@ from metarewarding.reporting.summary import duration  # noqa: E402
 QUIET = 600  # seconds without a line in its log after which a job may have been killed
 RATE = 1e11  # FLOP/s by which a plan without GPUs is weighed, before measured seconds correct it
 WATCH = 5  # seconds
+_PREFIX = re.compile(r"^\S+ \S+ [A-Z]+ \w+: ")  # date, time, level and rule of a line in a log
 _LOSS = re.compile(r"'loss': '?([\d.]+)'?.*?'epoch': '?([\d.]+)")
 
 
@@ -94,14 +95,15 @@ def jobs_now(jobs: list[dict], finished: set[tuple], now: float) -> list[str]:
     for job in jobs:
         if job["state"] == "done" or (job["stage"], job["model"]) in finished:
             continue
-        what = "  ".join(filter(None, (job["stage"], job["model"], job["shard"] and f"shard {job['shard']}")))
+        shard = f"shard {job['shard']}" if job["shard"] else ""
+        what = f"{job['stage']:<18} {job['model'] or '':<20} {shard:<8}"
         since = now - job["end"]
         if job["state"] == "failed":
-            lines.append(f"failed   {what}: see {job['log']}")
+            lines.append(f"failed   {what} see {job['log']}")
         else:
-            last = re.split(r"[\r\n]+", job["tail"].strip())[-1].strip()[:70]
-            state = "running" if since < QUIET else f"no line for {duration(since)}, perhaps ended"
-            lines.append(f"{state}  {what}  {last}")
+            last = _PREFIX.sub("", re.split(r"[\r\n]+", job["tail"].strip())[-1].strip())[:70]
+            quiet = "" if since < QUIET else f"(log unchanged for {duration(since)}: it may have been killed) "
+            lines.append(f"running  {what} {quiet}{last}")
     return lines
 
 
@@ -114,7 +116,7 @@ def status(settings: dict, now: float) -> str:
     names = [name for row in found["rows"] for name in row["files"]]
     done = sum((root / name).is_file() for name in names)
     trained = [model for model in made.trained if (root / model / "manifest.json").is_file()]
-    lines = [f"{root}: {done} of {len(names)} planned parts are done; {len(trained)} of {len(made.trained)} models "
+    lines = [f"{root}: {done} of {len(names)} results of jobs are there; {len(trained)} of {len(made.trained)} models "
              "are trained by DPO."]  # fmt: skip
     lines += ["", *scoreboard.table(*table(found["rows"], made.models, root), 200, False)]
     finished = {("train_dpo", model) for model in trained}
@@ -132,8 +134,8 @@ def status(settings: dict, now: float) -> str:
         lines.append(f"Finished. Page: {root / 'report/index.html'}")
     elif corrected or planned_gpus:
         unit = "job time" if corrected else "GPU time"
-        basis = "the plan, corrected by what finished jobs took" if corrected else "the plan alone"
-        lines.append(f"Left: about {duration(left)} of {unit} ({basis}).")
+        basis = "from the plan, corrected by what finished jobs took" if corrected else "from the plan alone"
+        lines.append(f"Left: about {duration(left)} of {unit}, all jobs added up ({basis}).")
     return "\n".join(lines)
 
 

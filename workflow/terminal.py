@@ -34,7 +34,7 @@ class OneLineAJob(logging.Filter):
             self.jobs[record.jobid] = time.time(), name(record.rule_name, record.wildcards)
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.jobs:
             start, what = self.jobs.pop(record.job_id)
-            self.ended.append(f"{what}  {time.time() - start:6,.0f} s")
+            self.ended.append(f"{time.time() - start:6,.0f} s  {what}")
         return event not in (LogEvent.JOB_INFO, LogEvent.JOB_FINISHED, LogEvent.JOB_STARTED) and not (
             event is None and str(record.msg).startswith("Select jobs to execute")
         )
@@ -59,7 +59,7 @@ def name(rule: str, wildcards: dict) -> str:
     if "method" in left and "iteration" in left:
         model = f"{left.pop('method')}/m{left.pop('iteration')}"
     others = ", ".join(f"{key} {value}" for key, value in left.items())
-    return f"{rule:<22}  {model:<20}  {others:<12}"
+    return f"{rule:<22}  {model:<20}  {others}".rstrip()
 
 
 def install(at_end, is_dry_run) -> None:

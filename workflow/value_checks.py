@@ -1,11 +1,15 @@
 """Values that the schema accepts one by one, and that cannot work together or in a path."""
 
 import json
+import os
 import re
 from pathlib import Path
 
 from config_files import named_files
 from lineage import iterations
+
+NOT_IN_A_ROOT, LONGEST_NAME = r"[{}<>*?$`'\"|;&!\\\x00-\x1f]", 200
+CLONE = ("config", "docs", "envs", "profiles", "scripts", "tests", "workflow")
 
 
 def check(settings: dict) -> list[str]:
@@ -15,7 +19,8 @@ def check(settings: dict) -> list[str]:
         *_check_lengths(settings),
         *_check_samples(settings),
         *_check_paths(settings),
-        *_check_root(settings["pathvars"]),
+        *(_check_root(settings["pathvars"].get("results", "results")) or _check_folders(settings)),
+        *_check_texts(settings),
     ]
 
 
@@ -91,12 +96,42 @@ def _check_paths(settings: dict) -> list[str]:
     ]
 
 
-def _check_root(pathvars: dict) -> list[str]:
-    root = pathvars.get("results", "results")
+def _check_root(root: str) -> list[str]:
     parts = Path(root).parts
-    if not root.strip() or root != root.strip() or ".." in parts or parts in ((), ("/",)) or re.search(r"[{}<>]", root):
+    unfit = root != root.strip() or ".." in parts or parts in ((), ("/",)) or max(map(len, parts)) > LONGEST_NAME
+    # what Snakemake or a shell would replace, and what the clone itself is made of
+    if not root or unfit or root[0] in "-~" or re.search(NOT_IN_A_ROOT, root) or parts[0] in CLONE:
         return [
             f"config: pathvars.results: {root!r} is no folder for results. Give one below this folder, such as "
-            "results/my-study, or an absolute path, without `..` in it."
+            "results/my-study, or an absolute path, without `..`, quotes or signs of a shell in it."
         ]
     return []
+
+
+def _check_folders(settings: dict) -> list[str]:
+    """A file in place of a folder of results, and a folder in which Snakemake cannot keep its records."""
+    root = Path(settings["pathvars"].get("results", "results"))
+    folders = [root / name for name in ("data", "logs", "report", "seed", "m0", *settings["methods"])]
+    faults = [
+        f"{path}: a file is where a folder should be. Move it away, and run again."
+        for path in dict.fromkeys([*reversed(root.parents), root, *folders])
+        if path.is_file()
+    ]
+    if not os.access(".", os.W_OK):
+        faults.append(
+            f"{Path.cwd()}: the folder cannot be written, and Snakemake keeps its records there (.snakemake)."
+        )
+    return faults
+
+
+def _check_texts(settings: dict) -> list[str]:
+    """A system prompt that no tokenizer takes, a name that the hub cannot have, a file of prompts named twice."""
+    faults, paths = [], settings["prompts"]["path"] or []
+    if re.search("[\x00\ud800-\udfff]", settings["sampling"]["system_prompt"] or ""):
+        faults.append("config: sampling.system_prompt: holds NUL or half a character (a lone surrogate). Remove it.")
+    repo = settings["model"].get("repo")
+    if repo and not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", repo):
+        faults.append(f"config: model.repo: {repo!r} is not of the form <owner>/<name>.")
+    if settings["prompts"]["source"] == "file" and len(set(paths)) < len(paths):
+        faults.append("config: prompts.path: names a file twice; its prompts would be answered twice. Remove one.")
+    return faults

@@ -1,49 +1,16 @@
 """EFT data: human rankings become judge prompts with accepted judgments (section 3.1; Self-Rewarding, 3.1.1)."""
 
-import gzip
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
 from metarewarding import agreement
 from metarewarding.errors import UserError
 from metarewarding.records import RankedReply, SftExample
-from metarewarding.row_checks import decode_line, encoding_fault
 from metarewarding.templates import fill
-from metarewarding.tree_checks import tree_fault
-
-
-def read_trees(path: str | Path) -> Iterator[dict]:
-    """The message trees of an Open Assistant export, one at a time, from ``.jsonl`` or ``.jsonl.gz``.
-
-    Raise UserError with file and line for what is not one.
-    """
-    with open(path, "rb") as file:
-        fault = encoding_fault(file.read(64))
-    if fault and not str(path).endswith(".gz"):
-        raise UserError(f"{path}: {fault}.")
-    opener = gzip.open if str(path).endswith(".gz") else open
-    with opener(path, "rb") as file:
-        number = 0
-        try:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                tree = decode_line(line, path, number)
-                if fault := tree_fault(tree):
-                    raise UserError(
-                        f"{path}, line {number}: no Open Assistant message tree: {fault}. A line is one JSON object "
-                        "with message_tree_id and prompt (text, role, lang, replies)."
-                    )
-                yield tree
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise UserError(
-                f"{path}, after line {number}: the gzip file is broken or cut off ({error}). Fetch it again."
-            ) from None
+from metarewarding.tree_checks import read_trees as read_trees  # part of this module, and free of numpy there
 
 
 def ranked_replies(tree: dict, synthetic: bool = False) -> list[RankedReply]:

@@ -1,10 +1,41 @@
 """Message trees: what each must hold, and what all of them together must."""
 
-from collections.abc import Iterable
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from metarewarding.errors import UserError
-from metarewarding.row_checks import id_fault
+from metarewarding.row_checks import decode_line, encoding_fault, id_fault
+
+
+def read_trees(path: str | Path) -> Iterator[dict]:
+    """The message trees of an Open Assistant export, one at a time, from ``.jsonl`` or ``.jsonl.gz``.
+
+    Raise UserError with file and line for what is not one.
+    """
+    with open(path, "rb") as file:
+        fault = encoding_fault(file.read(64))
+    if fault and not str(path).endswith(".gz"):
+        raise UserError(f"{path}: {fault}.")
+    opener = gzip.open if str(path).endswith(".gz") else open
+    with opener(path, "rb") as file:
+        number = 0
+        try:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                tree = decode_line(line, path, number)
+                if fault := tree_fault(tree):
+                    raise UserError(
+                        f"{path}, line {number}: no Open Assistant message tree: {fault}. A line is one JSON object "
+                        "with message_tree_id and prompt (text, role, lang, replies)."
+                    )
+                yield tree
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UserError(
+                f"{path}, after line {number}: the gzip file is broken or cut off ({error}). Fetch it again."
+            ) from None
 
 
 def tree_fault(tree) -> str | None:

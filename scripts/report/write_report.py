@@ -16,6 +16,7 @@ from metarewarding.reporting import (
     metrics,
     page,
     paper,
+    rule_graph,
     same_prompts,
     scoreboard,
     summary,
@@ -72,7 +73,10 @@ def page_facts(found: dict, printed: list[dict], p) -> dict:
 def board_caption(heads: list[str], eft: dict) -> str:
     """What the columns of the scoreboard mean, of those that it has."""
     told = {
-        "win rate vs seed": "Win rate vs seed: answers scored by M0 against the seed's answers; a tie is half; 95 % "
+        "LC win rate, %": "LC win rate: length-controlled win rate on AlpacaEval 2; the win rate beside it is not "
+        "controlled.",
+        "length, chars": "Length: mean characters of a benchmark answer.",
+        "win rate vs seed, %": "Win rate vs seed: answers scored by M0 against the seed's answers; a tie is half; 95 % "
         "bootstrap interval over prompts.",
         "agreement": f"Judge parse, agreement, Spearman: each model's judgments of {eft['eval_replies']} replies to "
         f"{eft['eval_prompts']} held-out prompts against human rankings.",
@@ -103,7 +107,7 @@ def main(job):
     p = job.params
     inputs = {kind: [paths] if isinstance(paths, str) else list(paths) for kind, paths in job.input.items()}
     printed = paper.targets(inputs.pop("paper")[0])
-    template = inputs.pop("template")[0]
+    template, rules = inputs.pop("template")[0], inputs.pop("rules")[0]
     plan = measured.measure(p.plan, p.root) if p.progress else None  # its file is written at the end of the run
     found = metrics.collect(inputs, p.root, p.models, p.parents, plan)
     found["judged"] = tables.judged(found)
@@ -119,7 +123,9 @@ def main(job):
     drawn = figures.of(found, printed)
     page.draw(drawn, job.output.get("figures"))
     inside = {metrics.of_model(path, p.root): read_json(path)["prompts"] for path in inputs.get("examples", [])}
-    html = page.render(template, drawn, **page_facts(found, printed, p), **texts(inputs, inside, p))
+    facts = page_facts(found, printed, p) | texts(inputs, inside, p)
+    facts["rule_graph"] = rule_graph.svg(rule_graph.read(rules), {job["stage"] for job in job_times.jobs(p.root)})
+    html = page.render(template, drawn, **facts)
     with replacing(job.output.page) as file:
         file.write(html)
     if not p.progress:

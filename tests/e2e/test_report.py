@@ -92,8 +92,8 @@ def test_a_claim_says_when_ours_is_noise():
         return paper.claims(found, paper.targets(ROOT / "workflow/report/paper.csv"))[0]["said"]
 
     assert "noise" in said(0.62)
-    assert said(0.75) == "the same direction as the paper's"
-    assert said(0.40) == "not the paper's direction"
+    assert said(0.75) == "the same direction as the paper"
+    assert said(0.40) == "the opposite direction"
 
 
 # -- settings that differ
@@ -280,7 +280,7 @@ def test_decisive_settings_come_first_and_iterations_that_agree_are_one_row():
     differs = [["templates.judge", "a", "b"], ["methods.m.iterations[0].rho", "0", "1"]]
     differs += [["methods.m.iterations[1].rho", "0", "1"], ["model.repo", "x", "—"]]
     first, rest = summary.settings_in_order(differs)
-    assert first == [["model.repo", "x", "—"], ["methods.m.every iteration.rho", "0", "1"]]
+    assert first == [["model.repo", "x", "—"], ["methods.m.iterations[0, 1].rho", "0", "1"]]
     assert rest == [("templates", [["templates.judge", "a", "b"]])]
 
 

@@ -36,7 +36,7 @@ def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
         assert model in said
     assert "where the time went" in said
     assert "Page: results/smoke/report/index.html" in said
-    assert re.search(r"^\d\d:\d\d:\d\d +\d+ of \d+  meta_judge +m0 +shard 0 +\d+ s$", said, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d +\d+ of \d+ +\d+ s  meta_judge +m0 +shard 0$", said, re.MULTILINE)
     assert "In progress, M1 of M2." in (results / "report/iterations/meta-rewarding/m1.html").read_text()
     assert "\033[" not in said  # no colour in a file
 

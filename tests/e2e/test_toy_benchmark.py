@@ -128,7 +128,7 @@ def test_a_toy_benchmark_runs_to_the_page(project):
     assert "Toy politeness, judged by stand-in" in page
     assert "Politeness, meta-rewarding/m2" in page
     with open(report / "tables/scoreboard.csv", newline="") as file:
-        assert {"politeness", "win rate vs seed"} <= set(next(csv.DictReader(file)))
+        assert {"politeness", "win rate vs seed, %"} <= set(next(csv.DictReader(file)))
     assert (report / "figures/toy.svg").is_file()
     stages = {row["stage"]: row for row in json.loads((report / "plan.json").read_text())["rows"]}
     assert stages["judge_toy"]["measured"]["requests"] == len(MODELS) * 3

@@ -5,18 +5,22 @@ envs/run python tests/faults/kills.py             # 30 kills; prints a table and
 Each round starts from nothing, is killed (SIGKILL to Snakemake alone, so its jobs are orphans) at a moment drawn from
 the undisturbed run's length, and goes on with the same command, as a user would. `--kills N` kills N times in all,
 `--each M` of them in one run. `--calm FOLDER` names a project with a finished run, instead of a first one.
+`--after-sft` starts each round from M0's weights: with many kills in a round, SFT begins anew each time, and no later
+rule is met.
 """
 
 import argparse
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -38,6 +42,27 @@ def hashes(project: Path) -> dict[str, str]:
     return {str(p.relative_to(project)): hashlib.sha256(p.read_bytes()).hexdigest() for p in paths}
 
 
+def rules_of(pids: list[int]) -> set[str]:
+    """The rules whose programs these processes run; a program has its rule's name."""
+    found = set()
+    for pid in pids:
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+        except OSError:  # it has ended
+            continue
+        found |= set(re.findall(r"scripts/(?:tmp\w+\.|train/)(\w+)\.py", command))
+    return found
+
+
+def drawn_twice(project: Path) -> int:
+    """Completions of the stores that were drawn more than once."""
+    count = 0
+    for path in (project / RESULTS).rglob("*completions.jsonl"):
+        keys = re.findall(r'^{"key": "(\w+)"', path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        count += len(keys) - len(set(keys))
+    return count
+
+
 def start(project: Path) -> subprocess.Popen:
     with open(project / "run.log", "ab") as log:
         return subprocess.Popen(WORDS, cwd=project, env=environment(), stdout=log, stderr=log)
@@ -54,6 +79,7 @@ def kill_once(project: Path, seconds: float) -> dict:
         time.sleep(0.05)
     finished = process.poll() is not None
     children = descendants(process.pid)
+    rules = rules_of(children)
     # in time, and whole: what Snakemake has recorded as done
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -62,7 +88,7 @@ def kill_once(project: Path, seconds: float) -> dict:
         time.sleep(0.05)
     for pid in orphans:
         os.kill(pid, signal.SIGKILL)
-    return {"finished": finished, "jobs": len(children), "orphans": len(orphans), "ended": time.monotonic() - killed}
+    return {"finished": finished, "rules": rules, "orphans": len(orphans), "ended": time.monotonic() - killed}
 
 
 def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
@@ -76,14 +102,27 @@ def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
     differing = [path for path in wanted if found.get(path) != wanted[path]]
     return {
         "kills": sum(not of["finished"] for of in rounds),
+        "rules": Counter(rule for of in rounds if not of["finished"] for rule in of["rules"] or ("no job",)),
         "orphans": sum(of["orphans"] for of in rounds),
         "slowest_end": max((of["ended"] for of in rounds), default=0.0),
         "status": status,
+        "drawn_twice": drawn_twice(project),
         "lost": len(differing) + len(set(found) - set(wanted)),
     }
 
 
-def main(kills: int, each: int, seed: int, calm: Path | None) -> int:
+def copy_with_m0(calm: Path, folder: Path) -> Path:
+    """A copy of a finished run that has M0's weights and nothing that was made from them."""
+    shutil.copytree(calm, folder, symlinks=True)
+    results = folder / RESULTS
+    later = ["meta-rewarding", "self-rewarding", "report", "seed/benchmarks"]
+    later += [f"m0/{name}" for name in ("responses", "judgments", "meta_judgments", "benchmarks")]
+    for name in later:
+        shutil.rmtree(results / name)
+    return folder
+
+
+def main(kills: int, each: int, seed: int, calm: Path | None, after_sft: bool) -> int:
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as scratch:
         length = 120.0
@@ -95,12 +134,13 @@ def main(kills: int, each: int, seed: int, calm: Path | None) -> int:
             length = time.monotonic() - begun
         wanted = hashes(calm)
         print(f"undisturbed: {length:.0f} s, {len(wanted)} files compared", flush=True)
-        total = {"kills": 0, "orphans": 0, "lost": 0, "failed": 0}
+        total = {"kills": 0, "rules": Counter(), "orphans": 0, "drawn_twice": 0, "lost": 0, "failed": 0}
         while total["kills"] < kills:
-            project = copy_project(Path(scratch) / "killed")
+            killed = Path(scratch) / "killed"
+            project = copy_with_m0(calm, killed) if after_sft else copy_project(killed)
             moments = [chance.uniform(2, max(3, 1.2 * length / each)) for _ in range(min(each, kills - total["kills"]))]
             of = trial(project, moments, wanted)
-            for key in ("kills", "orphans", "lost"):
+            for key in ("kills", "rules", "orphans", "drawn_twice", "lost"):
                 total[key] += of[key]
             total["failed"] += of["status"] != 0
             print(f"killed after {', '.join(f'{s:.1f}' for s in moments)} s: {of}", flush=True)
@@ -115,4 +155,5 @@ if __name__ == "__main__":
     parser.add_argument("--each", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--calm", type=Path)
+    parser.add_argument("--after-sft", action="store_true")
     sys.exit(main(**vars(parser.parse_args())))

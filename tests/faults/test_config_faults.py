@@ -52,6 +52,23 @@ CONFIGS = [
     ({"pathvars": {"results": "results/{study}"}}, "pathvars.results"),
     ({"pathvars": {"results": "<results>"}}, "pathvars.results"),
     ({"pathvars": {"reslts": "x"}}, "pathvars.reslts: no such key"),
+    ({"pathvars": {"results": "results/*"}}, "pathvars.results: 'results/*' is no folder"),
+    ({"pathvars": {"results": "$HOME/x"}}, "pathvars.results: '$HOME/x' is no folder"),
+    ({"pathvars": {"results": "`id`"}}, "pathvars.results: '`id`' is no folder"),
+    ({"pathvars": {"results": "results/a'b"}}, "pathvars.results"),
+    ({"pathvars": {"results": "a\nb"}}, "pathvars.results"),
+    ({"pathvars": {"results": "a\x00b"}}, "pathvars.results"),
+    ({"pathvars": {"results": "~/x"}}, "pathvars.results: '~/x' is no folder"),
+    ({"pathvars": {"results": "-n"}}, "pathvars.results: '-n' is no folder"),
+    ({"pathvars": {"results": "scripts/x"}}, "pathvars.results: 'scripts/x' is no folder"),
+    ({"pathvars": {"results": "a" * 300}}, "pathvars.results"),
+    ({"sampling": {"system_prompt": "a\x00b"}}, "sampling.system_prompt: holds NUL"),
+    ({"sampling": {"system_prompt": "\ud800"}}, "sampling.system_prompt: holds NUL or half a character"),
+    (
+        {"model": {"source": "hub", "repo": "../../etc", "revision": "main"}},
+        "model.repo: '../../etc'",
+    ),
+    ({"prompts": {"path": ["config/smoke/prompts.jsonl"] * 2}}, "prompts.path: names a file twice"),
     ({"pathvars": {"results": 3}}, "pathvars.results"),
     ({"model": {"source": "path", "path": "nowhere"}}, "model.path: nowhere is not a folder"),
     ({"model": {"source": "path", "path": "config/config.yaml"}}, "model.path: config/config.yaml is not a folder"),
@@ -74,6 +91,19 @@ CONFIGS = [
 @pytest.mark.parametrize(("change", "words"), CONFIGS, ids=[words[:50] for _, words in CONFIGS])
 def test_a_config_that_cannot_work_is_refused(change, words):
     assert words in refused(change)
+
+
+@pytest.mark.parametrize("name", ["results", "results/m0", "results/report", "results/logs", "results/self-rewarding"])
+def test_a_file_in_place_of_a_folder_of_results_is_named(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    said = refused({"pathvars": {"results": str(tmp_path / "results")}})
+    assert said == f"{tmp_path / name}: a file is where a folder should be. Move it away, and run again."
+
+
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    assert f"{ROOT}: the folder cannot be written" in refused({})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ import pytest
 from jobs import job, judgment, read, response, verdict, write
 
 from metarewarding import meta_judging
-from metarewarding.jobs import driver, kept
+from metarewarding.errors import UserError
+from metarewarding.jobs import driver, kept, lock
 from metarewarding.jobs.disk import disk_fault
 from metarewarding.jobs.job import reporting
 from preferences import build_actor_pairs, build_judge_pairs, fit_elo
@@ -30,6 +31,11 @@ DISK = [
     (OSError(errno.EROFS, "", "results/a"), "results/a: the disk is read-only"),
     (PermissionError(errno.EACCES, "", "results/a"), "results/a: there is no permission"),
     (IsADirectoryError(errno.EISDIR, "", "results/a"), "results/a: a folder is where a file should be"),
+    (
+        IsADirectoryError(errno.EISDIR, "", ".a.partial", None, "results/a"),
+        "results/a: a folder is where a file should be",
+    ),
+    (FileExistsError(errno.EEXIST, "", "results"), "results: a file is where a folder should be"),
     (NotADirectoryError(errno.ENOTDIR, "", "results/a"), "results/a: a file is where a folder should be"),
     (FileNotFoundError(errno.ENOENT, "", "results/a"), "results/a: it does not exist"),
     (OSError(errno.ENAMETOOLONG, "", "x"), "x: the name is too long"),
@@ -112,6 +118,48 @@ def test_a_job_without_a_driver_and_one_of_another_machine_go_on(monkeypatch):
         monkeypatch.setenv(driver.VARIABLE, value)
         driver.end_with_driver()
     time.sleep(0.3)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A results folder, and this process as a job of its driver."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(driver.VARIABLE, driver.identity(os.getpid()))
+    monkeypatch.setattr(lock, "_held", [])
+    return tmp_path / "results"
+
+
+def holds(function: str):
+    """Another process that takes a lock by ``function`` of metarewarding.jobs.lock, and keeps it."""
+    words = f"from metarewarding.jobs import lock; lock.{function}(); print(1, flush=True); input()"
+    process = subprocess.Popen([sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"1\n"
+    return process
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("lock_as_driver", "results: another Snakemake (process {} on "),
+        ("lock_as_job", "results: a job of an earlier run"),
+    ],
+)
+def test_a_results_folder_has_one_driver_and_no_jobs_of_another(root, function, words):
+    root.mkdir()
+    with holds(function) as other:
+        with pytest.raises(UserError) as error:
+            lock.lock_as_driver()
+        assert words.format(other.pid) in str(error.value)
+        other.kill()
+
+
+@pytest.mark.parametrize("function", ["lock_as_driver", "lock_as_job"])
+def test_a_killed_process_leaves_no_lock(root, function):
+    root.mkdir()
+    with holds(function) as other:
+        other.kill()
+    lock.lock_as_driver()
+    lock.lock_as_job()  # of this driver
 
 
 # -- outputs that a failing rerun would lose

@@ -90,6 +90,20 @@ def planned_rules(folder) -> list[str]:
 
 
 @pytest.mark.slow
+def test_prompts_that_break_while_training_is_due_let_nothing_start(done):
+    before = kills.hashes(done)
+    prompts = done / "config/smoke/prompts.jsonl"
+    prompts.write_text(prompts.read_text().replace('"text"', '"txt"', 1))
+    config = done / "config/smoke.yaml"
+    config.write_text(config.read_text().replace("learning_rate: 3.0e-3", "learning_rate: 2.0e-3"))
+    run = snakemake(done, "--keep-going", *SMOKE)
+    assert run.returncode != 0
+    assert "config/smoke/prompts.jsonl, line 1: " in said(run)
+    assert "Traceback" not in said(run)
+    assert kills.hashes(done) == before
+
+
+@pytest.mark.slow
 def test_an_emptied_shard_of_judgments_is_refused(done):
     (done / RESULTS / "m0/judgments/0.jsonl").write_text("")
     run = snakemake(done, f"{RESULTS}/self-rewarding/m1/pairs/actor.jsonl", *SMOKE)
@@ -114,6 +128,11 @@ def test_a_second_snakemake_in_the_same_folder_is_refused(tmp_path):
     second = snakemake(project, *SMOKE)
     assert second.returncode != 0
     assert "lock" in said(second).lower()
+    kills.unlock(project)
+    second = snakemake(project, *SMOKE)
+    assert second.returncode != 0
+    assert f"{RESULTS}: another Snakemake (process {first.pid} on " in said(second)
+    assert snakemake(project, "-n", *SMOKE).returncode == 0
     first.send_signal(kills.signal.SIGHUP)  # as a terminal that is closed
     first.wait()
     assert snakemake(project, f"{RESULTS}/seed/weights", *SMOKE).returncode == 0  # there is no lock left

@@ -78,8 +78,10 @@ def test_the_first_loss_is_ln_2_as_the_reference_is_the_base(tmp_path, model, dt
 @pytest.mark.slow
 def test_what_is_measured_is_the_model_with_its_adapter(dpo):
     from test_training import test_a_measurement_is_what_the_model_says as check
+    from test_training import test_the_divergence_is_that_of_both_models_over_the_vocabulary as check_divergence
 
     check(dpo)
+    check_divergence(dpo)
     before, after = dpo.stats["epochs"][0], dpo.stats["epochs"][-1]
     assert before["loss"] == pytest.approx(LN2, abs=1e-9)
     assert after["loss"] != pytest.approx(LN2, abs=1e-3)

@@ -185,11 +185,11 @@ def many():
     return requests(*(f"prompt {i}" for i in range(60)), n=2, decoding=replace(DECODING, max_tokens=100))
 
 
-def killed_half_way(folder, name: str, weights, store) -> int:
-    """Start a sampling job, kill it when it has drawn some, and return how many the store has whole."""
+def killed_after(least: int, folder, name: str, weights, store) -> int:
+    """Start a sampling job, kill it when it has drawn ``least``, and return how many the store has whole."""
     process = in_a_process(folder, MANY, name, weights, store)
     until = time.monotonic() + 300
-    while not store.is_file() or store.read_bytes().count(b"\n") < 10:
+    while not store.is_file() or store.read_bytes().count(b"\n") < least:
         assert process.poll() is None, (folder / "stderr.txt").read_text()[-3000:]
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -200,10 +200,10 @@ def killed_half_way(folder, name: str, weights, store) -> int:
 
 
 @pytest.mark.slow
-def test_a_killed_job_draws_only_the_rest(weights, tmp_path):
+def test_a_job_killed_at_90_percent_draws_10_percent(weights, tmp_path):
     store = tmp_path / "store.jsonl"
-    kept = killed_half_way(tmp_path, "transformers", weights, store)
-    assert 10 <= kept < 120
+    kept = killed_after(108, tmp_path, "transformers", weights, store)
+    assert 108 <= kept < 120
     settings = {"max_model_len": 400, "dtype": "float32", "batch_size": 2}
     completions, facts = sample(open_engine(weights, "transformers", store=store, **settings), many())
     assert (facts["completions"], facts["from_store"]) == (120, kept)
@@ -214,7 +214,7 @@ def test_a_killed_job_draws_only_the_rest(weights, tmp_path):
 def test_a_killed_job_of_vllm_draws_only_the_rest(weights, tmp_path):
     pytest.importorskip("vllm", reason="no vLLM in this environment")
     store = tmp_path / "store.jsonl"
-    kept = killed_half_way(tmp_path, "vllm", weights, store)
+    kept = killed_after(10, tmp_path, "vllm", weights, store)
     assert 10 <= kept < 120
     (again, completions, from_store), undisturbed = printed(tmp_path, MANY, "vllm", weights, store)
     assert (completions, from_store) == (120, kept)

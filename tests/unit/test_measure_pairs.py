@@ -62,15 +62,17 @@ def test_the_cap_alone_measures_nothing():
 def test_a_summary_is_worked_out_by_hand():
     pairs = [pair(i, "actor") | {"set": "trained"} for i in range(2)]
     # rewards at beta 0.1: (1, 0) and (0, 0)
-    (row,) = measure_pairs.summarise(1, pairs, [[-10, -30], [-5, -6]], [[-20, -30], [-5, -6]], beta=0.1)
+    (row,) = measure_pairs.summarise(1, pairs, [[-10, -30], [-5, -6]], [[-20, -30], [-5, -6]], 0.1, {1: (0.5, 1)})
     assert row["loss"] == pytest.approx((math.log(1 + math.exp(-1)) + math.log(2)) / 2)
     assert (row["accuracy"], row["margin"], row["pairs"]) == (0.75, 0.5, 2)
     assert (row["chosen_reward"], row["rejected_reward"]) == (0.5, 0)
     assert (row["chosen_logp"], row["rejected_logp"]) == (-7.5, -18)
     assert (row["chosen_characters"], row["rejected_characters"]) == (3, 1)
     assert (row["chosen_tokens"], row["rejected_tokens"]) == (4, 2)
+    assert (row["kl"], row["kl_pairs"]) == (1.5 / 6, 1)
 
 
 def test_a_large_margin_has_a_finite_loss():
-    (row,) = measure_pairs.summarise(1, [pair(0, "judge") | {"set": "held_out"}], [[-9e4, 0]], [[0, 0]], beta=0.1)
+    (row,) = measure_pairs.summarise(1, [pair(0, "judge") | {"set": "held_out"}], [[-9e4, 0]], [[0, 0]], 0.1, {})
     assert row["loss"] == pytest.approx(9000)
+    assert row["kl"] is None

@@ -145,11 +145,12 @@ def test_rows_of_the_users_own(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"prompt": "?", "responses": ["x", "y"], "best": 2}, "row 1: `best` is 2"),
-        ({"prompt": "?", "responses": ["x", "y"], "best": True}, "row 1: `best` is True|field 'best'"),
-        ({"prompt": "?", "responses": ["x"], "best": 0}, "has 1 responses"),
-        ({"prompt": "?", "responses": ["x", 3], "best": 0}, "not a string"),
-        ({"prompt": "?", "responses": ["x", "y"], "best": []}, "does not say which"),
+        ({"prompt": "?", "responses": ["x", "y"], "best": 2}, "line 1: `best` is 2"),
+        ({"prompt": "?", "responses": ["x", "y"], "best": True}, "line 1: `best` is True|field 'best'"),
+        ({"prompt": "?", "responses": ["x"], "best": 0}, "line 1: the row has fewer than two responses"),
+        ({"prompt": "?", "responses": ["x", 3], "best": 0}, "line 1: the row has a text that is empty or not a string"),
+        ({"prompt": "?", "responses": ["x", " "], "best": 0}, "line 1: the row has a text that is empty"),
+        ({"prompt": "?", "responses": ["x", "y"], "best": []}, r"line 1: `best` is \[\]"),
         ({"prompt": "?", "best": 0}, "'responses' is missing"),
     ],
 )

@@ -452,6 +452,7 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
             ),
         ],
         "paper": ROOT / "workflow/report/paper.csv",
+        "rules": ROOT / "workflow/report/rules.csv",
         "template": ROOT / "workflow/report/page.html.jinja",
     } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias", "summaries", "examples")}
     params = {"root": str(root), "models": ["seed"], "parents": {}, "per_iteration": 8}

@@ -337,6 +337,30 @@ def test_a_measurement_is_what_the_model_says(undisturbed):
     assert row["rejected_reward"] == pytest.approx(0.1 * (sum(now[1::2]) - sum(then[1::2])) / 2, abs=1e-4)
 
 
+def test_the_divergence_is_that_of_both_models_over_the_vocabulary(undisturbed):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(undisturbed.model)
+    _, measured = measure_pairs.split(list(pairs(12)), 42, held_out=0.15)
+    policy, reference = (
+        AutoModelForCausalLM.from_pretrained(folder) for folder in (undisturbed.folder / "weights", undisturbed.model)
+    )
+    divergences = []
+    for pair in (pair for pair in measured if pair["kind"] == "judge"):
+        for side in ("chosen", "rejected"):
+            start = len(tokenizer.apply_chat_template(pair["prompt"], add_generation_prompt=True)["input_ids"])
+            ids = torch.tensor([tokenizer.apply_chat_template(pair["prompt"] + pair[side])["input_ids"]])
+            with torch.no_grad():
+                p, q = (model(ids).logits[0, start - 1 : -1].double().softmax(-1) for model in (policy, reference))
+            divergences += (p * (p.log() - q.log())).sum(-1).tolist()
+    first, last = undisturbed.stats["epochs"][0], undisturbed.stats["epochs"][-1]
+    assert (last["set"], last["kind"], last["kl_pairs"]) == ("held_out", "judge", 2)
+    assert last["kl"] == pytest.approx(sum(divergences) / len(divergences), rel=1e-3)
+    assert last["kl"] > 1e-6
+    assert first["kl"] == 0
+
+
 def whole_checkpoint(folder, step):
     """A whole checkpoint from ``step`` on, or None; one may be removed while we look."""
     for path in folder.glob("checkpoint-*/trainer_state.json"):
@@ -403,6 +427,8 @@ def test_sharded_processes_train_the_weights_that_one_does(tmp_path, model, undi
     assert run.first_step()["logps/chosen"] % 0.125 != 0  # a mean of four that are bf16, above 64
     if bf16 == "false":
         assert furthest(undisturbed.weights, run.weights) < 1e-5
+        divergences = [[row["kl"] for row in of.stats["epochs"]] for of in (run, undisturbed)]
+        assert divergences[0] == pytest.approx(divergences[1], rel=1e-2)
     else:
         for row, exact in zip(run.stats["epochs"], undisturbed.stats["epochs"], strict=True):
             assert row["chosen_logp"] == pytest.approx(exact["chosen_logp"], abs=0.2)

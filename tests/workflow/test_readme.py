@@ -82,3 +82,9 @@ def test_ten_questions_name_at_most_two_files_each():
 def test_the_graph_of_the_rules_is_current(project):
     graph = snakemake(project, "--rulegraph", "mermaid-js")
     assert draw_rules.page(graph.stdout) == draw_rules.PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_edges_of_the_rules_are_current(project):
+    graphs = [snakemake(project, *draw_rules.words(config)).stdout for config in draw_rules.CONFIGS]
+    assert draw_rules.table(graphs) == draw_rules.EDGES.read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ import plan as plans
 import provenance
 import settings as config_settings
 import snakemake_private
+import start_checks
 from metarewarding.evaluation import registry
 
 try:

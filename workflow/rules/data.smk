@@ -5,8 +5,8 @@ rule check_inputs:
     """The user's prompts, trees, questions and models, read once before anything is sampled or trained.
 
     No input, and no param that counts: Snakemake does not look for other changes after a job that runs again, be its
-    output `ancient`, so this one runs only where its output is missing. A file that changes later is checked by the rule
-    that reads it.
+    output `ancient`, so this one runs only where its output is missing. A file that changes later is checked at the
+    start of the next run (workflow/start_checks.py).
     """
     output:
         directory("<results>/data/checked"),
@@ -17,6 +17,7 @@ rule check_inputs:
         environment("sample")
     params:
         checks=untracked(CHECKS),
+        engine=untracked(SETTINGS["engine"]["name"]),
     script:
         "../../scripts/data/check_inputs.py"
 

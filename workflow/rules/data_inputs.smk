@@ -32,6 +32,6 @@ CHECKS = {
     "prompts": SETTINGS["prompts"]["path"] if SETTINGS["prompts"]["source"] == "file" else [],
     "trees": [] if TREES_ON_HUB else [EFT["trees"]],
     "questions": [questions_of(name) for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE],
+    "preferences": [SETTINGS["benchmarks"][name]["path"] for name in BENCHMARKS if name == "own_preferences"],
     "models": local_models(),
-    "engine": SETTINGS["engine"]["name"],
 }

@@ -30,6 +30,7 @@ rule write_report:
         **report_files(),
         plan="<results>/report/plan.json",
         paper="workflow/report/paper.csv",
+        rules="workflow/report/rules.csv",
         template="workflow/report/page.html.jinja",
         look=page_parts(),
     output:
@@ -81,6 +82,7 @@ rule write_iteration_report:
     input:
         unpack(lambda wildcards: report_files(models_until(wildcards))),
         paper="workflow/report/paper.csv",
+        rules="workflow/report/rules.csv",
         template="workflow/report/page.html.jinja",
         look=page_parts(),
     output:

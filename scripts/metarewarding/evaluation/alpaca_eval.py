@@ -205,7 +205,7 @@ BENCHMARK = Benchmark(
         ("Mean characters", "avg_length", 1),
         ("Verdicts", "n", 1),
     ],
-    board=[("LC win rate", "lc_win_rate", "{:.2f}"), ("win rate", "win_rate", "{:.2f}")],
+    board=[("LC win rate, %", "lc_win_rate", "{:.2f}"), ("win rate, %", "win_rate", "{:.2f}")],
     outcome=("lc_win_rate", "AlpacaEval 2 length-controlled win rate", " %"),
     length=("avg_length", "AlpacaEval answers"),
     # characters of a question and an answer (table 1); beside them: instructions (assumed) and the reference (2049)

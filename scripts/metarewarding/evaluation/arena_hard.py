@@ -233,7 +233,7 @@ BENCHMARK = Benchmark(
         ("Mean tokens", "mean_tokens", 1),
         ("Battles", "n", 1),
     ],
-    board=[("Arena-Hard", "score", "{:.1f}")],
+    board=[("Arena-Hard, %", "score", "{:.1f}")],
     outcome=("score", "Arena-Hard score", " %"),
     figure=("score", "Score, %", "Table 2"),
     # characters of a question and an answer (table 2); beside them: instructions and the baseline's answer (assumed)

@@ -94,6 +94,6 @@ BENCHMARK = Benchmark(
     score_keys=("bootstrap_rounds",),
     score=score,
     score_files=score_files,
-    board=[("win rate vs seed", "win_rate", "{:.1f}"), ("95 % interval", "interval", "{}")],
+    board=[("win rate vs seed, %", "win_rate", "{:.1f}"), ("95 % interval", "interval", "{}")],
     length=("mean_length", "arena answers"),
 )

@@ -19,11 +19,16 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
     """Return the rows of ``files["path"]``."""
     path, rows = files["path"], []
     for number, row in enumerate(read_jsonl(path, Row), start=1):
+        fault = "fewer than two responses" if len(row["responses"]) < 2 else None
+        if not all(isinstance(text, str) and text.strip() for text in [row["prompt"], *row["responses"]]):
+            fault = "a text that is empty or not a string"
+        if fault:
+            raise UserError(f"{path}, line {number}: the row has {fault}.")
         best = row["best"] if isinstance(row["best"], list) else [row["best"]]
         count = len(row["responses"])
-        if not all(isinstance(k, int) and not isinstance(k, bool) and 0 <= k < count for k in best):
+        if not best or not all(isinstance(k, int) and not isinstance(k, bool) and 0 <= k < count for k in best):
             raise UserError(
-                f"{path}: row {number}: `best` is {row['best']!r}; places from 0 to {count - 1} are expected."
+                f"{path}, line {number}: `best` is {row['best']!r}; places from 0 to {count - 1} are expected."
             )
         rows.append(
             item(f"own/{number}", row["prompt"], row["responses"], best, row.get("subset", ""), row.get("prompt_id"))

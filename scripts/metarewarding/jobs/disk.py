@@ -14,6 +14,7 @@ DISK_FAULTS = {
     errno.EACCES: "there is no permission. Change the file's or the folder's owner or mode, and run again",
     errno.EPERM: "it is not permitted. Change the file's or the folder's owner or mode, and run again",
     errno.EISDIR: "a folder is where a file should be. Move it away, and run again",
+    errno.EEXIST: "a file is where a folder should be. Move it away, and run again",
     errno.ENOTDIR: "a file is where a folder should be. Move it away, and run again",
     errno.ENOENT: "it does not exist",
     errno.ENAMETOOLONG: "the name is too long",
@@ -23,6 +24,7 @@ DISK_FAULTS = {
 def disk_fault(error: Exception) -> str | None:
     """What is wrong with a file or its disk, in one line; None where ``error`` is of another kind."""
     number, path = getattr(error, "errno", None), getattr(error, "filename", None)
+    path = getattr(error, "filename2", None) or path  # where a finished file takes its name, that name
     if number is None and "os error 28" in str(error):  # of safetensors, which is no OSError
         number = errno.ENOSPC
     if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):

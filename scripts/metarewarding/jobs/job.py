@@ -12,6 +12,7 @@ from metarewarding.errors import UserError
 from metarewarding.jobs.disk import disk_fault
 from metarewarding.jobs.driver import end_with_driver
 from metarewarding.jobs.kept import keep
+from metarewarding.jobs.lock import lock_as_job
 from metarewarding.jobs.logs import logger, messages_of
 from metarewarding.jobs.progress import Progress
 
@@ -80,6 +81,7 @@ def reporting(rule: str):
     end_with_driver()
     with messages_of(rule):
         try:
+            lock_as_job()
             yield
             logger.info("done in %.0f s", elapsed())
         except UserError as error:

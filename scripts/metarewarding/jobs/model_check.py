@@ -5,11 +5,10 @@ values by ``values_fault``, so the check of an 8B model takes seconds.
 """
 
 import json
+import math
 import re
 import struct
 from pathlib import Path
-
-import numpy as np
 
 from metarewarding.errors import UserError
 from metarewarding.row_checks import encoding_fault
@@ -17,7 +16,7 @@ from metarewarding.row_checks import encoding_fault
 # bytes of a value; and for floats: (type of the bits, mask of the exponent)
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 SIZES |= {"U16": 2, "U32": 4, "U64": 8, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1}
-EXPONENTS = {"F32": (np.uint32, 0x7F800000), "F16": (np.uint16, 0x7C00), "BF16": (np.uint16, 0x7F80)}
+EXPONENTS = {"F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80)}
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.", "spiece.model")
 CHUNK = 1 << 24  # values that are looked at together
 
@@ -127,7 +126,7 @@ def read_header(file: Path) -> dict[str, dict] | str:
             tensors = {name: of for name, of in header.items() if name != "__metadata__"}
             ends = [of["data_offsets"][1] for of in tensors.values()]
             for name, of in tensors.items():
-                count = int(np.prod(of["shape"], dtype=np.int64))
+                count = math.prod(of["shape"])
                 begin, end = of["data_offsets"]
                 if of["dtype"] in SIZES and end - begin != count * SIZES[of["dtype"]]:
                     return (
@@ -144,9 +143,11 @@ def read_header(file: Path) -> dict[str, dict] | str:
 
 def values_fault(file: Path, tensors: dict[str, dict]) -> str | None:
     """A tensor of ``file`` that holds NaN or infinity, which no training or sampling survives; or None."""
+    import numpy as np  # not above: the environment that runs Snakemake on a cluster has none
+
     with open(file, "rb") as content:
         start = 8 + struct.unpack("<Q", content.read(8))[0]
-    data = np.memmap(file, mode="r", dtype=np.uint8)
+    data = np.memmap(file, mode="r", dtype="u1")
     for name, of in tensors.items():
         if of["dtype"] not in EXPONENTS:
             continue
@@ -154,7 +155,7 @@ def values_fault(file: Path, tensors: dict[str, dict]) -> str | None:
         begin, end = of["data_offsets"]
         values = np.frombuffer(data[start + begin : start + end], dtype=kind)
         for place in range(0, len(values), CHUNK):
-            bits = values[place : place + CHUNK] & kind(mask)
+            bits = values[place : place + CHUNK] & mask
             if (bits == mask).any():
                 return f"{file}: the tensor {name} holds NaN or infinity. The model is damaged; fetch it again."
     return None

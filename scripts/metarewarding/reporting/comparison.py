@@ -1,18 +1,18 @@
 """Two or more finished runs side by side: settings that differ, scores with their differences, and curves."""
 
+from metarewarding.evaluation import registry
 from metarewarding.reporting.figures.charts import by_iteration
 from metarewarding.reporting.metrics import chains, value_at
 from metarewarding.reporting.paper import half, noise, ours, scores_by_model
 
-# (title, benchmark, metric, axis)
+# (title, benchmark, metric, axis); "arena" is the win rate of a run against its own seed
 MEASURES = [
-    ("AlpacaEval 2, length-controlled", "alpaca_eval", "lc_win_rate", "Win rate, %"),
-    ("Arena-Hard", "arena_hard", "score", "Score, %"),
-    ("MT-Bench", "mt_bench", "average", "Rating, 1 to 10"),
-    ("Win rate against the run's own seed", "arena", "win_rate", "Win rate, %"),
-    ("Judge's agreement with people", "judge_agreement", "agreement", "Agreement, %"),
+    *((name + ("," + unit if unit else ""), benchmark, metric, unit.strip() or name)
+      for benchmark, known in registry.every().items() if known.outcome for metric, name, unit in [known.outcome]),
+    ("Win rate against the run's own seed, %", "arena", "win_rate", "Win rate, %"),
+    ("Judge's agreement with people, %", "judge_agreement", "agreement", "Agreement, %"),
     ("Mean characters of an answer", "arena", "mean_length", "Characters"),
-]
+]  # fmt: skip
 
 
 def labels(roots: list[str]) -> list[str]:

@@ -48,8 +48,12 @@ def jobs(root: str | Path) -> list[dict]:
 
 
 def finished(root: str | Path) -> list[dict]:
-    """The finished jobs: {stage, model, shard, start, end}, in seconds since the first of them started."""
-    done = [job for job in jobs(root) if job["state"] == "done" and job["start"] is not None]
+    """The finished jobs: {stage, model, shard, start, end}, in seconds since the first of them started.
+
+    Not those that write the report: it may be written again, long after the run.
+    """
+    done = [job for job in jobs(root) if job["state"] == "done" and not job["stage"].startswith("write_")]
+    done = [job for job in done if job["start"] is not None]
     first = min((job["start"] for job in done), default=0)
     return [
         {key: job[key] for key in ("stage", "model", "shard")}

@@ -234,11 +234,11 @@ def claims(metrics: dict, paper: list[dict]) -> list[dict]:
             close = "within" if abs(share) <= AS_LONG else "not within"
             said = f"{100 * share:+.0f} %: {close} {100 * AS_LONG:.0f} % of the same length"
         elif allowed is not None and abs(gain) <= allowed:
-            said = "ours lies within noise: it neither shows the claim nor denies it"
+            said = "within noise: this run does not decide it"
         elif gain * gain_there > 0:
-            said = "the same direction as the paper's"
+            said = "the same direction as the paper"
         else:
-            said = "not the paper's direction"
+            said = "the opposite direction"
         found.append(
             {"claim": claim, "of": f"{model} − {over}", "unit": theirs[0]["unit"], "paper": gain_there, "ours": gain}
             | {"noise": allowed, "said": said}

@@ -8,7 +8,7 @@ from metarewarding.reporting.summary import duration
 
 # (column, place in a model's row, format, factor), after those of the benchmarks
 COLUMNS = [
-    ("length", "length", "{:.0f}", 1),
+    ("length, chars", "length", "{:.0f}", 1),
     ("judge parse", "agreement.parse_rate", "{:.0f} %", 100),
     ("agreement", "agreement.agreement", "{:.1f} %", 100),
     ("spearman", "agreement.spearman", "{:.2f}", 1),

@@ -141,13 +141,16 @@ def tiles(found: dict, printed: list[dict]) -> list[dict]:
 def settings_in_order(differs: list[list[str]]) -> tuple[list[list[str]], list[tuple[str, list[list[str]]]]]:
     """(the settings to read first, the rest by group) of ``differs``, rows of (key, paper, this run).
 
-    A setting that all iterations of a method share is one row.
+    A setting that differs in the same way in several iterations of a method is one row.
     """
     rows: dict[tuple, list[str]] = {}
     for key, paper, run in differs:
-        name = re.sub(r"iterations\[\d+\]", "every iteration", key)
-        rows.setdefault((name, paper, run), []).append(key)
-    merged = [[keys[0] if len(keys) == 1 else name, paper, run] for (name, paper, run), keys in rows.items()]
+        before, number, after = re.fullmatch(r"(?:(.*\.iterations)\[(\d+)\])?(.*)", key, re.DOTALL).groups()
+        rows.setdefault((before, after, paper, run), []).append(number)
+    merged = [
+        [f"{before}[{', '.join(numbers)}]{after}" if before else after, paper, run]
+        for (before, after, paper, run), numbers in rows.items()
+    ]
 
     def rank(row: list[str]) -> int:
         return next((i for i, form in enumerate(DECISIVE) if re.match(form, row[0])), len(DECISIVE))

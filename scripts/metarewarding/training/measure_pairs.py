@@ -4,6 +4,7 @@ TRL logs a batch before it is trained on, so its log of an epoch says little abo
 """
 
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import fmean
 
@@ -11,6 +12,7 @@ from metarewarding.engines.sampling import rng
 from metarewarding.records import read_json, write_json
 
 KINDS, SETS = ("actor", "judge"), ("trained", "held_out")
+KL_PAIRS = 16  # of each set and kind: thousands of tokens, which is enough for a mean
 
 
 def draw(pairs: list[dict], count: int, seed: int, stage: str) -> list[dict]:
@@ -54,18 +56,30 @@ def split(
     return trained, measured + [pair | {"set": "held_out"} for pair in pairs if pair["prompt_id"] in kept_out]
 
 
-def summarise(epoch: int, pairs: list[dict], logps: list, reference: list, beta: float) -> list[dict]:
+def groups(pairs: list[dict]) -> dict[tuple[str, str], list[int]]:
+    """Return {(set, kind): the places of its pairs in ``pairs``} of those that have pairs."""
+    found = {
+        (which, kind): [i for i, pair in enumerate(pairs) if (pair["set"], pair["kind"]) == (which, kind)]
+        for which in SETS
+        for kind in KINDS
+    }
+    return {group: places for group, places in found.items() if places}
+
+
+def summarise(epoch: int, pairs: list[dict], logps: list, reference: list, beta: float, kl: dict) -> list[dict]:
     """One row for each set and kind among ``pairs``: means over its pairs.
 
     ``logps`` and ``reference`` hold (chosen, rejected) log-probabilities in nats, summed over the
     completion's tokens, in the order of ``pairs``; rewards are ``beta`` times their difference, the
     loss is -log sigmoid(margin), and a margin of 0 is half right.
+
+    ``kl`` is {place in ``pairs``: (chosen, rejected) divergences in nats, summed over the completion's tokens}; a
+    row's ``kl`` is their mean over the tokens of both sides, None where none of its pairs has them.
     """
     rows = []
-    for which, kind in ((which, kind) for which in SETS for kind in KINDS):
-        of = [i for i, pair in enumerate(pairs) if (pair["set"], pair["kind"]) == (which, kind)]
-        if not of:
-            continue
+    for (which, kind), of in groups(pairs).items():
+        compared = [i for i in of if i in kl]
+        tokens = sum(sum(pairs[i]["tokens"]) for i in compared)
         rewards = [[beta * (now - then) for now, then in zip(logps[i], reference[i], strict=True)] for i in of]
         margins = [chosen - rejected for chosen, rejected in rewards]
         row = {
@@ -76,6 +90,8 @@ def summarise(epoch: int, pairs: list[dict], logps: list, reference: list, beta:
             "loss": fmean(max(-margin, 0.0) + math.log1p(math.exp(-abs(margin))) for margin in margins),
             "accuracy": fmean((margin > 0) + 0.5 * (margin == 0) for margin in margins),
             "margin": fmean(margins),
+            "kl": sum(sum(kl[i]) for i in compared) / tokens if tokens else None,
+            "kl_pairs": len(compared),
         }
         for i, side in enumerate(("chosen", "rejected")):
             row |= {
@@ -107,19 +123,53 @@ def log_probs(trainer, model, batch: dict) -> tuple:
     return of_tokens.sum(dim=1).chunk(2)
 
 
+def divergences(trainer, batch: dict) -> tuple:
+    """Return KL(model || reference) in nats, summed over each completion's tokens: (chosen, rejected), both (pairs).
+
+    At each token it is that of the two distributions of this token after all before it, summed over the vocabulary.
+    """
+    import torch
+    from trl.models.utils import disable_gradient_checkpointing
+    from trl.trainer.utils import use_adapter
+
+    inputs = {name: value for name, value in batch.items() if name in ("input_ids", "attention_mask", "token_type_ids")}
+    mask = batch["completion_mask"].bool()
+    # logits of the completions alone: a prompt is long, and a row of logits is as wide as the vocabulary
+    kept = mask.shape[1] - int(mask.int().argmax(dim=1).min()) + 1
+    policy, reference = trainer.model_wrapped, trainer.ref_model
+    off = nullcontext() if reference is not None else use_adapter(trainer.accelerator.unwrap_model(policy), None)
+    with (
+        torch.no_grad(),
+        disable_gradient_checkpointing(trainer.model, trainer.args.gradient_checkpointing_kwargs),
+        trainer.accelerator.autocast(),
+    ):
+        ours = policy(**inputs, use_cache=False, logits_to_keep=kept).logits[:, :-1]
+        with off:
+            theirs = (reference or policy)(**inputs, use_cache=False, logits_to_keep=kept).logits[:, :-1]
+    sums = []
+    for row, other, of_completion in zip(ours, theirs, mask[:, 1 - kept :], strict=True):
+        now, then = (logits[of_completion].float().log_softmax(-1) for logits in (row, other))
+        sums.append((now.exp() * (now - then)).sum())
+    return torch.stack(sums).chunk(2)
+
+
 def measuring(trainer, pairs: list[dict]):
     """A callback that measures ``pairs``, which are the trainer's eval_dataset, before training and after each epoch.
 
-    The model before training is the reference, so a measurement is one pass over the pairs. What was
+    The model before training is the reference, so a measurement is one pass over the pairs, and two more over
+    KL_PAIRS of each set and kind; there is no KL where the reference was precomputed and is not in memory. What was
     measured lies beside the checkpoints, one file an epoch, and outlives a kill; ``callback.rows()``
     summarises it when training is over.
     """
     import torch
+    from accelerate.utils import is_peft_model
     from transformers import TrainerCallback
 
     args, folder = trainer.args, Path(trainer.args.output_dir) / "measured"
     for pair, row in zip(pairs, trainer.eval_dataset or [], strict=True):
         pair["tokens"] = [len(row["chosen_ids"]), len(row["rejected_ids"])]
+    has_reference = trainer.ref_model is not None or is_peft_model(trainer.model)
+    compared = sorted(i for of in groups(pairs).values() for i in of[:KL_PAIRS]) if has_reference else []
 
     class MeasurePairs(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
@@ -141,15 +191,28 @@ def measuring(trainer, pairs: list[dict]):
                 for batch in trainer.get_eval_dataloader():
                     logps = torch.stack(log_probs(trainer, model, batch), dim=1)
                     found.append(trainer.accelerator.gather_for_metrics(logps))
+            kl = self.divergences_of_compared() if epoch else [[0.0, 0.0]] * len(compared)
             model.train(was_training)
             if args.process_index == 0:
-                write_json(folder / f"{epoch}.json", {"logps": torch.cat(found).tolist()})
+                write_json(folder / f"{epoch}.json", {"logps": torch.cat(found).tolist(), "kl": kl})
+
+        def divergences_of_compared(self) -> list[list[float]]:
+            """Return (chosen, rejected) of each pair in ``compared``."""
+            if not compared:
+                return []
+            found = []
+            with torch.random.fork_rng(devices=[]):
+                for batch in trainer.get_eval_dataloader(trainer.eval_dataset.select(compared)):
+                    found.append(trainer.accelerator.gather_for_metrics(torch.stack(divergences(trainer, batch), 1)))
+            return torch.cat(found).tolist()
 
         def rows(self) -> list[dict]:
             """The measurements of all epochs, in order."""
-            logps = {int(path.stem): read_json(path)["logps"] for path in folder.glob("*.json")}
-            return [
-                row for epoch in sorted(logps) for row in summarise(epoch, pairs, logps[epoch], logps[0], args.beta)
-            ]
+            measured = {int(path.stem): read_json(path) for path in folder.glob("*.json")}
+            rows = []
+            for epoch, of in sorted(measured.items()):
+                kl = dict(zip(compared, of.get("kl", []), strict=False))  # none, if an older version measured it
+                rows += summarise(epoch, pairs, of["logps"], measured[0]["logps"], args.beta, kl)
+            return rows
 
     return MeasurePairs()

@@ -35,10 +35,14 @@ SHARED = "before the methods"
 SOURCES = ("this run", "paper")
 
 
+# where a mark stands, and names that other columns repeat: no values of the run
+HIDDEN = {"x", "place", "series", "order", "panel", "band"}
+
+
 def figure(id: str, group: str, title: str, caption: str, rows: list[dict], chart, description: str) -> dict:
     chart = chart.properties(description=description)
     return {"id": id, "group": group, "title": title, "caption": caption, "description": description} | {
-        "rows": rows,
+        "rows": [{key: value for key, value in row.items() if key not in HIDDEN} for row in rows],
         "chart": chart,
     }
 
@@ -100,9 +104,14 @@ def told(rows: list[dict], series: str, x: str, y: str, unit: str = "") -> str:
     return ". ".join(f"{name}: {', '.join(values)}" for name, values in by_series.items()) + "."
 
 
+def layout(panels: int) -> tuple[int, dict]:
+    """(columns, {width, height} of a panel): two beside each other, or one column where a place would stay empty."""
+    return (1, {"width": WIDTH, "height": 80}) if panels % 2 else (2, {"width": SMALL[0], "height": SMALL[1]})
+
+
 def facet(field: str, order: list[str]):
     """A panel for each value of ``field``, in this order."""
-    header = alt.Header(labelFontSize=12, labelFontWeight="bold")
+    header = alt.Header(labelFontSize=12, labelFontWeight="bold", labelExpr="split(datum.label, ': ')")
     return alt.Facet(f"{field}:N", title=None, sort=order, header=header)
 
 
@@ -175,10 +184,8 @@ def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zer
             at.mark_rule(color="#666", strokeDash=[2, 3]),
             at.mark_text(align="left", dx=4, dy=-6, fontSize=11, color="#555").encode(x=alt.value(0), text="name:N"),
         ]
-    hidden = ("x", "place")  # where a mark stands is no value of the run
     description = told(rows, "series", "iteration", "value")
-    made = figure(id, group, title, caption, rows, alt.layer(*layers), description)
-    return made | {"rows": [{key: value for key, value in row.items() if key not in hidden} for row in rows]}
+    return figure(id, group, title, caption, rows, alt.layer(*layers), description)
 
 
 def dodge(rows: list[dict], width: float = 0.09) -> None:

@@ -113,12 +113,14 @@ def timeline(metrics):
         scale.domain, scale.range = ["data", *scale.domain], ["#b05c8c", *scale.range]
     chart = (
         plot(rows, width=WIDTH - 80, height=alt.Step(16))
-        .mark_bar(stroke="white", strokeWidth=0.5)
+        .mark_bar(strokeWidth=1)
         .encode(
             x=alt.X("start:Q", title=f"{unit} since the first job", axis=alt.Axis(tickCount=6)),
             x2="end:Q",
             y=alt.Y("stage:N", title="Stage", sort=order, axis=alt.Axis(labelLimit=130)),
             color=alt.Color("model:N", title="Model", scale=scale, legend=legend()),
+            # an outline, so that the shortest job can be seen
+            stroke=alt.Stroke("model:N", title="Model", scale=scale, legend=legend()),
             tooltip=["stage:N", "model:N", "shard:N", alt.Tooltip("start:Q", format=".1f"),
                      alt.Tooltip("end:Q", format=".1f")],
         )

@@ -139,7 +139,7 @@ def meta_judge_bias(metrics, paper, chain):
     shape = alt.Shape("kind:N", title="Share of", scale=methods_scale(names, SHAPES), legend=legend())
     fill = alt.condition("datum.source == 'paper'", alt.value("white"), colour)
     rule = plot([{"bound": 100 * MAX_POSITION_BIAS}]).mark_rule(color="#666", strokeDash=[2, 3]).encode(y="bound:Q")
-    even = plot([{"bound": 50}]).mark_rule(color="#bbb").encode(y="bound:Q")
+    even = plot([{"bound": 50}]).mark_rule(color="#888").encode(y="bound:Q")
     chart = alt.layer(
         even,
         rule,
@@ -148,7 +148,7 @@ def meta_judge_bias(metrics, paper, chain):
     hollow = " Hollow marks: the paper." if any(row["source"] == SOURCES[1] for row in rows) else ""
     caption = (
         f'Table 5 by meta-judge.{hollow} "Higher score wins" counts the pairs whose two verdicts agree, as the paper '
-        "must have done; the next mark counts all verdicts. 50 % means no bias. For verdicts that flip with the order, "
+        "must do; the next mark counts all verdicts. 50 % means no bias. For verdicts that flip with the order, "
         "0 % means no bias, and more than 70 % (dashed line) gives a warning."
     )
     return figure(

@@ -113,7 +113,7 @@ def categories(metrics, paper, chain):
     base = plot([row for row in rows if row["model"] in ends], width=WIDTH - 70, height=alt.Step(22)).encode(
         y=alt.Y("category:N", title="Category of the question", axis=alt.Axis(grid=False, labelLimit=130))
     )
-    spans = base.transform_filter(f"datum.source == '{SOURCES[0]}'").mark_rule(color="#c4ccd8", strokeWidth=4)
+    spans = base.transform_filter(f"datum.source == '{SOURCES[0]}'").mark_rule(color="#8a94a5", strokeWidth=4)
     points = (
         base.mark_point(size=60, strokeWidth=2)
         .encode(
@@ -123,7 +123,7 @@ def categories(metrics, paper, chain):
                 "source:N",
                 title="Source",
                 scale=alt.Scale(domain=sources, range=["circle", "cross"][: len(sources)]),
-                legend=legend() if len(sources) > 1 else None,
+                legend=legend(symbolFillColor="#333", symbolStrokeColor="#333") if len(sources) > 1 else None,
             ),
             fill=alt.condition(
                 f"datum.source == '{SOURCES[1]}'", alt.value("white"), alt.Color("model:N", scale=models_scale(models))

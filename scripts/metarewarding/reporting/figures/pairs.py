@@ -83,7 +83,7 @@ def length_against_score(metrics):
             color=alt.Color(
                 "role:N",
                 title="Became",
-                scale=alt.Scale(domain=roles, range=["#0072B2", "#D55E00", "#999999"]),
+                scale=alt.Scale(domain=roles, range=["#0072B2", "#D55E00", "#8a8a8a"]),
                 legend=legend(columns=3),
             ),
             shape=alt.Shape(
@@ -150,7 +150,7 @@ def pairs_kept(metrics):
         {
             "model": row["model"],
             "kind": f"{kind} pairs",
-            "outcome": why,
+            "outcome": why.split(" (")[0],
             "prompts": count,
             "share": 100 * count / facts["prompts"],
         }

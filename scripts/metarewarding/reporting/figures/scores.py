@@ -7,6 +7,7 @@ from metarewarding.reporting.figures.charts import (
     WIDTH,
     facet,
     figure,
+    layout,
     method_of,
     model_dash,
     models_scale,
@@ -16,7 +17,7 @@ from metarewarding.reporting.figures.charts import (
 )
 
 
-def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score given (0 to the rubric's highest)"):
+def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score given"):
     """Shares of each score, a line for each model and a panel for each method; ``counts``: {model: {score: count}}."""
     rows = []
     for model, found in counts.items():
@@ -37,7 +38,8 @@ def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score
         return None
     chosen, opacity = toggle("model", "models")
     models, methods = list(counts), list(dict.fromkeys(row["method"] for row in rows))
-    size = {"width": SMALL[0], "height": SMALL[1]} if len(methods) > 1 else {}
+    columns, panel = layout(len(methods))
+    size = panel if len(methods) > 1 else {}
     chart = (
         plot(rows, **size)
         .mark_line(point={"size": 30}, strokeWidth=1.8)
@@ -45,7 +47,7 @@ def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score
             x=alt.X(
                 "score:Q", title=axis, scale=alt.Scale(zero=False, nice=True), axis=alt.Axis(tickCount=6, grid=False)
             ),
-            y=alt.Y("share:Q", title="Share of judgments, %"),
+            y=alt.Y("share:Q", title="Judgments, %"),
             color=alt.Color("model:N", title="Judge", scale=models_scale(models), legend=stroke_legend(), sort=models),
             strokeDash=model_dash(models, "Judge"),
             opacity=opacity,
@@ -60,7 +62,7 @@ def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score
         .add_params(chosen)
     )
     if len(methods) > 1:
-        chart = chart.facet(facet("method", methods), columns=2)
+        chart = chart.facet(facet("method", methods), columns=columns)
     means = {row["model"]: row["mean"] for row in rows}
     description = (
         f"{title}. Mean score by judge: " + ", ".join(f"{model} {mean:.2f}" for model, mean in means.items()) + "."

@@ -4,6 +4,7 @@ import altair as alt
 
 from metarewarding.reporting.figures.charts import (
     SMALL,
+    WIDTH,
     by_iteration,
     figure,
     legend,
@@ -30,6 +31,7 @@ def sensitivity(metrics: dict, chain: dict) -> list[dict | None]:
         "True gap: mean score of chosen minus rejected by judgments that had no part in the choice, which takes out "
         "the regression to the mean."
     )
+    of_all, of_all_but_one = f"All responses. {corrected}", f"All judgments but one. {corrected}"
     of_n = [
         {"model": model, "x": row["n"]} | {key: row[key] for key in MEASURES}
         for model, of in found.items()
@@ -64,14 +66,14 @@ def sensitivity(metrics: dict, chain: dict) -> list[dict | None]:
     rho_measures = {
         "with_pair": "Prompts with a pair, %",
         "shorter": "Chosen is the shorter, %",
-        "length": "Extra characters of chosen",
+        "length": "Chosen longer by, chars",
         "gap": "Gap (points)",
     }
     reliability = {"reliability": "Reliability"}
     return [
         *benchmarks(metrics, chain),
-        panels("sensitivity_n", "What N judgments buy", f"All responses. {corrected}", of_n, MEASURES, "N"),
-        panels("sensitivity_k", "What K responses buy", f"All judgments but one. {corrected}", of_k, MEASURES, "K"),
+        panels("sensitivity_n", "What more judgments (N) give", of_all, of_n, MEASURES, "N"),
+        panels("sensitivity_k", "What more responses (K) give", of_all_but_one, of_k, MEASURES, "K"),
         panels(
             "reliability_n",
             "Reliability of a mean score",
@@ -142,7 +144,7 @@ def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordina
     charts = []
     for name in dict.fromkeys(row["measure"] for row in values):
         of_measure = [row for row in values if row["measure"] == name]
-        width = SMALL[0] * (2 if len(measures) == 1 else 1)
+        width = WIDTH if len(measures) == 1 else SMALL[0]
         chart = plot(of_measure, width=width, height=SMALL[1])
         # between named designs a line would mean nothing
         chart = (

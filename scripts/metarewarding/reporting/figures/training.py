@@ -3,9 +3,9 @@
 import altair as alt
 
 from metarewarding.reporting.figures.charts import (
-    SMALL,
     facet,
     figure,
+    layout,
     method_of,
     model_dash,
     models_scale,
@@ -28,7 +28,8 @@ def losses(metrics, dpo: bool) -> list[dict]:
 def loss_figure(id, title, axis, caption, steps):
     models, methods = (list(dict.fromkeys(row[key] for row in steps)) for key in ("model", "method"))
     chosen, opacity = toggle("model", "models")
-    size = {"width": SMALL[0], "height": 140} if len(methods) > 1 else {}
+    columns, panel = layout(len(methods))
+    size = panel if len(methods) > 1 else {}
     chart = (
         plot(steps, **size)
         .mark_line(strokeWidth=1.5, point={"size": 20} if len(steps) < 40 else False)
@@ -43,7 +44,7 @@ def loss_figure(id, title, axis, caption, steps):
         .add_params(chosen)
     )
     if len(methods) > 1:
-        chart = chart.facet(facet("method", methods), columns=2)
+        chart = chart.facet(facet("method", methods), columns=columns)
     ends = [
         f"{model} from {of[0]['loss']:.3f} to {of[-1]['loss']:.3f}"
         for model in models
@@ -70,7 +71,7 @@ def training(metrics):
             "epoch": entry["epoch"],
             "pairs": entry["pairs"],
         }
-        | {"accuracy": 100 * entry["accuracy"], "margin": entry["margin"]}
+        | {"accuracy": 100 * entry["accuracy"], "margin": entry["margin"], "kl": entry.get("kl")}
         | {
             side: entry[f"{side}_logp"] / entry[f"{side}_tokens"]
             for side in ("chosen", "rejected")
@@ -121,17 +122,26 @@ def training(metrics):
         (
             "dpo_chosen_reward",
             "chosen_reward",
-            "Distance from the reference, chosen side",
+            "Implicit reward of the chosen side",
             "Reward, nats",
-            "beta times the log-ratio of policy to reference, mean over pairs: how far DPO has moved from the model it "
-            "started from. It is not the KL divergence, which needs texts sampled from the trained policy.",
+            "beta times the log-ratio of policy to reference, mean over pairs. Above 0: the trained model gives the "
+            "chosen sides a higher probability than the model that it started from.",
         ),
         (
             "dpo_rejected_reward",
             "rejected_reward",
-            "Distance from the reference, rejected side",
+            "Implicit reward of the rejected side",
             "Reward, nats",
             "The same for the rejected sides. The reward margin is the difference of the two.",
+        ),
+        (
+            "dpo_kl",
+            "kl",
+            "KL divergence from the reference",
+            "KL, nats a token",
+            "KL(trained model ‖ reference) of the distributions of the next token, summed over the whole vocabulary, "
+            "mean over the tokens of both sides of at most 16 pairs in each panel. The texts were sampled from the "
+            "reference; on texts of the trained model the value would differ.",
         ),
     ):
         if any(row.get(field) is not None for row in epochs):
@@ -149,8 +159,9 @@ def by_epoch(id, field, title, axis, caption, rows, models):
     order = sorted(rows, key=lambda row: (row["kind"], row["set"] == "held out"))
     panels = list(dict.fromkeys(row["panel"] for row in order))
     epochs = sorted({round(row["epoch"]) for row in rows})
+    columns, panel = layout(len(panels))
     chart = (
-        plot(rows, width=SMALL[0], height=SMALL[1])
+        plot(rows, **panel)
         .mark_line(point={"size": 30}, strokeWidth=1.8)
         .encode(
             x=alt.X("epoch:Q", title="Epoch", axis=alt.Axis(values=epochs[:: len(epochs) // 8 + 1], format="d")),
@@ -168,7 +179,7 @@ def by_epoch(id, field, title, axis, caption, rows, models):
             ],
         )
         .add_params(chosen)
-        .facet(facet("panel", panels), columns=2)
+        .facet(facet("panel", panels), columns=columns)
     )
     last = {(row["model"], row["panel"]): row for row in rows}
     description = (

@@ -1,0 +1,35 @@
+"""What the user gives, read before anything is sampled or trained: prompts, trees, questions, rows, model folders.
+
+Without numpy, which the environment that runs Snakemake on a cluster does not have.
+"""
+
+from metarewarding.errors import UserError
+from metarewarding.evaluation import registry
+from metarewarding.jobs.model_check import check_files
+from metarewarding.prompt_checks import check_prompts
+from metarewarding.records import Prompt, read_jsonl
+from metarewarding.tree_checks import check_trees, read_trees
+
+
+def faults(given: dict) -> list[str]:
+    """Return one message for each input that is broken, so that all of them are known at once.
+
+    ``given``: {kind: files}, and for models [(key, folder)], as CHECKS of workflow/rules/data_inputs.smk.
+    """
+    checks = [(check_prompts, (path,)) for path in given["prompts"]]
+    checks += [(read_jsonl, (path, Prompt)) for path in given["questions"]]
+    checks += [(_check_trees, (path,)) for path in given["trees"]]
+    checks += [(registry.get("own_preferences").read_rows, ({"path": path},)) for path in given["preferences"]]
+    # values are looked at where a model is fetched, as that reads them anyway
+    checks += [(check_files, (path, key, False)) for key, path in given["models"]]
+    found = []
+    for check, arguments in checks:
+        try:
+            check(*arguments)
+        except UserError as error:
+            found.append(str(error))
+    return found
+
+
+def _check_trees(path: str) -> None:
+    check_trees(read_trees(path), path)
