@@ -1,5 +1,6 @@
 """The plan's rows of what every model is measured on."""
 
+import math
 from pathlib import Path
 
 import plan_preferences
@@ -8,6 +9,8 @@ from plan_rows import Plan
 
 from metarewarding.evaluation import registry
 
+TASK_ROWS = {"ifeval": 541, "gsm8k": 1319}  # of the tasks that config/judge_benchmarks.yaml names
+OTHER_ROWS = 1000  # assumed of every other task
 CATEGORY_NAMES = 254  # characters of the list of categories that an instruction is sorted into
 
 
@@ -29,6 +32,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
         f"{len(models)} models x {replies:,} ranked replies x {asked}",
     )
     plan_preferences.preferences(made, held_out, prompt, response, judgment)
+    regressions(made, prompt, response)
     for name in [name for name in measured["run"] if not registry.get(name).read_rows]:
         own, folder = measured[name], f"benchmarks/{name}"
         if name == "arena_laptop":
@@ -149,3 +153,23 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 made.tokens(facts["beside"]) + question + answer,
                 out,
             )
+
+
+def regressions(made: Plan, prompt, response) -> None:
+    """The rows of lm-evaluation-harness: a request a row of each task, as long as those of the loop."""
+    own, models = made.settings["benchmarks"]["lm_eval"], made.models
+    if not own["tasks"]:
+        return
+    rows = sum(min(TASK_ROWS.get(task, OTHER_ROWS), own["limit"] or math.inf) for task in own["tasks"])
+    asked = len(models) * rows
+    tasks = ", ".join(own["tasks"])
+    made.sample(
+        "measure_regressions",
+        [f"{m}/benchmarks/lm_eval/score.json" for m in models],
+        asked,
+        1,
+        prompt,
+        asked * prompt,
+        response,
+        f"{len(models)} models x about {rows:,} rows of {tasks}, in prompts and answers as long as those of the loop",
+    )

@@ -11,6 +11,21 @@ from data import fetch_seed_model
 ENGINE = {"name": "transformers", "max_model_len": 512, "dtype": "float32", "batch_size": 8}
 SAMPLING = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 6}
 
+# A task of lm-evaluation-harness: rows of `question` and `answer` (0 or 1) in the file `data`.
+LM_EVAL_TASK = """\
+task: few_rows
+dataset_path: json
+dataset_kwargs: {{data_files: {{test: {data}}}}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{{{question}}}}"
+doc_to_choice: ["yes", "no"]
+doc_to_target: "{{{{answer}}}}"
+metric_list:
+  - {{metric: acc, aggregation: mean, higher_is_better: true}}
+metadata: {{version: 1.0}}
+"""
+
 
 class Files(dict):
     """Named files, reached by name or position, as in a Snakemake job."""

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from jobs import job, write
+from jobs import LM_EVAL_TASK, job, write
 
 from benchmarks import measure_regressions, prepare_regressions
 from metarewarding.errors import UserError
@@ -11,19 +11,6 @@ from metarewarding.evaluation import harness
 from metarewarding.reporting import judging
 
 ENGINE = {"name": "transformers", "max_model_len": 512, "dtype": "float32", "batch_size": 4}
-TASK = """\
-task: few_rows
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: {data}}}}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: "{{{{question}}}}"
-doc_to_choice: ["yes", "no"]
-doc_to_target: "{{{{answer}}}}"
-metric_list:
-  - {{metric: acc, aggregation: mean, higher_is_better: true}}
-metadata: {{version: 1.0}}
-"""
 
 
 @pytest.fixture
@@ -32,7 +19,7 @@ def folder(tmp_path, monkeypatch):
     rows = [{"question": f"Is {n} even?", "answer": n % 2} for n in range(6)]
     data = write(tmp_path / "rows.jsonl", *rows)
     (tmp_path / "tasks").mkdir()
-    (tmp_path / "tasks/few_rows.yaml").write_text(TASK.format(data=data))
+    (tmp_path / "tasks/few_rows.yaml").write_text(LM_EVAL_TASK.format(data=data))
     return tmp_path / "tasks"
 
 
@@ -62,7 +49,7 @@ def test_vllm_on_gpus_and_transformers_without():
     engine = ENGINE | {"name": "vllm", "gpu_memory_utilization": 0.8}
     name, arguments = harness.engine_arguments(engine, "w", "bfloat16", 2)
     assert (name, arguments["tensor_parallel_size"], arguments["max_model_len"]) == ("vllm", 2, 512)
-    assert harness.engine_arguments(engine, "w", "float32", 0)[1]["device"] == "cpu"
+    assert harness.engine_arguments(engine, "w", "float32", 0)[0] == "hf"
 
 
 def test_the_page_shows_the_difference_to_the_seed():

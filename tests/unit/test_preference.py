@@ -41,17 +41,14 @@ def test_judgebench_with_a_published_reward_model():
     found = preference_scores(rows)
     # 218 right, 131 wrong, and one pair with equal scores (20.75), which the published figure counts as wrong
     assert (found["accuracy"], found["ties"], found["n"]) == (pytest.approx(100 * 218.5 / 350), 1, 350)
-    assert ties_as_wrong(found) == pytest.approx(62.2857, abs=1e-4)
+    assert found["accuracy_ties_wrong"] == pytest.approx(62.2857, abs=1e-4)
     expected = {"knowledge": (59.09, 154), "livebench-reasoning": (64.29, 98), "livebench-math": (76.79, 56)}
     expected |= {"livecodebench": (50.0, 42)}
-    assert {name: (round(ties_as_wrong(of), 2), of["n"]) for name, of in found["by_subset"].items()} == expected
+    by_subset = {name: (round(of["accuracy_ties_wrong"], 2), of["n"]) for name, of in found["by_subset"].items()}
+    assert by_subset == expected
     # as many clusters as rows: the interval of a plain mean
     half = 1.959964 * np.std([1] * 218 + [0.5] + [0] * 131, ddof=1) / 350**0.5 * 100
     assert found["ci_high"] - found["accuracy"] == pytest.approx(half, abs=1e-4)
-
-
-def ties_as_wrong(found):
-    return found["accuracy_without_ties"] * (found["n"] - found["ties"]) / found["n"]
 
 
 @needs_truth
@@ -96,6 +93,7 @@ def test_counts_by_hand():
     found = preference_scores(rows)
     assert found["accuracy"] == pytest.approx(100 * (1 + 0 + 1 / 2 + 1 / 3 + 0 + 1 + 1 / 2) / 7)
     assert (found["accuracy_without_ties"], found["ties"], found["n"]) == (50, 5, 7)
+    assert found["accuracy_ties_wrong"] == pytest.approx(100 / 7)
 
 
 def test_scores_that_differ_in_the_last_bit_are_tied():
@@ -118,6 +116,7 @@ def test_no_rows():
     assert found == {
         "accuracy": None,
         "accuracy_without_ties": None,
+        "accuracy_ties_wrong": None,
         "ties": 0,
         "n": 0,
         "ci_low": None,

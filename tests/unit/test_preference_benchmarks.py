@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from conftest import ROOT
 from jobs import job, judgment, read, write
@@ -67,7 +68,7 @@ def test_pandalm_as_published():
 def reward_bench_rows():
     return [
         {"id": "1", "prompt": "2+2?", "chosen": ["4"], "rejected": ["5", "6", "7"], "subset": "Math"},
-        {"id": "t1", "prompt": "A colour?", "chosen": ["red", "blue"], "rejected": ["dog"], "subset": "Ties"},
+        {"id": "tied:1", "prompt": "A colour?", "chosen": ["red", "blue"], "rejected": ["dog"], "subset": "Ties"},
     ]
 
 
@@ -85,6 +86,39 @@ def test_reward_bench_2_has_best_of_four_and_ties(tmp_path):
         (4, 1, "Math"),
         (3, 2, "Ties"),
     ]
+
+
+def ties_rows(path, scores):
+    """(rows, {response_id: score}) of Ties questions: ``scores`` is {id: (scores of right answers, of wrong ones)}."""
+    rows = [
+        {"id": key, "prompt": key, "chosen": [f"r{s}" for s in right], "rejected": [f"w{s}" for s in wrong]}
+        | {"subset": "Ties"}
+        for key, (right, wrong) in scores.items()
+    ]
+    items = reward_bench_2.read({"reward_bench_2_test": parquet_file(path, rows)})
+    return items, {r["response_id"]: float(r["text"][1:]) for item in items for r in item["responses"]}
+
+
+def test_the_published_score_of_ties(tmp_path):
+    """By hand, from the formula in rewardbench/utils.py."""
+    items, means = ties_rows(
+        tmp_path / "rb",
+        {
+            "ref:0": ([5], [1]),
+            "tied:0": ([5, 4], [1]),  # gap 3 is wider than the spread 1, and so is the reference's gap 4
+            "ref:1": ([3], [2]),
+            "tied:1": ([5, 3], [0]),  # gap 3 is wider than the spread 2, the reference's gap 1 is not
+            "ref:2": ([1], [2]),
+            "tied:2": ([5, 2], [3]),  # both are wrong
+        },
+    )
+    closeness = (np.tanh(3 / 1 - 1) + np.tanh(1 / 2 - 1) + np.tanh(-1 / 3 - 1)) / 3
+    expected = 0.3 * 2 / 3 + 0.3 * 2 / 3 + 0.2 * 2 / 3 + 0.2 * 1 / 3 + 0.01 * closeness
+    assert reward_bench_2.ties_score(items, means) == pytest.approx(100 * expected)
+    assert reward_bench_2.ties_score(items[:1], means) is None
+    missing = means | {items[1]["best"][0]: np.nan}
+    expected -= (0.3 + 0.2 + 0.2) / 3 + 0.01 * np.tanh(2) / 3
+    assert reward_bench_2.ties_score(items, missing) == pytest.approx(100 * expected)
 
 
 def test_reward_bench_2_in_another_form_is_named(tmp_path):

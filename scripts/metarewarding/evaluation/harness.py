@@ -44,7 +44,8 @@ def engine_arguments(engine: dict, weights: str, dtype: str, gpus: int) -> tuple
             "gpu_memory_utilization": engine["gpu_memory_utilization"],
             "tensor_parallel_size": gpus,
         }
-    return "hf", arguments | {"device": "cuda" if gpus else "cpu", "max_length": engine["max_model_len"]}
+    # no device: the harness takes a GPU where there is one, which a config that asks for GPUs does not say
+    return "hf", arguments | {"device": None, "max_length": engine["max_model_len"]}
 
 
 def scores(results: dict) -> dict[str, dict]:

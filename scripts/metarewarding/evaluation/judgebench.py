@@ -52,7 +52,7 @@ BENCHMARK = benchmark(
     name="judgebench",
     title="JudgeBench",
     description="JudgeBench: a correct and a wrong answer of one model (620 pairs).",
-    licence="MIT (code); the questions are those of MMLU-Pro, LiveBench and LiveCodeBench, each under its own",
+    licence="MIT (its dataset card); the questions of MMLU-Pro, LiveBench and LiveCodeBench each have their own",
     sources={
         name: ("github", f"{REPOSITORY}/dataset=judgebench,response_model={model}.jsonl", digest)
         for name, (model, digest) in FILES.items()

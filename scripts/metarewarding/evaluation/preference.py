@@ -21,10 +21,12 @@ def preference_scores(rows: Iterable[dict]) -> dict:
     - ``accuracy``: when k responses share the highest score, the row counts as the share of them that are best, which
       is 1/k for one best response and 1/2 for a tied pair;
     - ``accuracy_without_ties``: over the rows whose highest score belongs to one response;
+    - ``accuracy_ties_wrong``: over all rows, those whose highest score is shared being wrong;
     - ``ties``: the number of rows whose highest score is shared; ``n``: the number of rows;
     - ``ci_low``, ``ci_high``: 95 % interval of the accuracy, clustered by prompt (see ``clustered_interval``);
     - ``by_subset``: {subset: the same}.
 
+    RewardBench 2's published accuracies of best of four are ``accuracy``; JudgeBench's are ``accuracy_ties_wrong``.
     Scores closer than ``ties.TOLERANCE`` are equal. A score of None (nothing could be read) expresses no preference:
     such a row is a tie of all its responses. A value that is undefined is None. Raise UserError for a row without two
     responses, with an index out of range, or with a score that is not finite.
@@ -65,6 +67,7 @@ def _summary(counted: Sequence[tuple[float, bool]], prompts: Sequence) -> dict:
     return {
         "accuracy": _percent(credits),
         "accuracy_without_ties": _percent(decided),
+        "accuracy_ties_wrong": _percent([0.0 if tied else credit for credit, tied in counted]),
         "ties": len(credits) - len(decided),
         "n": len(credits),
         "ci_low": low,
