@@ -44,8 +44,11 @@ def engine_arguments(engine: dict, weights: str, dtype: str, gpus: int) -> tuple
             "gpu_memory_utilization": engine["gpu_memory_utilization"],
             "tensor_parallel_size": gpus,
         }
-    # no device: the harness takes a GPU where there is one, which a config that asks for GPUs does not say
-    return "hf", arguments | {"device": None, "max_length": engine["max_model_len"]}
+    import torch
+
+    # a config that asks for GPUs also runs where there is none: the smoke config does
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return "hf", arguments | {"device": device, "max_length": engine["max_model_len"]}
 
 
 def scores(results: dict) -> dict[str, dict]:
