@@ -32,14 +32,14 @@ def compare(roots: list[str]) -> str:
     configs = {name: read(root, "manifest.json")["config"] or {} for name, root in zip(names, roots, strict=True)}
     drawn = comparison.figures(runs)
     page.draw(drawn)
-    headers = [summary.facts(found, found["run"]) for found in runs.values()]
+    headers = [summary.facts(collected, collected["run"]) for collected in runs.values()]
     keys = list(dict.fromkeys(key for header in headers for key, _ in header))
     return page.render(
         TEMPLATE,
         drawn,
         title=f"Comparison: {', '.join(names)}",
         names=names,
-        verdicts={name: summary.verdict(found) for name, found in runs.items()},
+        verdicts={name: summary.verdict(collected) for name, collected in runs.items()},
         runs=[[key, *(dict(header).get(key, "–") for header in headers)] for key in keys],
         tables=comparison.scoreboard(runs),
         settings=comparison.settings(configs),

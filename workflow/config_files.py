@@ -16,7 +16,7 @@ def on_hub(place: str) -> dict | None:
 
 
 def other_models(settings: dict) -> dict[str, dict]:
-    """{role: what fetches it} of the models beside the seed: `annotator` writes EFT, `generator` writes prompts."""
+    """{role: what fetches it} of the models other than the seed: `annotator` writes EFT, `generator` writes prompts."""
     named = {"annotator": settings["eft"]["annotator"]}
     if settings["prompts"]["source"] == "generate":
         named["generator"] = settings["prompts"]["generation"]["model"]
@@ -53,28 +53,28 @@ def templates_read(settings: dict) -> list[tuple[str, str, str]]:
     generates, alpaca = settings["prompts"]["source"] == "generate", settings["benchmarks"]["alpaca_eval"]
     judges_pairs = any(settings["benchmarks"][name].get("pairwise") for name in settings["benchmarks"]["run"])
     roles = ("judge", "meta_judge", *["pairwise"] * judges_pairs, *["generate"] * generates)
-    found = [(f"templates.{role}", role, settings["templates"][role]) for role in roles]
+    files = [(f"templates.{role}", role, settings["templates"][role]) for role in roles]
     if alpaca["categories"] == "judge":
-        found.append(("benchmarks.alpaca_eval.category_template", "category", alpaca["category_template"]))
-    return found
+        files.append(("benchmarks.alpaca_eval.category_template", "category", alpaca["category_template"]))
+    return files
 
 
 def calibrations(settings: dict) -> list[dict]:
     """{benchmark, model, answers, verdicts} of each published model under `benchmarks.calibration`, in order."""
-    folders, found = settings["benchmarks"]["calibration"], []
+    folders, files = settings["benchmarks"]["calibration"], []
     if folders["alpaca_eval"]:
         annotator = settings["benchmarks"]["alpaca_eval"]["annotator"]
         for answers in sorted(Path(folders["alpaca_eval"]).glob("*/model_outputs.json")):
             verdicts = answers.parent / annotator / "annotations.json"
             if verdicts.is_file():
-                found.append({"benchmark": "alpaca_eval", "answers": answers, "verdicts": verdicts})
-                found[-1]["model"] = answers.parent.name
+                files.append({"benchmark": "alpaca_eval", "answers": answers, "verdicts": verdicts})
+                files[-1]["model"] = answers.parent.name
     if folders["arena_hard"]:
         for answers in sorted(Path(folders["arena_hard"]).glob("model_answer/*.jsonl")):
             for verdicts in sorted(Path(folders["arena_hard"]).glob(f"model_judgment/*/{answers.name}")):
-                found.append({"benchmark": "arena_hard", "answers": answers, "verdicts": verdicts})
-                found[-1]["model"] = answers.stem
-    return [{key: str(value) for key, value in row.items()} for row in found]
+                files.append({"benchmark": "arena_hard", "answers": answers, "verdicts": verdicts})
+                files[-1]["model"] = answers.stem
+    return [{key: str(value) for key, value in row.items()} for row in files]
 
 
 def named_files(settings: dict) -> list[tuple[str, str]]:

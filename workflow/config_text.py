@@ -12,7 +12,7 @@ class TextError(Exception):
 
 
 class _Loader(YAML_LOADER):
-    """Refuses a key that stands twice in one mapping; YAML itself would take the last one."""
+    """Refuse a key that appears twice in one mapping; YAML itself would take the last one."""
 
     def construct_mapping(self, node, deep=False):
         seen = {}

@@ -13,7 +13,7 @@ from settings import schema, with_defaults
 _NOT_SCIENCE = re.compile(
     r"engine\.(?!max_model_len|dtype)|run\b|gates\.|pathvars|resources|environments|plan\.|.*\b(recipe|accelerate|shards|trees_sha256)$"
     r"|benchmarks\.(judges|files|calibration|run|arena_laptop|.*\.(max_missing|categories|bootstrap_rounds))|prompts\.path"
-    # measures beside the paper's
+    # measures in addition to the paper's
     r"|benchmarks\.(lm_eval|llmbar|judgebench|pandalm|reward_bench_2|own_preferences|held_out_preferences)\."
     r"|sampling\.meta_judgments\.repeats|templates\.pairwise"
 )
@@ -46,21 +46,21 @@ def _science(settings: dict) -> dict:
     methods_only = ("pairs", "dpo")  # every round has them
 
     def flat(value: dict, path: str = "") -> dict:
-        found = {}
+        leaves = {}
         for key, inner in value.items():
             place = f"{path}{key}"
-            found |= flat(inner, f"{place}.") if isinstance(inner, dict) and inner else {place: inner}
-        return found
+            leaves |= flat(inner, f"{place}.") if isinstance(inner, dict) and inner else {place: inner}
+        return leaves
 
     kept = {key: value for key, value in settings.items() if key not in methods_only}
-    found = flat(kept | {"methods": rounds})
+    result = flat(kept | {"methods": rounds})
     # of a recipe, whether it trains an adapter
     adapters = {
         f"{key.removesuffix('recipe')}use_peft": _trains_adapter(value)
-        for key, value in found.items()
+        for key, value in result.items()
         if key.endswith(".recipe")
     }
-    return {key: value for key, value in (found | adapters).items() if not _NOT_SCIENCE.match(key)}
+    return {key: value for key, value in (result | adapters).items() if not _NOT_SCIENCE.match(key)}
 
 
 @lru_cache

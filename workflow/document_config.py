@@ -41,8 +41,8 @@ def kind(rule: dict) -> str:
     """A rule's type in few words, with its bounds or its choices."""
     if "enum" in rule:
         return ", ".join("null" if choice is None else str(choice) for choice in rule["enum"])
-    found = rule.get("type", "")
-    text = " or ".join(found) if isinstance(found, list) else found
+    name = rule.get("type", "")
+    text = " or ".join(name) if isinstance(name, list) else name
     low = next(
         (f"{sign} {rule[key]}" for key, sign in (("minimum", "≥"), ("exclusiveMinimum", ">")) if key in rule), None
     )
@@ -53,7 +53,7 @@ def kind(rule: dict) -> str:
 
 
 def cell(text: str) -> str:
-    """``text`` in a cell of a Markdown table; between backticks it stands as it is."""
+    """``text`` in a cell of a Markdown table; between backticks it is not changed."""
     parts = text.replace("|", "\\|").split("`")
     return "`".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))
 

@@ -1,10 +1,10 @@
-"""How long a run will take on this machine, told when it starts."""
+"""How long a run will take on this machine, printed when it starts."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-# Seconds that a job takes beside its work: imports, weights, warm-up. Measured on two cores of a CPU.
+# Seconds that a job takes in addition to its work: imports, weights, warm-up. Measured on two cores of a CPU.
 STARTS = {"fetch": 30, "train": 12, "sample": 13, "ask": 13, "save": 0}  # by kind of stage (plan.py)
 LOCAL_JOBS = 45  # all jobs without a model together
 # A token of a 135M-parameter model: seconds that do not depend on the matrix rate (memory, the sampler), and FLOP-bound
@@ -52,11 +52,11 @@ def seconds(plan: dict, root: str | Path, rate: float, parameters: float) -> flo
 
 
 def line(plan: dict, settings: dict, scripts: str | Path) -> str | None:
-    """Return what a run prints at its start; None where nothing is left to do or nothing can be said."""
+    """Return what a run prints at its start; None where nothing is left to do or nothing is known."""
     root, gpu_hours = settings["pathvars"].get("results", "results"), plan["totals"]["gpu_hours"]
     if gpu_hours is not None:
-        told = "workflow/plan.py --explain shows the arithmetic"
-        return f"Planned in all: {gpu_hours:,.1f} GPU hours on {plan['card']} ({told})."
+        hint = "workflow/plan.py --explain shows the arithmetic"
+        return f"Planned in all: {gpu_hours:,.1f} GPU hours on {plan['card']} ({hint})."
     measured = matrix_rate(scripts)
     if measured is None:
         return None

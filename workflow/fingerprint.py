@@ -22,18 +22,18 @@ def fingerprint(
     """
     folder = Path(folder)
     local = {path.stem for path in folder.iterdir()}  # most imports are not; each would be looked for in several files
-    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
     waiting, named = [Path(script), *by_name], set(by_name)
     while waiting:
         path = waiting.pop()
         name = path.relative_to(folder).as_posix()
-        if name in found:
+        if name in parts:
             continue
         text = path.read_text(encoding="utf-8")
         text = part_of(text, tuple(fields)) if fields and path in named else text
-        imported, found[name] = _parsed(text, Path(name).parent.parts, str(path))
+        imported, parts[name] = _parsed(text, Path(name).parent.parts, str(path))
         waiting += [file for module in imported if module.split(".")[0] in local for file in _files(folder, module)]
-    text = "\n".join(f"{name} {digest}" for name, digest in sorted(found.items()))
+    text = "\n".join(f"{name} {digest}" for name, digest in sorted(parts.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

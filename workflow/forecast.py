@@ -3,14 +3,14 @@
 import lineage
 
 
-def hours_left(found: dict) -> dict | None:
+def hours_left(plan: dict) -> dict | None:
     """{gpu_hours, times_planned: what sampling and training took of the plan} of a measured plan; None at its start.
 
     A finished job's tokens a second, text lengths and starts are all in the hours that it took; what is left of its
     stage is corrected by them, and a stage without any by those of its kind.
     """
     took, planned = {}, {}
-    for row in found["rows"]:
+    for row in plan["rows"]:
         if row["gpu_hours"] and row.get("measured") and row["measured"]["gpu_hours"]:
             for key in (row["stage"], row["kind"]):
                 took[key] = took.get(key, 0) + row["measured"]["gpu_hours"]
@@ -20,7 +20,7 @@ def hours_left(found: dict) -> dict | None:
     factor = {key: took[key] / planned[key] for key in took}
     left = sum(
         (row["gpu_hours"] or 0) * (1 - done(row)) * factor.get(row["stage"], factor.get(row["kind"], 1.0))
-        for row in found["rows"]
+        for row in plan["rows"]
     )
     kinds = {kind: round(factor[kind], 2) for kind in ("sample", "train") if kind in factor}
     return {"gpu_hours": round(left, 2), "times_planned": kinds}
@@ -31,16 +31,16 @@ def done(row: dict) -> float:
     return min(1.0, row["measured"]["jobs"] / row["jobs"]) if row.get("measured") and row["jobs"] else 0.0
 
 
-def hours_on_the_clock(found: dict, settings: dict, gpus: int) -> float | None:
+def hours_on_the_clock(plan: dict, settings: dict, gpus: int) -> float | None:
     """Return the wall-clock hours of the run on ``gpus`` GPUs that wait in no queue; None where a job needs more.
 
     The longer of two: all GPU hours shared out evenly, and the longest chain of stages that wait for each other, each
     on as many GPUs as its jobs can use. Judges behind an API are not in it.
     """
     engine, train = settings["resources"]["engine"]["gpu"], settings["resources"]["train"]["gpu"]
-    if found["totals"]["gpu_hours"] is None or gpus < max(engine, train):
+    if plan["totals"]["gpu_hours"] is None or gpus < max(engine, train):
         return None
-    rows = {row["stage"]: row for row in found["rows"]}
+    rows = {row["stage"]: row for row in plan["rows"]}
     shards = settings["sampling"]["shards"]
     width = min(shards, gpus // engine) * engine
 
@@ -64,4 +64,4 @@ def hours_on_the_clock(found: dict, settings: dict, gpus: int) -> float | None:
             model = lineage.parent(settings, *lineage.split_model(model))
         chains.append(chain)
     chain = start + max(chains) + hours("evaluate_model", len(models), engine)
-    return round(max(chain, found["totals"]["gpu_hours"] / gpus), 1)
+    return round(max(chain, plan["totals"]["gpu_hours"] / gpus), 1)

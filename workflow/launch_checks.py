@@ -28,12 +28,12 @@ def check(settings: dict) -> list[str]:
         if not isinstance(values, dict) or not values:
             faults.append(f"config: {key}: {path} is empty or no mapping, and not {what}.")
             continue
-        found = [f"config: {key}: {path}: {fault}" for fault in key_faults(values, keys[section], what)]
+        messages = [f"config: {key}: {path}: {fault}" for fault in key_faults(values, keys[section], what)]
         if section != "accelerate" and values.get("bf16") is True and values.get("fp16") is True:
-            found.append(f"config: {key}: {path}: bf16 and fp16 cannot both be true.")
+            messages.append(f"config: {key}: {path}: bf16 and fp16 cannot both be true.")
         if section == "accelerate":
-            found += _check_processes(key, path, values, settings["resources"]["train"]["gpu"])
-        faults += found
+            messages += _check_processes(key, path, values, settings["resources"]["train"]["gpu"])
+        faults += messages
         read[path] = values
     return faults or _check_batches(settings, read)
 

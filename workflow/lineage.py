@@ -32,14 +32,14 @@ def depth(settings: dict, model: str) -> int:
 
 def models(settings: dict, methods: list[str]) -> list[str]:
     """The seed, M0, and every model of ``methods`` with those that they start from, parents first."""
-    found = ["seed", "m0"]
+    names = ["seed", "m0"]
     for method in methods:
         chain, model = [], f"{method}/m{len(settings['methods'][method]['iterations'])}"
-        while model not in found:
+        while model not in names:
             chain.insert(0, model)
             model = parent(settings, *split_model(model))
-        found += chain
-    return found
+        names += chain
+    return names
 
 
 def trains_judge(settings: dict, model: str) -> bool:

@@ -21,9 +21,9 @@ def kinds(hint) -> list:
     """The kinds of YAML values that a field with this type hint takes; a choice is a list of its own."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        found = [kind for arg in args for kind in kinds(arg)]
+        names = [kind for arg in args for kind in kinds(arg)]
         # an enum or any text: only the enum's values work
-        return [kind for kind in found if kind != "string"] if any(isinstance(kind, list) for kind in found) else found
+        return [kind for kind in names if kind != "string"] if any(isinstance(kind, list) for kind in names) else names
     if isinstance(hint, type) and issubclass(hint, Enum):
         return [[member.value for member in hint]]
     if origin is typing.Literal:
@@ -43,7 +43,7 @@ def listed() -> dict:
     from accelerate.commands.config.config_args import ClusterConfig
     from trl import DPOConfig, ModelConfig, SFTConfig
 
-    own = {"checkpoint_epochs": ["integer"]} | of_class(ModelConfig)  # beside those of the trainer
+    own = {"checkpoint_epochs": ["integer"]} | of_class(ModelConfig)  # in addition to those of the trainer
     own["lora_target_modules"] = ["string", *own["lora_target_modules"]]  # as TRL documents it: all-linear
     sft, dpo = of_class(SFTConfig) | own, of_class(DPOConfig) | own
     return {"sft": sft, "dpo": dpo, "accelerate": of_class(ClusterConfig)}

@@ -4,7 +4,7 @@
         [--explain]
 
 No model is loaded. What the config cannot know (how long texts are, how fast a card is) is assumed: lengths under
-`plan` in the config, speeds below. Where results are there, they stand beside the plan.
+`plan` in the config, speeds below. Where results exist, they are shown with the plan.
 """
 
 import argparse
@@ -39,19 +39,19 @@ def plan(settings: dict, card: str | None = None) -> dict:
     files and manifests that its jobs write).
     """
     card = card or settings["plan"]["card"]
-    made = Plan(settings, card)
-    sampling, assumed = settings["sampling"], made.assumed
+    planned = Plan(settings, card)
+    sampling, assumed = settings["sampling"], planned.assumed
     shards = range(sampling["shards"])
     prompts, k, n = settings["prompts"]["per_iteration"], sampling["responses"]["n"], sampling["judgments"]["n"]
-    prompt = made.tokens(prompt_chars(settings))
-    response = made.tokens(assumed["response_chars"], sampling["responses"]["max_tokens"])
-    judgment = made.tokens(assumed["judgment_chars"], sampling["judgments"]["max_tokens"])
-    verdict = made.tokens(assumed["meta_judgment_chars"], sampling["meta_judgments"]["max_tokens"])
-    rubric, meta_rubric = made.template("judge"), made.template("meta_judge")
-    parents = list(dict.fromkeys(made.parents.values()))
-    meta_judges = list(dict.fromkeys(made.parents[m] for m in made.trained if lineage.trains_judge(settings, m)))
+    prompt = planned.tokens(prompt_chars(settings))
+    response = planned.tokens(assumed["response_chars"], sampling["responses"]["max_tokens"])
+    judgment = planned.tokens(assumed["judgment_chars"], sampling["judgments"]["max_tokens"])
+    verdict = planned.tokens(assumed["meta_judgment_chars"], sampling["meta_judgments"]["max_tokens"])
+    rubric, meta_rubric = planned.template("judge"), planned.template("meta_judge")
+    parents = list(dict.fromkeys(planned.parents.values()))
+    meta_judges = list(dict.fromkeys(planned.parents[m] for m in planned.trained if lineage.trains_judge(settings, m)))
 
-    made.add(
+    planned.add(
         "fetch_seed_model",
         ["seed/manifest.json"],
         0,
@@ -65,40 +65,40 @@ def plan(settings: dict, card: str | None = None) -> dict:
         kind="fetch",
     )
 
-    scored = [m for m in made.trained if lineage.scored_by(settings, m)]
+    scored = [m for m in planned.trained if lineage.scored_by(settings, m)]
     places = {lineage.scored_by(settings, m) for m in scored}
     fetched = sorted(filter(None, map(config_files.reward_model_name, places)))  # the others are folders
     if fetched:
         files = [f"data/reward_models/{name}/manifest.json" for name in fetched]
         disk = len(files) * 2 * assumed["reward_parameters"] / 1e9
         why = "a reward model's weights, 2 bytes a parameter"
-        made.add("fetch_reward_model", files, 0, 0, 0, 0, 0, None, disk, why, kind="fetch")
+        planned.add("fetch_reward_model", files, 0, 0, 0, 0, 0, None, disk, why, kind="fetch")
 
     eft, a_prompt = settings["eft"], assumed["eft_replies_per_prompt"]
     candidates = assumed["eft_prompts"] - set_aside(settings)
     replies = round(candidates * a_prompt)
     if eft["annotator"] != "written":
-        asked = eft["judgments"]
-        made.sample(
+        judgments = eft["judgments"]
+        planned.sample(
             "annotate_eft",
             [f"data/eft/judgments/{s}.stats.json" for s in shards],
             replies,
-            asked,
+            judgments,
             rubric + prompt + response,
             rubric + replies * (prompt / a_prompt + response),
             judgment,
-            f"{candidates:,} prompts that are not set aside x {a_prompt:g} = {replies:,} ranked replies x {asked} "
+            f"{candidates:,} prompts that are not set aside x {a_prompt:g} = {replies:,} ranked replies x {judgments} "
             "judgments",
         )
     if settings["prompts"]["source"] == "generate":
         generation = settings["prompts"]["generation"]
         pools = generation["pools"]
         wanted = min(generation["size"] / assumed["accepted_prompts"], generation["rounds"] * generation["per_round"])
-        shown = made.template("generate") + prompt * (
+        shown = planned.template("generate") + prompt * (
             generation["demonstrations"] + generation["generated_demonstrations"]
         )
         files = [f"data/prompts/generated/{pool}/candidates.stats.json" for pool in range(1, pools + 1)]
-        made.sample(
+        planned.sample(
             "generate_prompts",
             files,
             math.ceil(pools * wanted),
@@ -110,7 +110,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         )
     sft = settings["sft"]
     examples = eft["train_examples"] or replies * (eft["judgments_per_reply"] or eft["judgments"])  # at most
-    made.train(
+    planned.train(
         "train_sft",
         ["m0"],
         examples * sft["stop_epoch"] * min(rubric + prompt + response + judgment, sft["max_length"]),
@@ -124,7 +124,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         return [f"{model}/{stage}/{s}.stats.json" for model in models for s in shards]
 
     answers, judged = prompts * k, prompts * k * n
-    made.sample(
+    planned.sample(
         "sample_and_judge",
         of_models(parents, "responses"),
         len(parents) * prompts,
@@ -136,7 +136,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         f"({answers:,} a model)",
     )
     # the rubric is read once, the instruction once for its k responses
-    made.sample(
+    planned.sample(
         "sample_and_judge",
         of_models(parents, "judgments"),
         len(parents) * answers,
@@ -149,7 +149,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         jobs=0,  # those of the responses
     )
     if scored:
-        made.score(
+        planned.score(
             "score_responses",
             of_models(scored, "rewards"),
             len(scored) * answers,
@@ -158,21 +158,21 @@ def plan(settings: dict, card: str | None = None) -> dict:
         )
     if meta_judges:
         shown = n * (n - 1) // (2 if sampling["meta_judgments"]["orders"] == "one" else 1)
-        asked, first = prompts * shown, prompts * n
+        judgments, first = prompts * shown, prompts * n
         # rubric once; prompt and response once a prompt; judgment A once for the judgments B that follow it
-        made.sample(
+        planned.sample(
             "meta_judge",
             of_models(meta_judges, "meta_judgments"),
-            len(meta_judges) * asked,
+            len(meta_judges) * judgments,
             1,
             meta_rubric + prompt + response + 2 * judgment,
-            len(meta_judges) * (meta_rubric + prompts * (prompt + response) + (first + asked) * judgment),
+            len(meta_judges) * (meta_rubric + prompts * (prompt + response) + (first + judgments) * judgment),
             verdict,
             f"{len(meta_judges)} models x {prompts:,} prompts x at most {shown} presentations = "
-            f"{len(meta_judges) * asked:,} meta-judgments ({asked:,} a model)",
+            f"{len(meta_judges) * judgments:,} meta-judgments ({judgments:,} a model)",
         )
     tokens = pairs = 0
-    for model in made.trained:
+    for model in planned.trained:
         method, number = lineage.split_model(model)
         own = lineage.iterations(settings, method)[number - 1]
         kinds = {"actor": prompt + response, "judge": rubric + prompt + response + judgment}
@@ -180,20 +180,20 @@ def plan(settings: dict, card: str | None = None) -> dict:
             most = min(prompts, own["max_judge_pairs"] or prompts) if kind == "judge" else prompts
             pairs += most
             tokens += 2 * most * (1 - own["held_out"]) * min(kinds[kind], own["max_length"]) * own["stop_epoch"]
-    made.train(
+    planned.train(
         "train_dpo",
-        made.trained,
+        planned.trained,
         tokens,
         True,
         pairs,
         "dpo",
-        f"at most {pairs:,} pairs in {len(made.trained)} trainings, one of each kind a prompt, two sides each, "
+        f"at most {pairs:,} pairs in {len(planned.trained)} trainings, one of each kind a prompt, two sides each, "
         "by their epochs",
     )
-    rounds = [lineage.iterations(settings, method)[t - 1] for method, t in map(lineage.split_model, made.trained)]
-    made.save_checkpoints({"sft": [sft["stop_epoch"]], "dpo": [own["stop_epoch"] for own in rounds]})
-    benchmarks(made, rubric, prompt, response, judgment)
-    return {"card": card, "rows": made.rows, "totals": totals(made.rows), "arithmetic": made.arithmetic}
+    rounds = [lineage.iterations(settings, method)[t - 1] for method, t in map(lineage.split_model, planned.trained)]
+    planned.save_checkpoints({"sft": [sft["stop_epoch"]], "dpo": [own["stop_epoch"] for own in rounds]})
+    benchmarks(planned, rubric, prompt, response, judgment)
+    return {"card": card, "rows": planned.rows, "totals": totals(planned.rows), "arithmetic": planned.arithmetic}
 
 
 def main(words: list[str]) -> None:
@@ -213,14 +213,14 @@ def main(words: list[str]) -> None:
         sys.exit(str(error))
     # only here: in a run, a plan that changed when the seed model is there would make its page anew
     settings["plan"] |= model_size(Path(settings["pathvars"].get("results", "results"), "seed/weights"))
-    found = plan(settings, given.card)
-    found = measure(found, settings["pathvars"].get("results", "results"))
-    found["left"] = forecast.hours_left(found)
+    result = plan(settings, given.card)
+    result = measure(result, settings["pathvars"].get("results", "results"))
+    result["left"] = forecast.hours_left(result)
     engine, train = settings["resources"]["engine"]["gpu"], settings["resources"]["train"]["gpu"]
-    found["gpus"] = given.gpus or max(train, engine * settings["sampling"]["shards"])
-    found["clock_hours"] = forecast.hours_on_the_clock(found, settings, found["gpus"])
-    print(json.dumps(found, indent=2) if given.json else shown(found, given.explain))
-    if given.gpus and found["clock_hours"] is None and not given.json:
+    result["gpus"] = given.gpus or max(train, engine * settings["sampling"]["shards"])
+    result["clock_hours"] = forecast.hours_on_the_clock(result, settings, result["gpus"])
+    print(json.dumps(result, indent=2) if given.json else shown(result, given.explain))
+    if given.gpus and result["clock_hours"] is None and not given.json:
         print(f"On {given.gpus} GPUs it cannot run: a job needs more, or none is asked for.")
 
 

@@ -14,30 +14,30 @@ OTHER_ROWS = 1000  # assumed of every other task
 CATEGORY_NAMES = 254  # characters of the list of categories that an instruction is sorted into
 
 
-def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
+def benchmarks(planned: Plan, rubric, prompt, response, judgment) -> None:
     """The rows of what every model is measured on."""
-    settings, models = made.settings, made.models
+    settings, models = planned.settings, planned.models
     measured = settings["benchmarks"]
     held_out = held_out_prompts(settings["eft"])
-    replies = round(held_out * made.assumed["eft_replies_per_prompt"])
-    asked = measured["judge_agreement"]["judgments"]
-    made.sample(
+    replies = round(held_out * planned.assumed["eft_replies_per_prompt"])
+    judgments = measured["judge_agreement"]["judgments"]
+    planned.sample(
         "evaluate_model",
         [f"{m}/benchmarks/judge_agreement/judgments.stats.json" for m in models],
         len(models) * replies,
-        asked,
+        judgments,
         rubric + prompt + response,
         len(models) * (rubric + held_out * prompt + replies * response),
         judgment,
-        f"{len(models)} models x {replies:,} ranked replies x {asked}",
+        f"{len(models)} models x {replies:,} ranked replies x {judgments}",
     )
-    plan_preferences.preferences(made, held_out, prompt, response, judgment)
-    regressions(made, prompt, response)
+    plan_preferences.preferences(planned, held_out, prompt, response, judgment)
+    regressions(planned, prompt, response)
     for name in [name for name in measured["run"] if not registry.get(name).read_rows]:
         own, folder = measured[name], f"benchmarks/{name}"
         if name == "arena_laptop":
             count = count_lines(own["prompts"])
-            made.sample(
+            planned.sample(
                 "evaluate_model",
                 [f"{m}/{folder}/answers.stats.json" for m in models],
                 len(models) * count,
@@ -48,7 +48,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 f"{len(models)} models x {count} prompts",
                 jobs=0,
             )
-            made.sample(
+            planned.sample(
                 "judge_answers",
                 [f"{m}/{folder}/verdicts.stats.json" for m in models],
                 len(models) * count,
@@ -61,7 +61,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
         elif name == "judge_vs_gpt4":
             held_out = own["prompts"]
             k, n = settings["sampling"]["responses"]["n"], settings["sampling"]["judgments"]["n"]
-            made.sample(
+            planned.sample(
                 "answer_held_out",
                 [f"seed/{folder}/responses.stats.json"],
                 held_out,
@@ -71,7 +71,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 response,
                 f"{held_out} prompts x {k} responses of the seed",
             )
-            made.sample(
+            planned.sample(
                 "evaluate_model",
                 [f"{m}/{folder}/judgments.stats.json" for m in models],
                 len(models) * held_out * k,
@@ -82,8 +82,10 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 f"{len(models)} models x {held_out * k:,} responses x {n}",
                 jobs=0,
             )
-            shown = made.tokens(2000) + prompt + 2 * response  # the instructions of AlpacaEval's judge, two responses
-            made.ask(
+            shown = (
+                planned.tokens(2000) + prompt + 2 * response
+            )  # the instructions of AlpacaEval's judge, two responses
+            planned.ask(
                 "compare_fixed_responses",
                 [f"seed/{folder}/gpt4_chosen.stats.json"],
                 own["judge"],
@@ -91,7 +93,7 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
                 shown,
                 1,
             )
-            made.ask(
+            planned.ask(
                 "compare_best_and_worst",
                 [f"{m}/{folder}/self_chosen.stats.json" for m in models],
                 own["judge"],
@@ -102,8 +104,8 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
         elif registry.get(name).kind == registry.PREFERENCE:
             facts, n = registry.get(name).volume, settings["sampling"]["judgments"]["n"]
             prompts, responses = facts["prompts"], facts["responses"]
-            text, other = made.tokens(facts["prompt"]), made.tokens(facts["response"])
-            made.sample(
+            text, other = planned.tokens(facts["prompt"]), planned.tokens(facts["response"])
+            planned.sample(
                 "evaluate_model",
                 [f"{m}/{folder}/judgments.stats.json" for m in models],
                 len(models) * responses,
@@ -118,58 +120,58 @@ def benchmarks(made: Plan, rubric, prompt, response, judgment) -> None:
             known = registry.get(name)
             facts, turns = known.volume, known.turns
             questions = min(own.get("subset") or facts["questions"], facts["questions"])
-            asked = len(models) * questions
-            question = made.tokens(facts["question"])
-            answer = made.tokens(facts["answer"], own.get("max_tokens"))
-            made.sample(
+            judgments = len(models) * questions
+            question = planned.tokens(facts["question"])
+            answer = planned.tokens(facts["answer"], own.get("max_tokens"))
+            planned.sample(
                 "evaluate_model",
                 [f"{m}/{folder}/answers.stats.json" for m in models],
-                asked * turns,
+                judgments * turns,
                 1,
                 question,
-                asked * turns * question,
+                judgments * turns * question,
                 answer,
                 f"{name}, {len(models)} models x {questions} questions" + " x 2 turns" * (turns == 2),
                 jobs=0,
             )
             if name == "alpaca_eval" and own["categories"] == "judge":
-                made.ask(
+                planned.ask(
                     "label_alpaca_eval",
                     ["data/benchmarks/alpaca_eval_categories.stats.json"],
                     own["judge"],
                     questions,
-                    made.tokens(len(Path(own["category_template"]).read_text(encoding="utf-8")) + CATEGORY_NAMES)
+                    planned.tokens(len(Path(own["category_template"]).read_text(encoding="utf-8")) + CATEGORY_NAMES)
                     + question,
                     3,
                 )
-            written = facts.get("verdict", made.assumed["api_verdict_chars"])
-            out = made.tokens(written, own.get("judge_max_tokens"))
+            written = facts.get("verdict", planned.assumed["api_verdict_chars"])
+            out = planned.tokens(written, own.get("judge_max_tokens"))
             stats = known.verdict_file.rsplit(".", 1)[0]
-            made.ask(
+            planned.ask(
                 f"judge_{name}",
                 [f"{m}/{folder}/{stats}.stats.json" for m in models],
                 own["judge"],
-                asked * facts["requests"],
-                made.tokens(facts["beside"]) + question + answer,
+                judgments * facts["requests"],
+                planned.tokens(facts["context"]) + question + answer,
                 out,
             )
 
 
-def regressions(made: Plan, prompt, response) -> None:
+def regressions(planned: Plan, prompt, response) -> None:
     """The rows of lm-evaluation-harness: a request a row of each task, as long as those of the loop."""
-    own, models = made.settings["benchmarks"]["lm_eval"], made.models
+    own, models = planned.settings["benchmarks"]["lm_eval"], planned.models
     if not own["tasks"]:
         return
     rows = sum(min(TASK_ROWS.get(task, OTHER_ROWS), own["limit"] or math.inf) for task in own["tasks"])
-    asked = len(models) * rows
+    requests = len(models) * rows
     tasks = ", ".join(own["tasks"])
-    made.sample(
+    planned.sample(
         "measure_regressions",
         [f"{m}/benchmarks/lm_eval/score.json" for m in models],
-        asked,
+        requests,
         1,
         prompt,
-        asked * prompt,
+        requests * prompt,
         response,
         f"{len(models)} models x about {rows:,} rows of {tasks}, in prompts and answers as long as those of the loop",
     )

@@ -9,15 +9,15 @@ from metarewarding.evaluation import registry
 ROWS = {"llmbar": (419, 2), "judgebench": (620, 2), "pandalm": (999, 2), "reward_bench_2": (1865, 4)}  # rows, responses
 
 
-def preferences(made, held_out: int, prompt: float, response: float, judgment: float) -> None:
+def preferences(planned, held_out: int, prompt: float, response: float, judgment: float) -> None:
     """Add a row for each preference benchmark of ``made.settings``, in whose rows ``held_out`` prompts have replies."""
-    settings, models = made.settings, made.models
+    settings, models = planned.settings, planned.models
     for name in settings["benchmarks"]["run"]:
         if not registry.get(name).read_rows:
             continue
         own, folder = settings["benchmarks"][name], f"benchmarks/{name}"
         if name == "held_out_preferences":
-            rows, responses = held_out, made.assumed["eft_replies_per_prompt"]
+            rows, responses = held_out, planned.assumed["eft_replies_per_prompt"]
         else:
             rows, responses = ROWS.get(name) or (count_lines(own["path"]), 2)
         rows = min(rows, own["subset"] or rows)
@@ -27,8 +27,8 @@ def preferences(made, held_out: int, prompt: float, response: float, judgment: f
             and own["judgments"] <= settings["benchmarks"]["judge_agreement"]["judgments"]
         )
         replies = 0 if known else round(rows * responses)
-        template = made.template("judge")
-        made.sample(
+        template = planned.template("judge")
+        planned.sample(
             "evaluate_model",
             [f"{m}/{folder}/judgments.stats.json" for m in models],
             len(models) * replies,
@@ -41,8 +41,8 @@ def preferences(made, held_out: int, prompt: float, response: float, judgment: f
         )
         if own["pairwise"]:
             text = templates.load(config_files.template_files(settings, "pairwise"), "pairwise")
-            each = made.tokens(len(text)) + prompt + 2 * response
-            made.sample(
+            each = planned.tokens(len(text)) + prompt + 2 * response
+            planned.sample(
                 "evaluate_model",
                 [f"{m}/{folder}/verdicts.stats.json" for m in models],
                 len(models) * 2 * rows,

@@ -21,7 +21,7 @@ from speeds import (
 
 from metarewarding import templates
 
-ROW_BYTES = 250  # of a JSONL row beside its text
+ROW_BYTES = 250  # of a JSONL row, without its text
 
 
 class Plan:
@@ -146,9 +146,9 @@ class Plan:
 
     def ask(self, stage, files, judge, requests, tokens, out):
         """Verdicts of a judge: ``tokens`` in and ``out`` tokens out a request."""
-        found = self.settings["benchmarks"]["judges"][judge]
-        cost = requests * (tokens * found["price_in"] + out * found["price_out"]) / 1e6
-        served = found["weights"] is not None
+        settings_of_judge = self.settings["benchmarks"]["judges"][judge]
+        cost = requests * (tokens * settings_of_judge["price_in"] + out * settings_of_judge["price_out"]) / 1e6
+        served = settings_of_judge["weights"] is not None
         self.add(
             stage,
             files,
@@ -164,8 +164,8 @@ class Plan:
         )
         if not served:
             self.arithmetic.append(
-                f"{stage}: {requests:,} x ({tokens:,.0f} tokens x ${found['price_in']:g} + {out:,.0f} x "
-                f"${found['price_out']:g}) a million = ${cost:,.2f}."
+                f"{stage}: {requests:,} x ({tokens:,.0f} tokens x ${settings_of_judge['price_in']:g} + {out:,.0f} x "
+                f"${settings_of_judge['price_out']:g}) a million = ${cost:,.2f}."
             )
 
     def add(

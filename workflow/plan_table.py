@@ -23,8 +23,8 @@ def number(value) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
 
-def shown(found: dict, arithmetic: bool = True) -> str:
-    """Return the plan as text, planned beside measured where a stage has been run."""
+def shown(plan: dict, arithmetic: bool = True) -> str:
+    """Return the plan as text, planned and measured where a stage has been run."""
     heads = [
         "stage",
         "jobs",
@@ -39,17 +39,17 @@ def shown(found: dict, arithmetic: bool = True) -> str:
     ]
     keys = (*COUNTS, "gpu_hours", "disk_gb", "cost_usd")
     rows = []
-    for row in [*found["rows"], {"stage": "together"} | found["totals"]]:
+    for row in [*plan["rows"], {"stage": "together"} | plan["totals"]]:
         rows.append([row["stage"], *(number(row.get(key)) for key in keys)])
         if row.get("measured"):
             rows.append(["  measured", *(number(row["measured"].get(key)) for key in keys)])
     lines = scoreboard.table(heads, rows)
-    if found.get("left"):
-        times = ", ".join(f"{kind} {factor} times" for kind, factor in found["left"]["times_planned"].items())
-        lines.append(f"Left: {found['left']['gpu_hours']:,.1f} GPU hours, as finished jobs took of the plan: {times}.")
-    lines.append(f"GPU hours are of {found['card']} cards. Most disk used at one time: "
-                 f"{found['totals']['most_disk_gb']:,.1f} GB.")  # fmt: skip
-    if found.get("clock_hours"):
-        gpus = f"{found['gpus']} GPU{'s' if found['gpus'] > 1 else ''}"
-        lines.append(f"Wall-clock time on {gpus}: {found['clock_hours']:,.1f} hours.")
-    return "\n".join([*lines, "", *found["arithmetic"]] if arithmetic else [*lines, "--explain shows the arithmetic."])
+    if plan.get("left"):
+        times = ", ".join(f"{kind} {factor} times" for kind, factor in plan["left"]["times_planned"].items())
+        lines.append(f"Left: {plan['left']['gpu_hours']:,.1f} GPU hours, as finished jobs took of the plan: {times}.")
+    lines.append(f"GPU hours are of {plan['card']} cards. Most disk used at one time: "
+                 f"{plan['totals']['most_disk_gb']:,.1f} GB.")  # fmt: skip
+    if plan.get("clock_hours"):
+        gpus = f"{plan['gpus']} GPU{'s' if plan['gpus'] > 1 else ''}"
+        lines.append(f"Wall-clock time on {gpus}: {plan['clock_hours']:,.1f} hours.")
+    return "\n".join([*lines, "", *plan["arithmetic"]] if arithmetic else [*lines, "--explain shows the arithmetic."])

@@ -123,7 +123,7 @@ def _in_words(error) -> str:
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
         return f"config: {path}: '{error.instance}' is a string and must be a number; write {number}, without quotes."
-    if path.endswith((".api_key_env", ".base_url")):  # a secret may stand there by mistake, and is not repeated
+    if path.endswith((".api_key_env", ".base_url")):  # a secret may be there by mistake, and is not repeated
         return f"config: {path}: not of the form that is wanted. ({error.schema['description']})"
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return f"config: {path}: {error.message}." + (f" ({description})" if description else "")

@@ -57,8 +57,8 @@ def _by_name(rule):
     items = [(name, item) for name, item in rule.params._allitems() if not rule._is_deriving_function(item)]
 
     def values(wildcards):
-        found = {name: item(wildcards) if callable(item) else item for name, item in items}
-        return json.dumps(found, sort_keys=True, default=str)
+        by_name = {name: item(wildcards) if callable(item) else item for name, item in items}
+        return json.dumps(by_name, sort_keys=True, default=str)
 
     return values
 

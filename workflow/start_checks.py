@@ -19,5 +19,5 @@ def check(given: dict) -> None:
         raise WorkflowError(str(error)) from None
     except OSError as error:  # the folder cannot be made or written
         raise WorkflowError(disk_fault(error) or str(error)) from None
-    if found := faults(given):
-        raise WorkflowError("\n".join(found))
+    if messages := faults(given):
+        raise WorkflowError("\n".join(messages))

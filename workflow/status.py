@@ -110,15 +110,15 @@ def jobs_now(jobs: list[dict], finished: set[tuple], now: float) -> list[str]:
 def status(settings: dict, now: float) -> str:
     """The whole text."""
     root = Path(settings["pathvars"].get("results", "results"))
-    made = Plan(settings, settings["plan"]["card"])
-    found = measure(plans.plan(settings), root)
+    planned = Plan(settings, settings["plan"]["card"])
+    progress = measure(plans.plan(settings), root)
     jobs = job_times.jobs(root)
-    names = [name for row in found["rows"] for name in row["files"]]
+    names = [name for row in progress["rows"] for name in row["files"]]
     done = sum((root / name).is_file() for name in names)
-    trained = [model for model in made.trained if (root / model / "manifest.json").is_file()]
-    lines = [f"{root}: {done} of {len(names)} results of jobs are there; {len(trained)} of {len(made.trained)} models "
+    trained = [model for model in planned.trained if (root / model / "manifest.json").is_file()]
+    lines = [f"{root}: {done} of {len(names)} jobs have results; {len(trained)} of {len(planned.trained)} models "
              "are trained by DPO."]  # fmt: skip
-    lines += ["", *scoreboard.table(*table(found["rows"], made.models, root), 200, False)]
+    lines += ["", *scoreboard.table(*table(progress["rows"], planned.models, root), 200, False)]
     finished = {("train_dpo", model) for model in trained}
     finished |= {("train_sft", "m0")} if (root / "m0/manifest.json").is_file() else set()
     lines += ["", *(jobs_now(jobs, finished, now) or ["No job is running."])]
@@ -126,10 +126,10 @@ def status(settings: dict, now: float) -> str:
     if losses := [(job, of[-1]) for job, of in losses if of]:
         job, (loss, epoch) = losses[-1]
         lines.append(f"Newest loss: {loss} at epoch {epoch} ({job['stage']}, {job['model']}).")
-    for alert in warnings(made.models, made.parents, root):
+    for alert in warnings(planned.models, planned.parents, root):
         lines.append(f"! {alert['title']}: {'; '.join(alert['cases'])}")
-    left, corrected = seconds_left(found["rows"], root, settings["plan"]["parameters"])
-    planned_gpus = found["totals"]["gpu_hours"] is not None
+    left, corrected = seconds_left(progress["rows"], root, settings["plan"]["parameters"])
+    planned_gpus = progress["totals"]["gpu_hours"] is not None
     if (root / "report/index.html").is_file() and done == len(names):
         lines.append(f"Finished. Page: {root / 'report/index.html'}")
     elif corrected or planned_gpus:

@@ -37,14 +37,14 @@ def _check_engine(engine: dict, gpus: int) -> list[str]:
 def _check_lengths(settings: dict) -> list[str]:
     """Completions that leave no room for a prompt, and a context that a local model does not have."""
     limit, sampling, benchmarks = settings["engine"]["max_model_len"], settings["sampling"], settings["benchmarks"]
-    asked = {f"sampling.{stage}": sampling[stage] for stage in ("responses", "judgments", "meta_judgments")}
-    asked |= {f"benchmarks.{name}": benchmarks[name] for name in benchmarks["run"]}
+    lengths = {f"sampling.{stage}": sampling[stage] for stage in ("responses", "judgments", "meta_judgments")}
+    lengths |= {f"benchmarks.{name}": benchmarks[name] for name in benchmarks["run"]}
     if settings["prompts"]["source"] == "generate":
-        asked["prompts.generation"] = settings["prompts"]["generation"]
+        lengths["prompts.generation"] = settings["prompts"]["generation"]
     faults = [
         f"config: {where}.max_tokens: {own['max_tokens']} leaves no room for a prompt in engine.max_model_len {limit}: "
         "lower the one or raise the other."
-        for where, own in asked.items()
+        for where, own in lengths.items()
         if own.get("max_tokens") is not None and own["max_tokens"] >= limit
     ]
     if settings["model"]["source"] == "path":

@@ -2,7 +2,7 @@
 
     envs/run python workflow/why.py --configfile mine.yaml [any other words of snakemake]
 
-Jobs and counts are those of Snakemake's own dry-run. Old and new values stand there too, as rules keep their params
+Jobs and counts are those of Snakemake's own dry-run. Old and new values are in it too, as rules keep their params
 by name (workflow/provenance.py); the keys of the config come from a comparison with the configs in the manifests.
 """
 
@@ -21,7 +21,7 @@ from lineage import iterations  # noqa: E402
 
 # a text in Python's form that holds the JSON of a rule's params by name
 _BY_NAME = re.compile(r"'(\{\"(?:[^'\\]|\\.)*\})'")
-# the sections that decide what a model becomes, beside its method's own, and their keys that do not
+# the sections that decide what a model becomes, in addition to its method's own, and their keys that do not
 SHAPING = ("model", "engine", "eft", "prompts", "templates", "sampling", "sft")
 SHAPES_NOTHING = ("engine.gpu_memory_utilization", "engine.cpu_cache_gb")
 KEPT = ("weights", "responses", "judgments", "meta_judgments", "pairs", "benchmarks")
@@ -45,12 +45,12 @@ def dry_run(words: list[str]) -> tuple[str, dict]:
 
 def jobs(text: str) -> list[dict]:
     """{rule, output, reason, wildcards} of each job of a dry-run but `all`."""
-    found = []
+    result = []
     for block in re.split(r"^(?:local)?(?:rule|checkpoint) (?=\S+:$)", text, flags=re.MULTILINE)[1:]:
         rule, _, rest = block.partition(":\n")
         fields = dict(re.findall(r"^    (\w+): (.*)$", rest, flags=re.MULTILINE))
         if rule != "all":
-            found.append(
+            result.append(
                 {
                     "rule": rule,
                     "output": fields.get("output", "").split(", "),
@@ -58,7 +58,7 @@ def jobs(text: str) -> list[dict]:
                     "wildcards": dict(pair.split("=", 1) for pair in fields.get("wildcards", "").split(", ") if pair),
                 }
             )
-    return found
+    return result
 
 
 def changed_params(reason: str) -> dict:
@@ -69,7 +69,7 @@ def changed_params(reason: str) -> dict:
     )
     if not old or not new:
         return {}
-    # outputs of one job may come from runs that differ: the first one that differs is told
+    # outputs of one job may come from runs that differ: the first one that differs is reported
     changed = {}
     for name in {**old[0], **new[0]}:
         was = next((values.get(name) for values in old if values.get(name) != new[0].get(name)), new[0].get(name))
@@ -79,7 +79,7 @@ def changed_params(reason: str) -> dict:
 
 
 def _inner(name: str, old, new) -> dict:
-    """A param that is a dict is told by the keys that differ."""
+    """A param that is a dict is reported by its keys that differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         inner = {}
         for key in {**old, **new}:
@@ -111,25 +111,25 @@ def config_changes(configs: list[dict], now: dict) -> dict:
 
 def in_words(job: dict, changes: dict) -> list[str]:
     """Why a job runs that nothing before it causes; empty where it only follows from others."""
-    reason, said = job["reason"], []
+    reason, parts = job["reason"], []
     for label, words in (("Missing output files: ", "missing"), ("Updated input files: ", "changed file")):
         if label in reason:
             files = reason.partition(label)[2].partition(";")[0]
             # an output is missing, too, where a job is new
-            said += [f"{words}: {name}" for name in files.split(", ")] if label.startswith("Updated") else ["missing"]
+            parts += [f"{words}: {name}" for name in files.split(", ")] if label.startswith("Updated") else ["missing"]
     for name, (old, new) in changed_params(reason).items():
-        said.append(_changed(name, old, new, job, changes))
-    if "Set of input files has changed" in reason and not said:
-        said.append("other input files than before")
-    return said
+        parts.append(_changed(name, old, new, job, changes))
+    if "Set of input files has changed" in reason and not parts:
+        parts.append("other input files than before")
+    return parts
 
 
-def also_changed(root: Path, planned: list[dict], now: dict, told: str) -> list[str]:
-    """What else differs from the config with which each model was made that is made again, and is not ``told``.
+def also_changed(root: Path, planned: list[dict], now: dict, ignored: str) -> list[str]:
+    """What else differs from the config with which each model was made that is made again, and is not ``ignored``.
 
     Snakemake looks for no further reason in a job that runs because of another one.
     """
-    found = {}
+    changes = {}
     for job in planned:
         manifest = next((Path(name) for name in job["output"] if name.endswith("/manifest.json")), None)
         if job["rule"] not in ("train_sft", "train_dpo") or not manifest.is_file():
@@ -147,10 +147,15 @@ def also_changed(root: Path, planned: list[dict], now: dict, told: str) -> list[
         for section in old:
             for key in {**old[section], **new[section]}:
                 was, becomes = old[section].get(key), new[section].get(key)
-                said = f"{section.format(key) if '{}' in section else key}: {_text(was)} -> {_text(becomes)}"
-                if was != becomes and key not in SHAPES_NOTHING and said not in told and f"config: {key})" not in told:
-                    found[said] = None
-    return list(found)
+                change = f"{section.format(key) if '{}' in section else key}: {_text(was)} -> {_text(becomes)}"
+                if (
+                    was != becomes
+                    and key not in SHAPES_NOTHING
+                    and change not in ignored
+                    and f"config: {key})" not in ignored
+                ):
+                    changes[change] = None
+    return list(changes)
 
 
 def _changed(name: str, old, new, job: dict, changes: dict) -> str:

@@ -20,10 +20,12 @@ def published_alpaca_eval(file: str, questions: list[dict], gamed: str | None, r
 
     The length-controlled rate is None for a subset.
     """
-    asked = {question["turns"][0] for question in questions}
-    rows = [row for row in read_rows(file, "instruction", "output_2", "preference") if row["instruction"] in asked]
-    if len(rows) < len(asked):
-        raise UserError(f"{file}: {len(rows)} of the {len(asked)} questions have a published verdict.")
+    instructions = {question["turns"][0] for question in questions}
+    rows = [
+        row for row in read_rows(file, "instruction", "output_2", "preference") if row["instruction"] in instructions
+    ]
+    if len(rows) < len(instructions):
+        raise UserError(f"{file}: {len(rows)} of the {len(instructions)} questions have a published verdict.")
     with TemporaryDirectory() as folder:
         part = Path(folder) / "annotations.json"
         part.write_text(json.dumps(rows))
@@ -32,8 +34,8 @@ def published_alpaca_eval(file: str, questions: list[dict], gamed: str | None, r
 
 def published_arena_hard(file: str, questions: list[dict], model: str, rounds: int, seed: int) -> dict:
     """{score} of published judgments (rows with ``games``, each with a ``score``), over the same questions."""
-    asked = {question["prompt_id"] for question in questions}
-    verdicts, found = [], set()
+    question_ids = {question["prompt_id"] for question in questions}
+    verdicts, judged = [], set()
     with open(file, encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             try:
@@ -42,14 +44,14 @@ def published_arena_hard(file: str, questions: list[dict], model: str, rounds: i
                 games = [game["score"] for game in row["games"]]
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(f"{file}, line {number}: no judgment in Arena-Hard's format ({error!r}).") from None
-            if identity in asked:
-                found.add(identity)
+            if identity in question_ids:
+                judged.add(identity)
                 verdicts += [
                     {"prompt_id": identity, "game": n, "verdict": score if score in arena_hard.VERDICTS else None}
                     for n, score in enumerate(games, start=1)
                 ]
-    if found != asked:
-        raise UserError(f"{file}: {len(found)} of the {len(asked)} questions have a published verdict.")
+    if judged != question_ids:
+        raise UserError(f"{file}: {len(judged)} of the {len(question_ids)} questions have a published verdict.")
     battles = arena_hard.battles_of(verdicts, model, "baseline")
     return {"score": arena_hard.arena_hard_score(battles, "baseline", rounds, seed)["score"]}
 
@@ -59,11 +61,11 @@ METRICS = {"alpaca_eval": ("win_rate", "lc_win_rate"), "arena_hard": ("score",)}
 
 def shifts(rows: list[dict]) -> dict:
     """{"<benchmark> <metric>": {models, mean_shift, mean_absolute_shift, spearman}}; points of a percentage."""
-    found = {}
+    by_benchmark = {}
     for benchmark, metric in sorted({(row["benchmark"], row["metric"]) for row in rows}):
         of = [row for row in rows if (row["benchmark"], row["metric"]) == (benchmark, metric)]
         several = len({row["published"] for row in of}) > 1 and len({row["substitute"] for row in of}) > 1
-        found[f"{benchmark} {metric}"] = {
+        by_benchmark[f"{benchmark} {metric}"] = {
             "models": len(of),
             "mean_shift": fmean(row["shift"] for row in of),
             "mean_absolute_shift": fmean(abs(row["shift"]) for row in of),
@@ -71,7 +73,7 @@ def shifts(rows: list[dict]) -> dict:
             if several
             else None,
         }
-    return found
+    return by_benchmark
 
 
 @logged

@@ -25,8 +25,8 @@ def answer(engine, questions, decoding, seed, system_prompt) -> tuple[list[Turn]
     chats = {question["prompt_id"]: sampling.chat("", system_prompt)[:-1] for question in questions}
     rows, facts = [], []
     for turn in range(1, max((len(question["turns"]) for question in questions), default=1) + 1):
-        asked = [question for question in questions if len(question["turns"]) >= turn]
-        for question in asked:
+        open_questions = [question for question in questions if len(question["turns"]) >= turn]
+        for question in open_questions:
             chats[question["prompt_id"]].append({"role": "user", "content": question["turns"][turn - 1]})
         requests = [
             sampling.Request(
@@ -36,11 +36,11 @@ def answer(engine, questions, decoding, seed, system_prompt) -> tuple[list[Turn]
                 sampling.identity_seed(seed, "benchmark answer", f"{question['prompt_id']}/t{turn}"),
                 decoding(question["category"]),
             )
-            for question in asked
+            for question in open_questions
         ]
         completions, of_turn = sampling.sample(engine, requests)
         facts.append(of_turn)
-        for question, request in zip(asked, requests, strict=True):
+        for question, request in zip(open_questions, requests, strict=True):
             done = (completions[request.id] or [sampling.Completion("", 0, "length")])[0]
             chats[question["prompt_id"]].append({"role": "assistant", "content": done.text})
             rows.append(
@@ -93,10 +93,10 @@ def main(job):
     template = templates.load(given.template, "judge")
     # everything is read before the engine starts
     replies = read_jsonl(given.replies, RankedReply)
-    asked = {}
+    questions_of = {}
     for name, own in p.benchmarks.items():
         questions = registry.questions(registry.get(name), given[name], own["subset"])
-        asked[name] = questions, decoding_of(own, questions, given[name])
+        questions_of[name] = questions, decoding_of(own, questions, given[name])
     given_responses = {
         name: (read_jsonl(given[f"{name}_prompts"], Prompt), read_jsonl(given[f"{name}_responses"], Response))
         for name in p.judged
@@ -105,7 +105,7 @@ def main(job):
     pairwise = templates.load(given.pairwise_template, "pairwise") if "pairwise_template" in given.keys() else None
     engine = open_engine(given.weights, gpus=job.resources.get("gpu", 1), store=p.store, **p.engine)
 
-    for name, (questions, decoding) in asked.items():
+    for name, (questions, decoding) in questions_of.items():
         rows, turns = answer(engine, questions, decoding, p.seed, p.system_prompt)
         write_jsonl(out[name], rows if p.benchmarks[name]["turns"] > 1 else first_turns(rows))
         write_json(out[f"{name}_stats"], engine_facts(engine, sampling.add_facts(turns), job))

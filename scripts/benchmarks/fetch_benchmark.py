@@ -36,15 +36,15 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
             url, expected = registry.address(name, revision)
             source = without_login(url)
             download(url, file, key, registry.MIRRORS[registry.sources()[name][0]][0])
-        found = sha256(file)
-        if expected and found != expected:
+        digest = sha256(file)
+        if expected and digest != expected:
             raise UserError(
-                f"{key}: {source} hashes to {found}, and {expected} was expected. The file was changed or "
+                f"{key}: {source} hashes to {digest}, and {expected} was expected. The file was changed or "
                 "damaged, and is not kept. Run again, or set the key to a copy of the right file."
             )
         file.replace(target)
-    logger.info(f"{source}, sha256 {found}")
-    return found
+    logger.info(f"{source}, sha256 {digest}")
+    return digest
 
 
 def without_login(url: str) -> str:

@@ -20,7 +20,7 @@ def main(job):
     p, gpus = job.params, job.resources.get("gpu", 0)
     tasks = harness.load_tasks(p.tasks, p.folder)
     engine, arguments = harness.engine_arguments(p.engine, job.input.weights, resolve_dtype(p.engine["dtype"]), gpus)
-    found = simple_evaluate(
+    harness_results = simple_evaluate(
         model=engine,
         model_args=arguments,
         tasks=list(p.tasks),
@@ -39,9 +39,9 @@ def main(job):
         "benchmark": "lm_eval",
         "model": job.wildcards.model,
         "complete": p.limit is None,
-        "tasks": harness.scores(found["results"]),
-        "n": {task: counts["effective"] for task, counts in found["n-samples"].items()},
-        "versions": found["versions"],
+        "tasks": harness.scores(harness_results["results"]),
+        "n": {task: counts["effective"] for task, counts in harness_results["n-samples"].items()},
+        "versions": harness_results["versions"],
         "engine": engine,
         "process_seconds": round(elapsed(), 1),
         "host": host(),

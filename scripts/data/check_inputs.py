@@ -14,8 +14,8 @@ from metarewarding.jobs.job import logged
 @logged
 def main(job):
     engine_version(job.params.engine)
-    if found := faults(job.params.checks):
-        raise UserError("\n".join(found))
+    if messages := faults(job.params.checks):
+        raise UserError("\n".join(messages))
     Path(job.output[0]).mkdir(parents=True, exist_ok=True)
     (Path(job.output[0]) / "passed").write_text("The inputs were read without a fault.\n", encoding="utf-8")
 

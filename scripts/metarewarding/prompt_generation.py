@@ -106,7 +106,7 @@ _BARE_NUMBER = re.compile(r"\s*([0-9]{1,3})[.)]\s+")
 def parse(completion: str, number: int, finish_reason: str = "stop") -> str | None:
     """The task in a completion that was asked for task ``number``; None when there is none or it was cut off.
 
-    A label before it is left out ("Task 9:", another number, bold, or "9."), with what stands before the
+    A label before it is left out ("Task 9:", another number, bold, or "9."), with what comes before the
     label of that very number, or announces another with a colon ("Sure, here it is:"). It ends where the
     next task begins.
     """

@@ -140,7 +140,7 @@ class Turn(TypedDict):
 
 
 class Reply(TypedDict):
-    """What a judge's server said to one request, as it was said."""
+    """The reply of a judge's server to one request, unchanged."""
 
     id: str
     request_sha256: str  # of the request's body
@@ -233,10 +233,10 @@ def replacing(path: str | Path):
     """A text file that takes the name ``path`` only when everything in it was written."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    with open(beside, "w", encoding="utf-8") as file:
+    partial = path.with_name(f".{path.name}.partial")
+    with open(partial, "w", encoding="utf-8") as file:
         yield file
-    os.replace(beside, path)
+    os.replace(partial, path)
 
 
 def unique_by(rows: Iterable[dict], field: str, source: str) -> dict[str, dict]:

@@ -52,7 +52,7 @@ def of_elo(verdicts: np.ndarray, l2: float, draws: int, rng: np.random.Generator
     count = verdicts.shape[-1]
     full = _fit(verdicts, np.ones_like(verdicts, dtype=bool), l2)
     first, second = np.triu_indices(count, k=1)
-    found: dict[str, list] = {"one_order": [], "half_of_pairs": []}
+    correlations: dict[str, list] = {"one_order": [], "half_of_pairs": []}
     same: dict[str, list] = {"one_order": [], "half_of_pairs": []}
     for _ in range(draws):
         drawn = rng.random((len(verdicts), len(first)))
@@ -66,9 +66,9 @@ def of_elo(verdicts: np.ndarray, l2: float, draws: int, rng: np.random.Generator
         rest[:, first, second] = rest[:, second, first] = ~chosen
         for name, mask, other in (("one_order", one, one.swapaxes(1, 2)), ("half_of_pairs", half, rest)):
             scores = _fit(verdicts, mask, l2)
-            found[name].append(_correlation(scores, _fit(verdicts, other, l2)))
+            correlations[name].append(_correlation(scores, _fit(verdicts, other, l2)))
             same[name].append(_same_extremes(scores, full))
-    result = {name: _mean(values) for name, values in found.items()}
+    result = {name: _mean(values) for name, values in correlations.items()}
     one_order = result["one_order"]
     result["both_orders"] = None if one_order is None else spearman_brown(max(0.0, one_order), 2)
     return result | {f"same_pair_{name}": _mean(values) for name, values in same.items()}

@@ -53,8 +53,8 @@ def id_fault(value, most: int = MOST_CHARACTERS) -> str | None:
         return "is empty"
     if len(value) > most:
         return f"has {len(value)} characters ('{value[:40]}...'), and may have {most}"
-    if found := _NOT_IN_AN_ID.search(value):
-        return f"{json.dumps(value)} holds {json.dumps(found[0])}: ids may hold no blanks and no control characters"
+    if match := _NOT_IN_AN_ID.search(value):
+        return f"{json.dumps(value)} holds {json.dumps(match[0])}: ids may hold no blanks and no control characters"
     return None
 
 
@@ -64,14 +64,14 @@ def results_root() -> Path:
     return Path((config.get("pathvars") or {}).get("results") or "results")
 
 
-def made_by_workflow(path: str | Path) -> bool:
+def is_workflow_output(path: str | Path) -> bool:
     """Whether a file lies below the results of this run: the workflow made it, and can make it again."""
     return Path(path).resolve().is_relative_to(results_root().resolve())
 
 
 def fix_of(path: str | Path) -> str:
     """How to fix a bad line: what the workflow made may be deleted, what is the user's may not."""
-    if made_by_workflow(path):
+    if is_workflow_output(path):
         return "It was cut off or edited: delete the file, and the workflow makes it again."
     return "Fix the line, and run again."
 

@@ -62,7 +62,7 @@ def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
     """Return the score that a judgment states, or None.
 
     The last line that begins with the label Score, Final score, Total score or Total points decides alone. Its number
-    follows the label or stands alone on the next line that is not empty, and may name its scale ("4/5"). If it is not
+    follows the label or is alone on the next line that is not empty, and may name its scale ("4/5"). If it is not
     in [low, high], or is on another scale ("Score: 8/10"), the judgment does not follow the form and has no score
     (section 2.1: such judgments are discarded). A label that begins a sentence without a number decides nothing.
     Where no label decides, the last ``\\boxed{...}`` or ``<score>...</score>`` counts.
@@ -91,7 +91,7 @@ def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
 def without_score(text: str) -> str:
     """Return ``text`` without the scores that it states, for a meta-judge that must not see them.
 
-    What else stands on such a line is kept; lines without a word left are dropped.
+    What else is on such a line is kept; lines without a word left are dropped.
     """
     before = None
     while text != before:

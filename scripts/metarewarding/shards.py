@@ -1,7 +1,7 @@
 """The rows of all shards of a stage, checked as a whole: nothing missing, nothing twice, nothing unknown.
 
 A row that is missing or renamed would train silently: it is no fault of its line. The counts are in the stats file
-that the same job wrote beside the rows.
+that the same job wrote with the rows.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -22,7 +22,7 @@ def read_shards(paths: str | Path | Iterable[str | Path], kind: type) -> list[di
 def iter_shards(paths: str | Path | Iterable[str | Path], kind: type) -> Iterator[dict]:
     """Yield the rows of ``paths`` one by one.
 
-    Raise UserError where a file holds another number of rows, or of unread ones, than the stats file beside it says,
+    Raise UserError where a file holds another number of rows, or of unread ones, than its stats file says,
     or a score above the highest, and where an id is in two files.
     """
     seen: set[tuple] = set()
@@ -46,7 +46,7 @@ def iter_shards(paths: str | Path | Iterable[str | Path], kind: type) -> Iterato
         for count, name, what in ((rows, "completions", "rows"), (unparsed, "unparsed", f"rows without a {field}")):
             if count != facts.get(name, count) and (field or name == "completions"):
                 raise UserError(
-                    f"{path}: the file has {count} {what}, and {stats_path(path).name} beside it says {facts[name]}. "
+                    f"{path}: the file has {count} {what}, and {stats_path(path).name} says {facts[name]}. "
                     f"{fix_of(path)}"
                 )
 

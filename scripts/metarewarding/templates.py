@@ -20,10 +20,10 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 def check(template: str, role: str, source: str | Path) -> str:
     """Return ``template`` when it holds each placeholder of ``role`` and no other, else raise UserError."""
-    wanted, found = set(PLACEHOLDERS[role]), set(_PLACEHOLDER.findall(template))
-    if found != wanted:
-        faults = [f"lacks {{{name}}}" for name in sorted(wanted - found)]
-        faults += [f"has the unknown placeholder {{{name}}}" for name in sorted(found - wanted)]
+    wanted, present = set(PLACEHOLDERS[role]), set(_PLACEHOLDER.findall(template))
+    if present != wanted:
+        faults = [f"lacks {{{name}}}" for name in sorted(wanted - present)]
+        faults += [f"has the unknown placeholder {{{name}}}" for name in sorted(present - wanted)]
         raise UserError(
             f"{source}: the {role.replace('_', '-')} template {' and '.join(faults)}. "
             f"Its placeholders are {', '.join('{' + name + '}' for name in PLACEHOLDERS[role])}."

@@ -1,6 +1,6 @@
 """Whether a compute node can run engines or training: driver, GPUs, bfloat16, compiler, scratch, packages.
 
-All that is missing is said in one message, each with its fix, after a minute, and not after hours in the queue.
+One message lists all that is missing, each with its fix, after a minute and not after hours in the queue.
 """
 
 import importlib
@@ -40,10 +40,10 @@ def list_gpus() -> str | None:
     """Return a line "name, driver version, memory" of each GPU; None without a driver."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     try:
-        found = subprocess.run(query, capture_output=True, text=True, timeout=60)
+        listing = subprocess.run(query, capture_output=True, text=True, timeout=60)
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-    return found.stdout.strip() if found.returncode == 0 else None
+    return listing.stdout.strip() if listing.returncode == 0 else None
 
 
 def compiler_faults() -> list[str]:
@@ -91,10 +91,10 @@ def import_faults(packages: list[str]) -> list[str]:
 
 def card_faults(torch, gpus: int) -> list[str]:
     """Return what is wrong with the GPUs that PyTorch sees: too few, without bfloat16, or with wrong products."""
-    found = torch.cuda.device_count()
-    if found < gpus:
+    count = torch.cuda.device_count()
+    if count < gpus:
         return [
-            f"The job sees {found} GPUs and asked for {gpus}. See CUDA_VISIBLE_DEVICES in the log; where sbatch knows "
+            f"The job sees {count} GPUs and asked for {gpus}. See CUDA_VISIBLE_DEVICES in the log; where sbatch knows "
             "--gres only, use the block for it in workflow/profiles/slurm."
         ]
     faults = []

@@ -45,9 +45,9 @@ def export_pairs(folder: Path, files: list[str], root: str) -> None:
     text(folder / "README.md", exports.pairs_card(subsets, LICENCE_NOTE))
 
 
-def export_answers(folder: Path, benchmark: str, asked: str, files: list[str], root: str) -> None:
+def export_answers(folder: Path, benchmark: str, questions: str, files: list[str], root: str) -> None:
     """Each model's answers in the benchmark's own submission format; the arena's own rows as they are."""
-    rows = registry.questions(registry.get(benchmark), asked)
+    rows = registry.questions(registry.get(benchmark), questions)
     for path in files:
         model, answers = flat(of_model(path, root)), {}
         for row in registry.get(benchmark).read_answers(path):
@@ -68,8 +68,8 @@ def main(job):
     shutil.rmtree(folder, ignore_errors=True)
     export_pairs(folder / "preference_pairs", list(files.pairs), p.root)
     for benchmark in p.benchmarks:
-        asked, answers = files[f"asked_{benchmark}"], list(files[f"answers_{benchmark}"])
-        export_answers(folder / benchmark, benchmark, asked, answers, p.root)
+        questions, answers = files[f"asked_{benchmark}"], list(files[f"answers_{benchmark}"])
+        export_answers(folder / benchmark, benchmark, questions, answers, p.root)
     training = {of_model(path, p.root): read_json(path) for path in files.training}
     scores: dict[str, dict] = {}
     for path in files.scores:
@@ -78,8 +78,8 @@ def main(job):
         model = of_model(path, p.root)
         card = exports.model_card(model, read_json(path), training.get(model), scores.get(model, {}))
         text(folder / "models" / flat(model) / "README.md", card)
-    for model, found in training.items():
-        text(folder / "training" / f"{flat(model)}.csv", exports.curves(found))
+    for model, record in training.items():
+        text(folder / "training" / f"{flat(model)}.csv", exports.curves(record))
     shutil.copyfile(files.manifest, folder / "manifest.json")
     logger.info("%d files in %s; nothing was uploaded", sum(path.is_file() for path in folder.rglob("*")), folder)
 

@@ -37,8 +37,8 @@ def quantiles(values) -> dict | None:
     values = np.asarray(list(values), dtype=float)
     if not len(values):
         return None
-    found = dict(zip((f"p{q}" for q in QUANTILES), np.percentile(values, QUANTILES).tolist(), strict=True))
-    return found | {"mean": float(values.mean()), "n": len(values)}
+    by_name = dict(zip((f"p{q}" for q in QUANTILES), np.percentile(values, QUANTILES).tolist(), strict=True))
+    return by_name | {"mean": float(values.mean()), "n": len(values)}
 
 
 def in_tiers(scores: list[dict], rho: float) -> list[dict]:
@@ -117,11 +117,11 @@ def drawn(prompt_ids: Iterable[str], seed: int) -> list[str]:
 
 def of_prompts(paths: list[str], kind: type, wanted: set[str]) -> dict[str, list[dict]]:
     """{prompt_id: rows} of the ``wanted`` prompts."""
-    found: dict[str, list[dict]] = {prompt_id: [] for prompt_id in wanted}
+    by_prompt: dict[str, list[dict]] = {prompt_id: [] for prompt_id in wanted}
     for row in rows_of(paths, kind):
         if row["prompt_id"] in wanted:
-            found[row["prompt_id"]].append(row)
-    return found
+            by_prompt[row["prompt_id"]].append(row)
+    return by_prompt
 
 
 def rows_of(paths: list[str], kind: type) -> Iterator[dict]:
@@ -138,7 +138,7 @@ def examples(prompts, responses, judgments, verdicts, scores, elo, chosen_pairs)
     score_of = {row["response_id"]: row for row in scores}
     elo_of = {row["judgment_id"]: row["elo"] for row in elo}
     level_of: dict[str, int] = {}  # of a response among its prompt's, by score
-    found = []
+    result = []
     for prompt in prompts:
         prompt_id = prompt["prompt_id"]
         of_response: dict[str, list[dict]] = {}
@@ -158,12 +158,12 @@ def examples(prompts, responses, judgments, verdicts, scores, elo, chosen_pairs)
         answers.sort(key=lambda row: (-level_of.get(row["response_id"], -1), row["response_id"]))
         ranked = sorted((row for row in elo if row["prompt_id"] == prompt_id), key=lambda row: -row["elo"])
         met = [{key: row[key] for key in ("first", "second", "winner", "text")} for row in verdicts[prompt_id]]
-        found.append(
+        result.append(
             {"prompt_id": prompt_id, "text": prompt["text"], "responses": answers}
             | {"meta_judged": ranked[0]["response_id"] if ranked else None}
             | {"ranking": [row["judgment_id"] for row in ranked], "verdicts": met}
         )
-    return found
+    return result
 
 
 @logged

@@ -1,4 +1,4 @@
-"""What the run should take, beside what it took."""
+"""The plan of the run, compared with what was measured."""
 
 from metarewarding.jobs.job import logged
 from metarewarding.records import write_json

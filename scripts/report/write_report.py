@@ -44,27 +44,27 @@ def run_facts(p) -> dict:
     return facts | {"configfiles": p.configfiles, "date": time.strftime("%Y-%m-%d %H:%M %Z")}
 
 
-def page_facts(found: dict, printed: list[dict], p) -> dict:
+def page_facts(metrics_of_run: dict, printed: list[dict], p) -> dict:
     """The values of the page's template that come from the metrics."""
-    first, rest = summary.settings_in_order(found["differs"])
-    heads = scoreboard.board(found)[0]
+    first, rest = summary.settings_in_order(metrics_of_run["differs"])
+    heads = scoreboard.board(metrics_of_run)[0]
     return {
-        "metrics": found,
-        "linked": not p.progress,  # a page of an iteration has no files beside it
+        "metrics": metrics_of_run,
+        "linked": not p.progress,  # the page of an iteration has no further files
         "title": f"Meta-Rewarding: {summary.model_name(p.model)}, {' + '.join(Path(f).stem for f in p.configfiles)}",
-        "header": summary.facts(found, found["run"]),
-        "verdict_line": summary.verdict(found, p.progress),
-        "tiles": summary.tiles(found, [] if found["differs"] else printed),
-        "board": scoreboard.board(found),
-        "board_caption": board_caption(heads, found["eft"]),
-        "even": tables.even(found),
-        "tables": paper.tables(found["beside_the_paper"]),
+        "header": summary.facts(metrics_of_run, metrics_of_run["run"]),
+        "verdict_line": summary.verdict(metrics_of_run, p.progress),
+        "tiles": summary.tiles(metrics_of_run, [] if metrics_of_run["differs"] else printed),
+        "board": scoreboard.board(metrics_of_run),
+        "board_caption": board_caption(heads, metrics_of_run["eft"]),
+        "even": tables.even(metrics_of_run),
+        "tables": paper.tables(metrics_of_run["beside_the_paper"]),
         "verdict": paper.verdict,
-        "claims": paper.claims(found, printed),
-        "stages": tables.stages(found),
-        "judging": found["judging"],
-        "provenance": tables.provenance(found),
-        "versions": tables.versions(found),
+        "claims": paper.claims(metrics_of_run, printed),
+        "stages": tables.stages(metrics_of_run),
+        "judging": metrics_of_run["judging"],
+        "provenance": tables.provenance(metrics_of_run),
+        "versions": tables.versions(metrics_of_run),
         "settings_first": first,
         "settings_rest": rest,
     }
@@ -72,8 +72,8 @@ def page_facts(found: dict, printed: list[dict], p) -> dict:
 
 def board_caption(heads: list[str], eft: dict) -> str:
     """What the columns of the scoreboard mean, of those that it has."""
-    told = {
-        "LC win rate, %": "LC win rate: length-controlled win rate on AlpacaEval 2; the win rate beside it is not "
+    captions = {
+        "LC win rate, %": "LC win rate: length-controlled win rate on AlpacaEval 2; the other win rate is not "
         "controlled.",
         "length, chars": "Length: mean characters of a benchmark answer.",
         "win rate vs seed, %": "Win rate vs seed: answers scored by M0 against the seed's answers; a tie is half; 95 % "
@@ -82,7 +82,7 @@ def board_caption(heads: list[str], eft: dict) -> str:
         f"{eft['eval_prompts']} held-out prompts against human rankings.",
         "pairs a/j": "Pairs a/j: actor and judge pairs that the model was trained on.",
     }
-    return " ".join(text for head, text in told.items() if head in heads)
+    return " ".join(text for head, text in captions.items() if head in heads)
 
 
 def texts(inputs: dict, examples: dict, p) -> dict:
@@ -109,32 +109,34 @@ def main(job):
     printed = paper.targets(inputs.pop("paper")[0])
     template, rules = inputs.pop("template")[0], inputs.pop("rules")[0]
     plan = measured.measure(p.plan, p.root) if p.progress else None  # its file is written at the end of the run
-    found = metrics.collect(inputs, p.root, p.models, p.parents, plan)
-    found["judged"] = tables.judged(found)
-    found["beside_the_paper"] = paper.beside_the_paper(found, printed)
-    found["alerts"] = alerts.alerts(found)
-    found["judging"] = judging.section(found)
-    found["differs"] = p.differs
-    found["jobs"] = job_times.finished(p.root)
-    found["run"] = run_facts(p)
+    collected = metrics.collect(inputs, p.root, p.models, p.parents, plan)
+    collected["judged"] = tables.judged(collected)
+    collected["beside_the_paper"] = paper.beside_the_paper(collected, printed)
+    collected["alerts"] = alerts.alerts(collected)
+    collected["judging"] = judging.section(collected)
+    collected["differs"] = p.differs
+    collected["jobs"] = job_times.finished(p.root)
+    collected["run"] = run_facts(p)
     # what the seed's weights were made from, not what the config says now
-    seed = next((row["manifest"].get("origin") for row in found["models"] if row["model"] == "seed"), None)
-    found["note"] = small_run_note(seed or p.model, p.per_iteration)
-    drawn = figures.of(found, printed)
+    seed = next((row["manifest"].get("origin") for row in collected["models"] if row["model"] == "seed"), None)
+    collected["note"] = small_run_note(seed or p.model, p.per_iteration)
+    drawn = figures.of(collected, printed)
     page.draw(drawn, job.output.get("figures"))
     inside = {metrics.of_model(path, p.root): read_json(path)["prompts"] for path in inputs.get("examples", [])}
-    facts = page_facts(found, printed, p) | texts(inputs, inside, p)
+    facts = page_facts(collected, printed, p) | texts(inputs, inside, p)
     facts["rule_graph"] = rule_graph.svg(rule_graph.read(rules), {job["stage"] for job in job_times.jobs(p.root)})
     html = page.render(template, drawn, **facts)
     with replacing(job.output.page) as file:
         file.write(html)
     if not p.progress:
-        for name, rows in tables.for_files(found, drawn).items():
+        for name, rows in tables.for_files(collected, drawn).items():
             tables.write_csv(Path(job.output.tables) / f"{name}.csv", rows)
         with replacing(job.output.scoreboard) as file:
-            file.write(scoreboard.render(found, found["note"]))
-        write_json(job.output.metrics, found)
-    logger.info(f"{len(drawn)} figures, {len(found['alerts'])} warnings, a page of {len(html.encode()) / 1e6:.1f} MB")
+            file.write(scoreboard.render(collected, collected["note"]))
+        write_json(job.output.metrics, collected)
+    logger.info(
+        f"{len(drawn)} figures, {len(collected['alerts'])} warnings, a page of {len(html.encode()) / 1e6:.1f} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class DpoArguments(RunArguments):
 def check_reference(args) -> None:
     """UserError where precomputed reference log-probabilities would not be those that training computes.
 
-    In bf16 a pair's log-probability depends on the padding, and so on the pairs beside it, and the two
+    In bf16 a pair's log-probability depends on the padding, and so on the other pairs of the batch, and the two
     passes batch differently; one pair at a time is exact. Between processes TRL shares the values by a
     file in a folder that only one of them can see.
     """

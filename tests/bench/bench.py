@@ -53,10 +53,10 @@ def machine() -> dict:
     """The kind of machine: CPU, the flags that matter, cores, memory, versions."""
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1e6
-    found = {}
+    result = {}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            result[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
     wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -65,7 +65,7 @@ def machine() -> dict:
         "flags": [flag for flag in wanted if flag in flags()],
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(memory, 1),
-        "versions": {"python": platform.python_version(), **found},
+        "versions": {"python": platform.python_version(), **result},
     }
 
 

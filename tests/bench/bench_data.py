@@ -62,7 +62,7 @@ def elo_fits(quick: bool, model: Path) -> list[dict]:
     from threadpoolctl import threadpool_limits
 
     count, others = (50, 5) if quick else (5000, 100)
-    battles, found = matrices(count, 11, np.random.default_rng(0)), []
+    battles, result = matrices(count, 11, np.random.default_rng(0)), []
     with threadpool_limits(1):
         scores = elo.fit(battles, L2)  # warm-up, and what the others are compared with
         for name, solve in (("scipy L-BFGS-B", by_scipy), ("scikit-learn LogisticRegression", by_sklearn)):
@@ -70,7 +70,7 @@ def elo_fits(quick: bool, model: Path) -> list[dict]:
                 lambda: elo.fit(battles, L2), lambda solve=solve: np.array([solve(wins) for wins in battles[:others]])
             )
             apart = np.abs(theirs[0] - theirs[0].mean(axis=1, keepdims=True) - scores[:others]).max()
-            found.append(
+            result.append(
                 row(
                     f"Elo, {count:,} matrices",
                     ours,
@@ -81,7 +81,7 @@ def elo_fits(quick: bool, model: Path) -> list[dict]:
                     note=f"one core; the other's time from {others} matrices; scores differ by {apart:.0e} at most",
                 )
             )
-    return found
+    return result
 
 
 # -- scores and pairs
@@ -91,11 +91,11 @@ def sampled_rows(prompts: int, k: int, n: int) -> tuple[list, list, list]:
     """(prompts, responses, judgments) of an iteration."""
     drawn = random.Random(0)
     texts = [text(drawn.randrange(200, 3800), str(i)) for i in range(200)]
-    asked = [{"prompt_id": f"g1-{i}", "text": texts[i % 200]} for i in range(prompts)]
+    requests = [{"prompt_id": f"g1-{i}", "text": texts[i % 200]} for i in range(prompts)]
     answers = [
         {"prompt_id": p["prompt_id"], "response_id": f"{p['prompt_id']}/r{j}"}
         | {"text": f"{drawn.choice(texts)} {j}", "tokens": 1, "finish_reason": "stop"}
-        for p in asked
+        for p in requests
         for j in range(k)
     ]
     judged = [
@@ -104,7 +104,7 @@ def sampled_rows(prompts: int, k: int, n: int) -> tuple[list, list, list]:
         for r in answers
         for j in range(n)
     ]
-    return asked, answers, judged
+    return requests, answers, judged
 
 
 def pairs_by_pandas(answers: list, judged: list, rho: float) -> set[tuple[str, str]]:
@@ -115,7 +115,7 @@ def pairs_by_pandas(answers: list, judged: list, rho: float) -> set[tuple[str, s
     table["length"] = table["text"].str.len()
     means = pd.DataFrame(judged).dropna(subset="score").groupby("response_id")["score"].mean()
     table = table.merge(means.rename("score"), left_on="response_id", right_index=True)
-    found = set()
+    result = set()
     for _, group in table.groupby("prompt_id", sort=False):
         low, high = group["score"].min(), group["score"].max()
         if len(group) < 2 or high - low <= 1e-9:
@@ -128,22 +128,22 @@ def pairs_by_pandas(answers: list, judged: list, rho: float) -> set[tuple[str, s
         )
         chosen, rejected = top.iloc[0]["response_id"], bottom.iloc[0]["response_id"]
         if chosen != rejected:
-            found.add((chosen, rejected))
-    return found
+            result.add((chosen, rejected))
+    return result
 
 
 def scores_and_pairs(quick: bool, model: Path) -> list[dict]:
     """Mean scores and actor pairs of 5,000 prompts x 7 responses x 11 judgments, rows in memory."""
     prompts = 20 if quick else 5000
-    asked, answers, judged = sampled_rows(prompts, 7, 11)
+    requests, answers, judged = sampled_rows(prompts, 7, 11)
     rho = 0.32
-    ours, other, made, theirs = alternate(
-        lambda: actor_pairs(asked, answers, judged, rho, None, True, None, None, None)[1],
+    ours, other, built, theirs = alternate(
+        lambda: actor_pairs(requests, answers, judged, rho, None, True, None, None, None)[1],
         lambda: pairs_by_pandas(answers, judged, rho),
     )
-    if {(pair["chosen_id"], pair["rejected_id"]) for pair in made[0]} != theirs[0]:
+    if {(pair["chosen_id"], pair["rejected_id"]) for pair in built[0]} != theirs[0]:
         raise RuntimeError("the two ways chose different pairs")
-    note = f"{len(judged):,} judgments, {len(made[0]):,} pairs, the same ones both ways"
+    note = f"{len(judged):,} judgments, {len(built[0]):,} pairs, the same ones both ways"
     return [row(f"scores and pairs, {prompts:,} x 7 x 11", ours, other, "pandas group-bys", note=note)]
 
 

@@ -38,15 +38,15 @@ def prompt_filter(quick: bool, model: Path) -> list[dict]:
     rows = [
         {"prompt_id": f"g1-1-{i}", "text": text, "raw": text, "finish_reason": "stop"} for i, text in enumerate(texts)
     ]
-    ift, asked = rows[:demonstrations], rows[demonstrations:]
+    ift, requests = rows[:demonstrations], rows[demonstrations:]
     start = time.perf_counter()
-    accepted, refused = select(asked, ift, [], pool, 0.7, 4, 150, ["image"])
+    accepted, refused = select(requests, ift, [], pool, 0.7, 4, 150, ["image"])
     filtered = time.perf_counter() - start
 
     index = RougeIndex(0.7)
     for prompt in accepted:
         index.add(prompt["prompt_id"], prompt["text"])
-    sample = [prompt["text"] for prompt in asked[-200:]]
+    sample = [prompt["text"] for prompt in requests[-200:]]
     words = [tokens(prompt["text"]) for prompt in accepted]
     drawn = [(tokens(text), words[int(i)]) for text in sample for i in rng.integers(len(words), size=10)]
     ours, plain, _, _ = alternate(

@@ -47,11 +47,11 @@ def rows(prompts: int, responses: int, judgments: int, scale: float) -> tuple[li
     def chars(name: str) -> int:
         return int(CHARS[f"{name}_chars"] * scale)
 
-    asked = [{"prompt_id": f"p{i}", "text": text(chars("prompt"), f"p{i}")} for i in range(prompts)]
+    requests = [{"prompt_id": f"p{i}", "text": text(chars("prompt"), f"p{i}")} for i in range(prompts)]
     answers = [
         {"prompt_id": p["prompt_id"], "response_id": f"{p['prompt_id']}/r{k}", "tokens": 1, "finish_reason": "stop"}
         | {"text": text(chars("response"), f"{p['prompt_id']}/r{k}")}
-        for p in asked
+        for p in requests
         for k in range(responses)
     ]
     judged = [
@@ -61,7 +61,7 @@ def rows(prompts: int, responses: int, judgments: int, scale: float) -> tuple[li
         for r in answers
         for n in range(judgments)
     ]
-    return asked, answers, judged
+    return requests, answers, judged
 
 
 def decoding(stage: str, tokens: int) -> sampling.Decoding:
@@ -127,65 +127,69 @@ def compare(engine, stage, rounds: int = 2) -> dict:
     }
 
 
-def report(name: str, found: dict, floor: float, target: str, note: str) -> list[dict]:
+def report(name: str, result: dict, floor: float, target: str, note: str) -> list[dict]:
     """Two rows: wall time, and prompt tokens computed."""
-    per = found["prompt_tokens"] / found["completions"]
-    ratio = found["naive"] / found["ours"]
+    per = result["prompt_tokens"] / result["completions"]
+    ratio = result["naive"] / result["ours"]
     note = (
-        f"{note}; {found['completions']} completions, {per:.0f} prompt tokens each, {found['cached']:.0%} of them "
-        f"cached; {found['output_tokens']} output tokens (naive {found['naive_output_tokens']})"
+        f"{note}; {result['completions']} completions, {per:.0f} prompt tokens each, {result['cached']:.0%} of them "
+        f"cached; {result['output_tokens']} output tokens (naive {result['naive_output_tokens']})"
     )
     return [
         row(
             f"{name}: wall time",
-            found["ours"],
-            found["naive"],
+            result["ours"],
+            result["naive"],
             "naive loop",
             target=target,
             met=ratio >= floor,
             note=note,
         ),
-        row(f"{name}: prompt tokens computed", found["computed"], found["naive_computed"], "naive loop", unit="tokens"),
+        row(
+            f"{name}: prompt tokens computed", result["computed"], result["naive_computed"], "naive loop", unit="tokens"
+        ),
     ]
 
 
 def responses(quick: bool, model: Path) -> list[dict]:
     """Seven responses a prompt."""
     scale, prompts = (0.05, 2) if quick else (0.1, 12)
-    asked, _, _ = rows(prompts, 0, 0, 1)
+    requests, _, _ = rows(prompts, 0, 0, 1)
     tokens = int(CHARS["response_chars"] / CHARS["chars_per_token"] * scale)
     engine = open_engine(model, **ENGINE)
-    found = compare(
+    result = compare(
         engine,
-        lambda e: sampling.respond(e, asked, PAPER["sampling"]["responses"]["n"], decoding("responses", tokens), 0)[1],
+        lambda e: sampling.respond(e, requests, PAPER["sampling"]["responses"]["n"], decoding("responses", tokens), 0)[
+            1
+        ],
     )
     note = f"{prompts} prompts of the paper's length, answers of {scale} of it"
-    return report("responses", found, 0.97, "no slower", note)
+    return report("responses", result, 0.97, "no slower", note)
 
 
 def judgments(quick: bool, model: Path) -> list[dict]:
     """Eleven judgments of each response."""
     scale, count = (0.1, 2) if quick else (0.25, 4)
-    asked, answers, _ = rows(1, count, 0, scale)
-    texts = {prompt["prompt_id"]: prompt["text"] for prompt in asked}
+    requests, answers, _ = rows(1, count, 0, scale)
+    texts = {prompt["prompt_id"]: prompt["text"] for prompt in requests}
     tokens = int(CHARS["judgment_chars"] / CHARS["chars_per_token"] * scale)
     template, n = shrunk("judge", scale), PAPER["sampling"]["judgments"]["n"]
     engine = open_engine(model, **ENGINE)
-    found = compare(
+    result = compare(
         engine,
         lambda e: judging.judge(e, texts, answers, template, n, decoding("judgments", tokens), 0)[1],
     )
     return report(
-        f"judgments (N = {n})", found, 1.5, ">= 1.5x", f"{count} responses, all lengths {scale} of the paper's"
+        f"judgments (N = {n})", result, 1.5, ">= 1.5x", f"{count} responses, all lengths {scale} of the paper's"
     )
 
 
 def meta_stage(scale: float, judged: int, tokens: int):
     """A function (engine) -> facts: both orders of all pairs of ``judged`` judgments of one response."""
-    asked, answers, made = rows(1, 1, judged, scale)
-    texts, template = {prompt["prompt_id"]: prompt["text"] for prompt in asked}, shrunk("meta_judge", scale)
+    requests, answers, built = rows(1, 1, judged, scale)
+    texts, template = {prompt["prompt_id"]: prompt["text"] for prompt in requests}, shrunk("meta_judge", scale)
     drawn = decoding("meta_judgments", tokens)
-    return lambda engine: meta_judging.meta_judge(engine, texts, answers, made, template, drawn, 0)[1]
+    return lambda engine: meta_judging.meta_judge(engine, texts, answers, built, template, drawn, 0)[1]
 
 
 def meta_judgments(quick: bool, model: Path) -> list[dict]:
@@ -193,14 +197,18 @@ def meta_judgments(quick: bool, model: Path) -> list[dict]:
     scale, judged = (0.2, 3) if quick else (0.2, 11)
     tokens = int(CHARS["meta_judgment_chars"] / CHARS["chars_per_token"] * scale)
     engine = open_engine(model, **ENGINE)
-    found = compare(engine, meta_stage(scale, judged, tokens))
+    result = compare(engine, meta_stage(scale, judged, tokens))
     # what prefix caching can save: the prompts alone
     prompts = compare(engine, meta_stage(scale, judged, 1), rounds=1)
     name = f"meta-judgments ({judged * (judged - 1) // 2} pairs, both orders)"
     block = llm_of(engine).llm_engine.vllm_config.cache_config.block_size
     return [
         *report(
-            name, found, 2, ">= 2x", f"one response, all lengths {scale} of the paper's, cache blocks of {block} tokens"
+            name,
+            result,
+            2,
+            ">= 2x",
+            f"one response, all lengths {scale} of the paper's, cache blocks of {block} tokens",
         ),
         row(
             f"{name}: with one output token",
@@ -218,18 +226,18 @@ def meta_cache(quick: bool, model: Path) -> list[dict]:
     judged = 3 if quick else 11
     with TemporaryDirectory() as folder:
         engine = open_engine(tiny_model(model, Path(folder)), **ENGINE)
-        found = compare(engine, meta_stage(1, judged, 4))
-    per = found["prompt_tokens"] / found["completions"]
+        result = compare(engine, meta_stage(1, judged, 4))
+    per = result["prompt_tokens"] / result["completions"]
     return [
         row(
             "meta-judgments, the paper's full lengths: prompt tokens computed",
-            found["computed"],
-            found["naive_computed"],
+            result["computed"],
+            result["naive_computed"],
             "naive loop",
             unit="tokens",
             target=">= 70 % cached",
-            met=found["cached"] >= 0.7,
-            note=f"{found['cached']:.1%} cached; {found['completions']} presentations of {per:.0f} tokens; "
+            met=result["cached"] >= 0.7,
+            note=f"{result['cached']:.1%} cached; {result['completions']} presentations of {per:.0f} tokens; "
             "two tiny layers with the model's tokenizer, as the share depends on the tokens alone",
         )
     ]
@@ -273,21 +281,21 @@ def overhead(quick: bool, model: Path) -> list[dict]:
 
     prompts = 10 if quick else 500
     smoke = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())["sampling"]
-    found = []
+    result = []
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         with quiet():
             fetch_seed_model.from_random(0, folder / "weights")
             engine = open_engine(folder / "weights", **ENGINE | {"max_model_len": 1024})
         busy = Busy(engine.started().llm, "run")
-        asked, _, _ = rows(prompts, 0, 0, 0.1)
-        write_jsonl(folder / "prompts.jsonl", asked)
+        requests, _, _ = rows(prompts, 0, 0, 0.1)
+        write_jsonl(folder / "prompts.jsonl", requests)
         drawn = sampling.Decoding(0.8, 0.95, smoke["responses"]["max_tokens"])
         judge, meta_judge = (
             templates.load([ROOT / f"config/smoke/{file}.txt" for file in (name, "rubric")], name)
             for name in ("judge", "meta_judge")
         )
-        _, answers, made = rows(prompts, 1, 3, 0.02)
+        _, answers, built = rows(prompts, 1, 3, 0.02)
         write_jsonl(folder / "responses.jsonl", answers)
 
         def respond():
@@ -302,7 +310,7 @@ def overhead(quick: bool, model: Path) -> list[dict]:
         def compared():
             texts = {prompt["prompt_id"]: prompt["text"] for prompt in read_jsonl(folder / "prompts.jsonl", Prompt)}
             read = read_jsonl(folder / "responses.jsonl", Response)
-            return meta_judging.meta_judge(engine, texts, read, made, meta_judge, drawn, 0)[0]
+            return meta_judging.meta_judge(engine, texts, read, built, meta_judge, drawn, 0)[0]
 
         for name, stage in (("responses", respond), ("judgments", judged), ("meta-judgments", compared)):
             walls, engines = [], []
@@ -314,7 +322,7 @@ def overhead(quick: bool, model: Path) -> list[dict]:
                     walls.append(time.perf_counter() - start)
                     engines.append(busy.seconds - before)
             wall, inside = median(walls), median(engines)
-            found.append(
+            result.append(
                 row(
                     f"overhead, {name}: stage's wall time",
                     wall,
@@ -325,7 +333,7 @@ def overhead(quick: bool, model: Path) -> list[dict]:
                     note=f"{wall / inside - 1:.1%} beyond the engine; {prompts} prompts, {count} rows, vLLM",
                 )
             )
-    return found
+    return result
 
 
 START = """
@@ -365,10 +373,10 @@ def start(quick: bool, model: Path, results: Path | None = None) -> list[dict]:
     rounds = 1 if quick else 2
     vllm, plain, laps, _ = alternate(lambda: begin("vllm"), lambda: begin("transformers"), rounds)
     parts = ", ".join(f"{part} {median(lap[part] for lap in laps):.1f} s" for part in laps[0])
-    found = [row("engine start to first completion", vllm, plain, "transformers engine", note=parts)]
+    result = [row("engine start to first completion", vllm, plain, "transformers engine", note=parts)]
     if results is not None:
-        found += share_of_run(results)
-    return found
+        result += share_of_run(results)
+    return result
 
 
 def share_of_run(results: Path) -> list[dict]:

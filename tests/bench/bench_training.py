@@ -195,7 +195,7 @@ def precision(quick: bool, model: Path) -> list[dict]:
 
         return run
 
-    found = []
+    result = []
     for name, full, half in (
         ("matrix product 256 x 576 x 1536, twice", product(torch.float32), product(torch.bfloat16)),
         ("training step of a tiny Llama, 64 tokens", step(False), step(True)),
@@ -204,5 +204,5 @@ def precision(quick: bool, model: Path) -> list[dict]:
         half()
         a, b, _, _ = alternate(full, half, rounds=1 if quick else 3)
         note = "the CPU has bfloat16 in hardware" if hardware_bfloat16() else "the CPU has no bfloat16 in hardware"
-        found.append(row(f"float32: {name}", a * 1000, b * 1000, "bfloat16", unit="ms", note=note))
-    return found
+        result.append(row(f"float32: {name}", a * 1000, b * 1000, "bfloat16", unit="ms", note=note))
+    return result

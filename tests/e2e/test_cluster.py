@@ -80,14 +80,14 @@ def smoke(site, tmp_path_factory):
     project = clone(tmp_path_factory.mktemp("undisturbed") / "project")
     # each program tells where its packages come from as it ends
     watched = site | {"PYTHONPATH": str(CLUSTER / "witness")}
-    said = run(*COMMAND, "--conda-not-block-search-path-envvars", cwd=project, env=watched)
+    output = run(*COMMAND, "--conda-not-block-search-path-envvars", cwd=project, env=watched)
     witnesses = [json.loads(line) for line in Path(site["WITNESS"]).read_text().splitlines()]
-    return project, said, jobs(project), witnesses
+    return project, output, jobs(project), witnesses
 
 
 def jobs(project: Path) -> list[dict]:
     """SLURM's jobs of a clone, oldest first: rule, id, state, GPUs, memory (MB)."""
-    found = []
+    result = []
     for text in run("scontrol", "show", "job").split("\n\n"):
         fields = dict(re.findall(r"(\S+?)=(\S*)", text))
         if fields.get("WorkDir") == str(project):
@@ -95,8 +95,8 @@ def jobs(project: Path) -> list[dict]:
             memory = int(re.fullmatch(r"(\d+)M", fields["MinMemoryNode"])[1])
             row = {"rule": rule, "id": fields["JobId"], "state": fields["JobState"], "memory": memory}
             row |= {"cpus": int(fields["CPUs/Task"]), "nodes": fields["NumNodes"], "minutes": fields["TimeLimit"]}
-            found.append(row | {"gpus": fields.get("TresPerJob"), "partition": fields["Partition"]})
-    return sorted(found, key=lambda job: int(job["id"]))
+            result.append(row | {"gpus": fields.get("TresPerJob"), "partition": fields["Partition"]})
+    return sorted(result, key=lambda job: int(job["id"]))
 
 
 def test_the_paper_is_planned_from_a_fresh_clone(site, tmp_path):
@@ -112,9 +112,9 @@ def test_the_environment_of_snakemake_has_no_engine(site):
 
 
 def test_the_smoke_run_ends_with_its_report(smoke):
-    project, said, _, _ = smoke
+    project, output, _, _ = smoke
     assert (project / "results/smoke/report/index.html").is_file()
-    assert "meta-rewarding/m1" in said  # the scoreboard
+    assert "meta-rewarding/m1" in output  # the scoreboard
 
 
 def test_what_samples_or_trains_is_a_job_with_a_gpu_and_nothing_else_is_a_job(smoke):
@@ -128,7 +128,7 @@ def test_what_samples_or_trains_is_a_job_with_a_gpu_and_nothing_else_is_a_job(sm
 
 
 def test_a_job_that_exceeds_its_memory_gets_more_on_its_retry(smoke):
-    _, said, submitted, _ = smoke
+    _, output, submitted, _ = smoke
     *short, last = (job for job in submitted if job["rule"] == "train_sft")
     # how much it takes varies: one retry may not be enough
     assert [job["memory"] for job in (*short, last)] == [650, 975, 1300][: len(short) + 1]
@@ -136,7 +136,7 @@ def test_a_job_that_exceeds_its_memory_gets_more_on_its_retry(smoke):
     assert all(job["state"] != "COMPLETED" for job in short)
     assert last["state"] == "COMPLETED"
     assert len({job["minutes"] for job in (*short, last)}) == 1  # it was short of memory, not of time
-    assert "results/smoke/logs/train_sft.log" in said  # the failure names the log
+    assert "results/smoke/logs/train_sft.log" in output  # the failure names the log
 
 
 def test_each_rule_takes_its_packages_from_its_own_environment(smoke):
@@ -152,11 +152,11 @@ def test_each_rule_takes_its_packages_from_its_own_environment(smoke):
         for file in row["packages"].values():
             assert file.startswith(row["prefix"] + "/"), row
     assert {"sample", "train", "report"} <= set(prefixes)
-    assert all(len(found) == 1 for found in prefixes.values()), prefixes
+    assert all(len(result) == 1 for result in prefixes.values()), prefixes
     assert len(set.union(*prefixes.values())) == 3
-    told = {row["script"]: set(row["packages"]) for row in witnesses}
-    assert {"torch", "transformers"} <= told["sample_and_judge"]
-    assert {"torch", "transformers", "trl"} <= told["train_dpo"]
+    messages = {row["script"]: set(row["packages"]) for row in witnesses}
+    assert {"torch", "transformers"} <= messages["sample_and_judge"]
+    assert {"torch", "transformers", "trl"} <= messages["train_dpo"]
 
 
 def test_jobs_see_their_gpu_run_offline_and_have_no_token(smoke):
@@ -217,9 +217,9 @@ class Driver:
         self.log = project / "driver.log"
         # memory enough from the start: here other things go wrong
         words = (*COMMAND, target, "--set-resources", "train_sft:mem_mb=3000", *words)
-        with open(self.log, "a") as said:
+        with open(self.log, "a") as output:
             self.process = subprocess.Popen(
-                words, cwd=project, env=site, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+                words, cwd=project, env=site, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
 
     def running(self, rule: str, wanted=lambda: True, patience: float = 600) -> str:

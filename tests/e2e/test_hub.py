@@ -112,11 +112,11 @@ def test_a_pinned_revision_is_fetched_without_what_is_not_needed(hub, tmp_path):
     assert "hf_secret" not in run.stdout + run.stderr
 
 
-@pytest.mark.parametrize(("repo", "said"), [("owner/gated", "owner/gated is gated"), ("owner/none", "owner/none at")])
-def test_a_gated_or_missing_repository_gets_one_message(hub, tmp_path, repo, said):
+@pytest.mark.parametrize(("repo", "output"), [("owner/gated", "owner/gated is gated"), ("owner/none", "owner/none at")])
+def test_a_gated_or_missing_repository_gets_one_message(hub, tmp_path, repo, output):
     run = fetch(hub[0], repo, tmp_path / "model")
     assert run.returncode == 1
-    assert said in run.stderr
+    assert output in run.stderr
     assert "Traceback" not in run.stderr
 
 
@@ -135,16 +135,16 @@ def test_trees_are_fetched_at_their_revision_and_checked(hub, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         ({"expected": "0" * 64}, f"hashes to {hashlib.sha256(TREES).hexdigest()}, and eft.trees_sha256 is {'0' * 64}"),
         ({"file": "none.jsonl"}, "none.jsonl of the dataset owner/data at revision"),
     ],
 )
-def test_trees_that_are_not_the_pinned_ones_get_one_message_and_leave_nothing(hub, tmp_path, words, said):
+def test_trees_that_are_not_the_pinned_ones_get_one_message_and_leave_nothing(hub, tmp_path, words, output):
     run = fetch_trees(hub[0], tmp_path, **words)
     assert run.returncode == 1
-    assert said in run.stderr
+    assert output in run.stderr
     assert "Traceback" not in run.stderr
     assert not [path for path in tmp_path.iterdir() if "trees" in path.name or path.name == "t.jsonl"]
 

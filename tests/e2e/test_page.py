@@ -30,8 +30,8 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with chromium() as found:
-        yield found
+    with chromium() as result:
+        yield result
 
 
 @pytest.mark.slow
@@ -55,17 +55,17 @@ def test_nothing_of_the_page_complains_asks_or_overflows(made, browser):
 def test_what_a_model_wrote_is_shown_whole_and_does_nothing(made, browser):
     shown = NASTY.replace("\0", "␀")
     with opened(browser, made[0]) as (page, complaints, _):
-        found = page.evaluate(
+        result = page.evaluate(
             """text => ({
-                whole: [...document.querySelectorAll('.said')].filter(box => box.textContent === text).length,
-                markup: document.querySelectorAll('.said *').length,
+                whole: [...document.querySelectorAll('.sample')].filter(box => box.textContent === text).length,
+                markup: document.querySelectorAll('.sample *').length,
                 pwned: window.pwned ?? null,
                 scripts: [...document.scripts].filter(script => script.type !== 'application/json').length,
             })""",
             shown,
         )
-        assert found["whole"] >= 8 * 2  # a prompt and a response of each iteration, at least
-        assert (found["markup"], found["pwned"], found["scripts"]) == (0, None, 2)
+        assert result["whole"] >= 8 * 2  # a prompt and a response of each iteration, at least
+        assert (result["markup"], result["pwned"], result["scripts"]) == (0, None, 2)
         assert not complaints
 
 

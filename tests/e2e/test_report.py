@@ -41,13 +41,13 @@ def test_the_interval_of_a_share_is_wilsons(share, n, low, high):
 def test_a_difference_is_noise_when_both_intervals_explain_it():
     printed = {"place": "Table 7", "benchmark": "judge_agreement", "metric": "agreement", "unit": "%", "model": "m0"}
     printed |= {"value": 63.2, "ci_low": None, "ci_high": None, "source": "printed", "n": 640}
-    found = {"models": [row("m0")]}
-    near = paper.beside_the_paper(found, [printed])[0]
+    result = {"models": [row("m0")]}
+    near = paper.beside_the_paper(result, [printed])[0]
     assert near["ours"] == 60
     assert near["difference"] == pytest.approx(-3.2)
     assert near["noise"] == pytest.approx(5.3, abs=0.1)  # 640 pairs on both sides, +-3.7 each
     assert paper.verdict(near) == "within noise"
-    far = paper.beside_the_paper(found, [printed | {"value": 80.0}])[0]
+    far = paper.beside_the_paper(result, [printed | {"value": 80.0}])[0]
     assert paper.verdict(far) == "beyond noise"
     assert "0 of 1 differences lie within noise. Farthest beyond it: agreement of m0, 20.00 below" in paper.sentence(
         [far]
@@ -88,8 +88,8 @@ def test_a_claim_says_when_ours_is_noise():
         return {"agreement": share, "parse_rate": 1, "spearman": 0, "pairs": 640, "ties": 0}
 
     def said(share):
-        found = {"models": [row("m0"), row("meta-rewarding/m2", agreement=agreement(share))]}
-        return paper.claims(found, paper.targets(ROOT / "workflow/report/paper.csv"))[0]["said"]
+        result = {"models": [row("m0"), row("meta-rewarding/m2", agreement=agreement(share))]}
+        return paper.claims(result, paper.targets(ROOT / "workflow/report/paper.csv"))[0]["verdict"]
 
     assert "noise" in said(0.62)
     assert said(0.75) == "the same direction as the paper"
@@ -113,8 +113,8 @@ def test_a_changed_iteration_is_named_and_another_method_is_not():
     config["methods"]["meta-rewarding"]["iterations"][2]["rho"] = 0.5
     config["methods"]["other"] = copy.deepcopy(config["methods"]["self-rewarding"])
     config["run"] = ["meta-rewarding", "other"]
-    found = differences(config_settings.resolve(config), PAPER)
-    assert found == [["methods.meta-rewarding.iterations[2].rho", "0.32", "0.5"]]
+    result = differences(config_settings.resolve(config), PAPER)
+    assert result == [["methods.meta-rewarding.iterations[2].rho", "0.32", "0.5"]]
 
 
 # -- warnings
@@ -162,9 +162,9 @@ def chosen_sides(*logps):
 )
 def test_each_warning_comes_when_it_should(facts, title):
     before = row("m/m1", "m0", pairs=pairs(), summary=degenerate())
-    found = alerts.alerts({"models": [row("m0"), before, row("m/m2", "m/m1", **facts)]})
-    assert [alert["title"].startswith(title) for alert in found] == [True]
-    assert "m/m2" in found[0]["cases"][0]
+    result = alerts.alerts({"models": [row("m0"), before, row("m/m2", "m/m1", **facts)]})
+    assert [alert["title"].startswith(title) for alert in result] == [True]
+    assert "m/m2" in result[0]["cases"][0]
 
 
 def test_a_good_run_has_no_warning():
@@ -181,8 +181,8 @@ def test_a_good_run_has_no_warning():
 def test_a_slow_fall_of_distinct_2_is_told_against_the_first_iteration():
     values = {"m/m1": ("m0", 0.40), "m/m2": ("m/m1", 0.36), "m/m3": ("m/m2", 0.31), "other/m1": ("m0", 0.40)}
     rows = [row(model, parent, summary=degenerate(distinct_2=value)) for model, (parent, value) in values.items()]
-    (found,) = alerts.alerts({"models": [row("m0"), *rows]})
-    assert found["cases"] == ["m/m2: 0.310 in the responses for m/m3, 0.400 in the first"]
+    (result,) = alerts.alerts({"models": [row("m0"), *rows]})
+    assert result["cases"] == ["m/m2: 0.310 in the responses for m/m3, 0.400 in the first"]
 
 
 # -- the terminal
@@ -191,30 +191,30 @@ def test_a_slow_fall_of_distinct_2_is_told_against_the_first_iteration():
 @pytest.mark.parametrize("width", [30, 60, 80, 120, 300])
 def test_the_scoreboard_fits_any_width(width):
     arena = {"win_rate": 48.2, "ci_low": 40.0, "ci_high": 56.5, "mean_length": 210.0}
-    found = {"models": [row("seed", arena=arena), row("meta-rewarding/m1", "m0", arena=arena, pairs=pairs())]}
-    found["stages"] = {"train_dpo": {"jobs": 1, "seconds": 300}, "meta_judge": {"jobs": 2, "seconds": 100}}
-    found["alerts"] = [{"title": "Few pairs", "cases": ["meta-rewarding/m1: 8 actor pairs from 8 prompts"] * 4}]
-    text = scoreboard.render(found, "A note of several words. " * 5, width)
+    result = {"models": [row("seed", arena=arena), row("meta-rewarding/m1", "m0", arena=arena, pairs=pairs())]}
+    result["stages"] = {"train_dpo": {"jobs": 1, "seconds": 300}, "meta_judge": {"jobs": 2, "seconds": 100}}
+    result["alerts"] = [{"title": "Few pairs", "cases": ["meta-rewarding/m1: 8 actor pairs from 8 prompts"] * 4}]
+    text = scoreboard.render(result, "A note of several words. " * 5, width)
     assert max(map(len, text.splitlines())) <= width
     assert "\033" not in text
     for needed in ("meta-rewarding/m1", "48.2", "4000/-", "75 %", "Few pairs", "A note"):
         assert needed in " ".join(text.split())  # a line may end between 75 and %
-    assert "\033[1m" in scoreboard.render(found, None, width, colour=True)
+    assert "\033[1m" in scoreboard.render(result, None, width, colour=True)
 
 
 # -- small things of the page
 
 
 def test_what_is_said_is_text():
-    assert page.said("<b>&\r\0") == "&lt;b&gt;&amp;&#13;␀"
+    assert page.visible("<b>&\r\0") == "&lt;b&gt;&amp;&#13;␀"
     assert "</script" not in page.in_script("'</script>'")
     assert page.json_in_script({"a": "</script><!--"}) == '{"a":"\\u003c/script>\\u003c!--"}'
 
 
 def test_methods_that_start_from_another_carry_its_chain():
     models = [("seed", None), ("m0", None), ("a/m1", "m0"), ("a/m2", "a/m1"), ("b/m1", "a/m1")]
-    found = metrics.chains({"models": [{"model": model, "parent": parent} for model, parent in models]})
-    assert found == {"a": ["seed", "m0", "a/m1", "a/m2"], "b": ["seed", "m0", "a/m1", "b/m1"]}
+    result = metrics.chains({"models": [{"model": model, "parent": parent} for model, parent in models]})
+    assert result == {"a": ["seed", "m0", "a/m1", "a/m2"], "b": ["seed", "m0", "a/m1", "b/m1"]}
     assert metrics.chains({"models": [{"model": m, "parent": None} for m in ("seed", "m0")]}) == {"m0": ["seed", "m0"]}
 
 
@@ -234,22 +234,22 @@ def test_both_orders_of_a_pair_stand_together():
     a, b, c = (f"p/r0/j{n}" for n in (1, 2, 3))
     rows = [verdict(b, a, "second"), verdict(a, b, "first"), verdict(a, c, "first"), verdict(c, a, "first")]
     prompt = {"ranking": ["p/r0/j1", "p/r0/j2", "p/r0/j3"], "verdicts": [*rows, verdict("p/r0/j2", "p/r0/j3", None)]}
-    found = page.presentations(prompt)
-    assert [[cell["text"] for cell in row["cells"]] for row in found["rows"]] == [
+    result = page.presentations(prompt)
+    assert [[cell["text"] for cell in row["cells"]] for row in result["rows"]] == [
         ["", "1", "½"],
         ["0", "", "?"],
         ["½", "?", ""],
     ]
-    assert (found["flips"], found["unread"]) == (1, 1)
-    assert found["rows"][0]["cells"][1] == {"text": "1", "means": "r0/j1 against r0/j2: wins", "places": [0, 1]}
+    assert (result["flips"], result["unread"]) == (1, 1)
+    assert result["rows"][0]["cells"][1] == {"text": "1", "means": "r0/j1 against r0/j2: wins", "places": [0, 1]}
 
 
 def test_no_zero_has_a_sign_and_no_minute_is_a_thousandth():
     assert page.number(-0.0001, 3) == "0.000"
     assert page.signed(-0.001) == "+0.00"
     assert page.number(-0.5) == "−0.5"
-    found = {"stages": {"train_sft": {"seconds": 48, "gpu_hours": 0}}, "plan": {"rows": [{"stage": "train_sft"}]}}
-    (chart,) = (figure["chart"].to_dict() for figure in [cost.hours(found)])
+    result = {"stages": {"train_sft": {"seconds": 48, "gpu_hours": 0}}, "plan": {"rows": [{"stage": "train_sft"}]}}
+    (chart,) = (figure["chart"].to_dict() for figure in [cost.hours(result)])
     assert chart["encoding"]["x"]["axis"]["format"] == ",~r"  # 0.8, not 800m
 
 
@@ -259,7 +259,7 @@ def test_a_claim_of_equal_length_is_about_closeness():
         judged = {"m0": 2000, "meta-rewarding/m4": length}
         rows = [row(model, judged={"alpaca_eval": score | {"avg_length": value}}) for model, value in judged.items()]
         claims = paper.claims({"models": rows}, paper.targets(ROOT / "workflow/report/paper.csv"))
-        return next(of["said"] for of in claims if of["claim"] == "while answers stay as long")
+        return next(of["verdict"] for of in claims if of["claim"] == "while answers stay as long")
 
     assert said(1900) == "-5 %: within 10 % of the same length"  # shorter, and still as long
     assert said(2600) == "+30 %: not within 10 % of the same length"
@@ -268,8 +268,8 @@ def test_a_claim_of_equal_length_is_about_closeness():
 def test_the_verdict_says_whether_the_last_model_is_better():
     def said(low, high, progress=None):
         arena = {"win_rate": (low + high) / 2, "ci_low": low, "ci_high": high}
-        found = {"models": [row("seed", arena=arena), row("m0", arena=arena), row("a/m1", "m0", arena=arena)]}
-        return summary.verdict(found, progress)
+        result = {"models": [row("seed", arena=arena), row("m0", arena=arena), row("a/m1", "m0", arena=arena)]}
+        return summary.verdict(result, progress)
 
     assert said(12.5, 62.5).startswith("Completed. No measurable change from the seed: win rate 37.5 %, 95 % CI 12.5")
     assert said(51, 60).startswith("Completed. Better than the seed")
@@ -293,18 +293,21 @@ def test_a_log_says_which_job_it_was_and_when_it_ran(tmp_path):
         path = tmp_path / f"logs/{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    found = {job["stage"]: job for job in job_times.jobs(tmp_path)}
-    sampled = found["sample_and_judge"]
+    result = {job["stage"]: job for job in job_times.jobs(tmp_path)}
+    sampled = result["sample_and_judge"]
     assert (sampled["model"], sampled["shard"], sampled["state"]) == ("meta-rewarding/m1", "0", "done")
     assert sampled["end"] - sampled["start"] == 12
-    assert (found["train_sft"]["model"], found["train_sft"]["state"]) == ("m0", "running")
-    assert (found["fit_elo"]["model"], found["fit_elo"]["state"]) == ("a/m2", "failed")
+    assert (result["train_sft"]["model"], result["train_sft"]["state"]) == ("m0", "running")
+    assert (result["fit_elo"]["model"], result["fit_elo"]["state"]) == ("a/m2", "failed")
     assert [job["stage"] for job in job_times.finished(tmp_path)] == ["sample_and_judge"]
 
 
 def test_stages_are_those_of_the_plan():
-    found = {"stages": {"meta_judge": {"jobs": 1}}, "plan": {"rows": [{"stage": "meta_judge"}, {"stage": "train_dpo"}]}}
-    assert [(name, bool(is_), bool(plan)) for name, is_, plan in tables.stages(found)] == [
+    result = {
+        "stages": {"meta_judge": {"jobs": 1}},
+        "plan": {"rows": [{"stage": "meta_judge"}, {"stage": "train_dpo"}]},
+    }
+    assert [(name, bool(is_), bool(plan)) for name, is_, plan in tables.stages(result)] == [
         ("meta_judge", True, True),
         ("train_dpo", False, True),
     ]
@@ -336,10 +339,10 @@ def test_stages_are_measured_from_the_files_that_the_plan_names(tmp_path):
     }
     inputs = {"plan": put("plan.json", measure(plan, tmp_path)), "eft": put("eft.json", {}), "judged": []}
     inputs |= {"manifests": manifests, "agreement": put("seed/benchmarks/a/score.json", {})}
-    found = metrics.collect(inputs, str(tmp_path), ["seed"], {})["stages"]
-    assert list(found) == ["fetch_seed_model", "evaluate_model"]
-    assert (found["fetch_seed_model"]["gpu_hours"], found["fetch_seed_model"]["cpu_seconds"]) == (4, None)
-    took = found["evaluate_model"]
+    result = metrics.collect(inputs, str(tmp_path), ["seed"], {})["stages"]
+    assert list(result) == ["fetch_seed_model", "evaluate_model"]
+    assert (result["fetch_seed_model"]["gpu_hours"], result["fetch_seed_model"]["cpu_seconds"]) == (4, None)
+    took = result["evaluate_model"]
     assert (took["jobs"], took["requests"], took["distinct_prompt_tokens"], took["engine_seconds"]) == (2, 27, 90, 12)
     assert (took["cpu_seconds"], took["max_memory_mb"], took["read_mb"], took["written_mb"]) == (100.5, 2048.5, 3, 7)
 
@@ -351,12 +354,12 @@ def test_signs_of_degeneration_are_counted_by_response():
     eight = "one two three four five six seven eight"
     texts = {"p/r0": f"{eight} and {eight}", "p/r1": eight, "p/r2": " \n", "q/r0": "word " * 9, "q/r1": "a b a b"}
     rows = [{"prompt_id": key[0], "response_id": key, "text": text} for key, text in texts.items()]
-    found = summarise_iteration.degenerate(iter(rows), {"q"})
-    assert found["responses"] == 5
-    assert found["repeated_8grams"] == 2 / 5  # p/r0, and the nine words of q/r0, which hold a run twice
-    assert found["empty"] == 1 / 5
+    result = summarise_iteration.degenerate(iter(rows), {"q"})
+    assert result["responses"] == 5
+    assert result["repeated_8grams"] == 2 / 5  # p/r0, and the nine words of q/r0, which hold a run twice
+    assert result["empty"] == 1 / 5
     # q: "word word" 8 times, "a b" twice, "b a" once
-    assert found["distinct_2"] == pytest.approx(3 / 11)
+    assert result["distinct_2"] == pytest.approx(3 / 11)
     assert summarise_iteration.degenerate(iter(rows[2:3]), {"p"})["distinct_2"] is None
     assert summarise_iteration.degenerate(iter([]), set()) is None
 
@@ -433,13 +436,13 @@ def test_a_summary_joins_by_id(tmp_path):
 
 
 def test_answers_are_exported_in_each_benchmarks_own_format():
-    asked = [{"prompt_id": "81", "category": "writing", "turns": ["Hi?", "Again?"]}]
+    requests = [{"prompt_id": "81", "category": "writing", "turns": ["Hi?", "Again?"]}]
     answers = {"81": ["one", "two"]}
-    assert exports.alpaca_eval(asked, answers, "m4") == [
+    assert exports.alpaca_eval(requests, answers, "m4") == [
         {"dataset": "writing", "instruction": "Hi?", "output": "one", "generator": "m4"}
     ]
-    (row,) = exports.arena_hard(asked, answers, "m4")
+    (row,) = exports.arena_hard(requests, answers, "m4")
     assert (row["uid"], row["model"], row["messages"][-1]["content"]) == ("81", "m4", {"answer": "one"})
-    (row,) = exports.mt_bench(asked, answers, "m4")
+    (row,) = exports.mt_bench(requests, answers, "m4")
     assert (row["question_id"], row["model_id"], row["choices"][0]["turns"]) == (81, "m4", ["one", "two"])
-    assert exports.alpaca_eval(asked, {}, "m4") == []
+    assert exports.alpaca_eval(requests, {}, "m4") == []

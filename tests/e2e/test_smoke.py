@@ -29,15 +29,15 @@ def results(run):
 
 def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
     page = (results / "report/index.html").read_text()
-    said = run[1].stdout + run[1].stderr
+    output = run[1].stdout + run[1].stderr
     for model in ("seed", "m0", "meta-rewarding/m2", "self-rewarding/m1"):
         assert model in page
-        assert model in said
-    assert "where the time went" in said
-    assert "Page: results/smoke/report/index.html" in said
-    assert re.search(r"^\d\d:\d\d:\d\d +\d+ of \d+ +\d+ s  meta_judge +m0 +shard 0$", said, re.MULTILINE)
+        assert model in output
+    assert "where the time went" in output
+    assert "Page: results/smoke/report/index.html" in output
+    assert re.search(r"^\d\d:\d\d:\d\d +\d+ of \d+ +\d+ s  meta_judge +m0 +shard 0$", output, re.MULTILINE)
     assert "In progress, M1 of M2." in (results / "report/iterations/meta-rewarding/m1.html").read_text()
-    assert "\033[" not in said  # no colour in a file
+    assert "\033[" not in output  # no colour in a file
 
 
 def test_what_is_looked_into_hangs_together(results):
@@ -54,8 +54,8 @@ def test_what_is_looked_into_hangs_together(results):
 
 
 def test_snakemakes_own_report_carries_the_page_and_the_tables(run):
-    made = snakemake(run[0], *SMOKE, "--report", "report.html")
-    assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
+    built = snakemake(run[0], *SMOKE, "--report", "report.html")
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
     text = (run[0] / "report.html").read_text()
     for carried in ("index.html", "scoreboard.csv", "table_7.csv", "parse_rates.svg"):
         assert carried in text
@@ -115,13 +115,13 @@ def test_every_job_left_a_log(results):
 
 
 def test_every_stats_file_names_its_rule_and_the_plans_stages_are_rules(results):
-    found = {path: json.loads(path.read_text()) for path in results.rglob("*.stats.json")}
-    assert len(found) > 20
-    assert all(facts["rule"] for facts in found.values())
+    result = {path: json.loads(path.read_text()) for path in results.rglob("*.stats.json")}
+    assert len(result) > 20
+    assert all(facts["rule"] for facts in result.values())
     plan = json.loads((results / "report/plan.json").read_text())
     of_plan = {results / name: row["stage"] for row in plan["rows"] for name in row["files"]}
     assert {path: json.loads(path.read_text())["rule"] for path in of_plan} == of_plan
-    sampled = {path for path, facts in found.items() if "process_seconds" in facts}
+    sampled = {path for path, facts in result.items() if "process_seconds" in facts}
     assert sampled <= set(of_plan)
 
 
@@ -165,9 +165,9 @@ def test_a_row_that_was_cut_off_is_named(run, results, tmp_path):
     shutil.copytree(run[0], project, symlinks=True)
     responses = project / "results/smoke/m0/responses/0.jsonl"
     responses.write_text(responses.read_text()[:-40])
-    said = snakemake(project, "results/smoke/m0/meta_judgments/0.jsonl", *SMOKE)
-    assert said.returncode != 0
-    text = said.stdout + said.stderr
+    output = snakemake(project, "results/smoke/m0/meta_judgments/0.jsonl", *SMOKE)
+    assert output.returncode != 0
+    text = output.stdout + output.stderr
     assert "results/smoke/m0/responses/0.jsonl, line" in text
     assert "Traceback" not in text
 
@@ -199,8 +199,8 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
     )
     data = project / "results/other/data"
     targets = ("results/other/data/eft/train.jsonl", "results/other/data/prompts/pool/1.jsonl")
-    made = snakemake(project, *targets, *SMOKE, "other.yaml")
-    assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
+    built = snakemake(project, *targets, *SMOKE, "other.yaml")
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
     facts = json.loads((data / "eft/stats.json").read_text())
     assert facts["annotator"] == weights
     assert facts["judgments"] == 3 * facts["train_replies"]
@@ -325,9 +325,9 @@ def test_the_benchmarks_with_a_judge_behind_an_api(run, results, tmp_path):
         (project / "judged.yaml").write_text(yaml.safe_dump(change))
         targets = [f"results/smoke/{m}/benchmarks/{b}/score.json" for m in ("seed", "m0") for b in benchmarks]
         targets.append("calibrate_judge")
-        made = snakemake(project, *targets, *SMOKE, "judged.yaml")
-        assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
-        asked = len(server.bodies)
+        built = snakemake(project, *targets, *SMOKE, "judged.yaml")
+        assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
+        requests = len(server.bodies)
         for model in ("seed", "m0"):
             for benchmark in benchmarks:
                 score = json.loads((results / model / "benchmarks" / benchmark / "score.json").read_text())
@@ -336,7 +336,7 @@ def test_the_benchmarks_with_a_judge_behind_an_api(run, results, tmp_path):
         (results / "m0/benchmarks/arena_hard/verdicts.jsonl").unlink()
         again = snakemake(project, *targets, *SMOKE, "judged.yaml")
         assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-6000:]
-        assert len(server.bodies) == asked
+        assert len(server.bodies) == requests
     shifts = {row["model"]: row for row in json.loads((results / "published/calibration.json").read_text())["rows"]}
     assert [shifts[name]["published"] for name in ("better", "worse")] == pytest.approx([90, 10])
     # B>A in the first game and a draw in the second: won and drawn

@@ -37,24 +37,24 @@ def test_status_of_a_half_finished_run(project):
     (results / "self-rewarding/m1/manifest.json").unlink()
     log = results / "logs/train_dpo/meta-rewarding/m2.log"
     log.write_text("{'loss': '0.6931', 'epoch': '0.25'}\n 33%|###       | 1/3 [00:13<00:26]")
-    said, _ = run(project, "status", *SMOKE)
-    assert "1 of 3 models are trained by DPO" in said
-    head, row = (next(line for line in said.splitlines() if line.startswith(name)) for name in ("stage", "train_dpo"))
+    output, _ = run(project, "status", *SMOKE)
+    assert "1 of 3 models are trained by DPO" in output
+    head, row = (next(line for line in output.splitlines() if line.startswith(name)) for name in ("stage", "train_dpo"))
     assert head.split()[-3:] == ["meta-rewarding/m1", "meta-rewarding/m2", "self-rewarding/m1"]
     assert row.split() == ["train_dpo", "done", "0", "of", "1", "0", "of", "1"]
-    assert re.search(r"running  train_dpo +meta-rewarding/m2 +33%\|", said)
-    assert "Newest loss: 0.6931 at epoch 0.25 (train_dpo, meta-rewarding/m2)." in said
-    assert "! Few pairs" in said
-    assert "corrected by what finished jobs took" in said
+    assert re.search(r"running  train_dpo +meta-rewarding/m2 +33%\|", output)
+    assert "Newest loss: 0.6931 at epoch 0.25 (train_dpo, meta-rewarding/m2)." in output
+    assert "! Few pairs" in output
+    assert "corrected by what finished jobs took" in output
 
 
 def test_status_of_a_finished_run_and_of_none(project):
-    said, _ = run(project, "status", *SMOKE)
-    assert "Finished. Page: results/smoke/report/index.html" in said
-    assert "No job is running." in said
+    output, _ = run(project, "status", *SMOKE)
+    assert "Finished. Page: results/smoke/report/index.html" in output
+    assert "No job is running." in output
     shutil.rmtree(project / "results/smoke")
-    said, _ = run(project, "status", *SMOKE)
-    assert "0 of 3 models are trained by DPO" in said
+    output, _ = run(project, "status", *SMOKE)
+    assert "0 of 3 models are trained by DPO" in output
 
 
 @pytest.mark.slow
@@ -96,8 +96,8 @@ def test_axe_finds_no_violation_on_the_smoke_page(finished_smoke):
 
 @pytest.mark.slow
 def test_the_export_loads_as_a_data_set_and_holds_every_model(project):
-    made = snakemake(project, "export", *SMOKE)
-    assert made.returncode == 0, made.stdout[-2000:] + made.stderr[-4000:]
+    built = snakemake(project, "export", *SMOKE)
+    assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-4000:]
     folder = project / "results/smoke/export"
     import datasets
 

@@ -69,7 +69,7 @@ BENCHMARK = Benchmark(
     board=[("politeness", "politeness", "{:.0f}")],
     outcome=("politeness", "Politeness", " %"),
     figure=("politeness", "Polite, %", None),
-    volume={"questions": 3, "requests": 1, "question": 20, "answer": 40, "beside": 10, "verdict": 4},
+    volume={"questions": 3, "requests": 1, "question": 20, "answer": 40, "context": 10, "verdict": 4},
 )
 '''
 
@@ -109,8 +109,8 @@ def test_a_toy_benchmark_runs_to_the_page(project):
     with judge_server(lambda body, before: "yes" if "please" in body["messages"][0]["content"] else "no") as server:
         judge = {key: value for key, value in server.judge().items() if key != "name"}
         words = configured(project, judge)
-        made = snakemake(project, *words)
-        assert made.returncode == 0, made.stdout[-3000:] + made.stderr[-6000:]
+        built = snakemake(project, *words)
+        assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
         assert 0 < len(server.bodies) <= len(MODELS) * 3
         assert all(body["messages"][0]["content"].startswith("Polite? ") for body in server.bodies)
         # a setting that the judge is asked with: it is asked again, and no model answers again

@@ -44,14 +44,14 @@ def hashes(project: Path) -> dict[str, str]:
 
 def rules_of(pids: list[int]) -> set[str]:
     """The rules whose programs these processes run; a program has its rule's name."""
-    found = set()
+    result = set()
     for pid in pids:
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
         except OSError:  # it has ended
             continue
-        found |= set(re.findall(r"scripts/(?:tmp\w+\.|train/)(\w+)\.py", command))
-    return found
+        result |= set(re.findall(r"scripts/(?:tmp\w+\.|train/)(\w+)\.py", command))
+    return result
 
 
 def drawn_twice(project: Path) -> int:
@@ -98,8 +98,8 @@ def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
         rounds.append(kill_once(project, seconds))
         unlock(project)
     status = start(project).wait()
-    found = hashes(project)
-    differing = [path for path in wanted if found.get(path) != wanted[path]]
+    result = hashes(project)
+    differing = [path for path in wanted if result.get(path) != wanted[path]]
     return {
         "kills": sum(not of["finished"] for of in rounds),
         "rules": Counter(rule for of in rounds if not of["finished"] for rule in of["rules"] or ("no job",)),
@@ -107,7 +107,7 @@ def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
         "slowest_end": max((of["ended"] for of in rounds), default=0.0),
         "status": status,
         "drawn_twice": drawn_twice(project),
-        "lost": len(differing) + len(set(found) - set(wanted)),
+        "lost": len(differing) + len(set(result) - set(wanted)),
     }
 
 

@@ -97,8 +97,8 @@ def test_a_config_that_cannot_work_is_refused(change, words):
 def test_a_file_in_place_of_a_folder_of_results_is_named(tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
-    said = refused({"pathvars": {"results": str(tmp_path / "results")}})
-    assert said == f"{tmp_path / name}: a file is where a folder should be. Move it away, and run again."
+    output = refused({"pathvars": {"results": str(tmp_path / "results")}})
+    assert output == f"{tmp_path / name}: a file is where a folder should be. Move it away, and run again."
 
 
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch):
@@ -111,15 +111,15 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch):
     ["http://h/v1?api_key=secret", "http://me:secret@h/v1", "http://h/v1#secret", "ftp://secret/v1", "http://h secret"],
 )
 def test_a_key_in_a_judges_address_is_refused_and_not_repeated(url):
-    said = refused(judge(base_url=url, weights=None))
-    assert "benchmarks.judges.local.base_url" in said
-    assert "secret" not in said
+    output = refused(judge(base_url=url, weights=None))
+    assert "benchmarks.judges.local.base_url" in output
+    assert "secret" not in output
 
 
 def test_a_context_that_the_local_model_does_not_have_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"max_position_embeddings": 512}')
-    said = refused({"model": {"source": "path", "path": str(tmp_path)}})
-    assert "engine.max_model_len: 2048 is more than max_position_embeddings 512" in said
+    output = refused({"model": {"source": "path", "path": str(tmp_path)}})
+    assert "engine.max_model_len: 2048 is more than max_position_embeddings 512" in output
 
 
 def test_braces_in_the_system_prompt_are_text():
@@ -164,9 +164,9 @@ RECIPES = [
 def test_a_recipe_that_cannot_be_used_is_named(tmp_path, content, words):
     path = tmp_path / "recipe.yaml"
     path.write_bytes(content)
-    said = refused({"sft": {"recipe": str(path)}})
-    assert str(path) in said
-    assert words in said
+    output = refused({"sft": {"recipe": str(path)}})
+    assert str(path) in output
+    assert words in output
 
 
 ACCELERATE = [
@@ -186,9 +186,9 @@ ACCELERATE = [
 def test_an_accelerate_file_that_cannot_be_used_is_named(tmp_path, section, content, words):
     path = tmp_path / "accelerate.yaml"
     path.write_text(content)
-    said = refused({section: {"accelerate": str(path)}, "resources": {"train": {"gpu": 1}}})
-    assert f"config: {section}.accelerate: {path}" in said
-    assert words in said
+    output = refused({section: {"accelerate": str(path)}, "resources": {"train": {"gpu": 1}}})
+    assert f"config: {section}.accelerate: {path}" in output
+    assert words in output
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config/trl").glob("*.yaml")), ids=lambda path: path.name)

@@ -72,10 +72,10 @@ PROMPTS = [
 def test_a_broken_prompt_is_named_and_never_to_be_deleted(tmp_path, line, words):
     path = tmp_path / "prompts.jsonl"
     path.write_bytes(GOOD + b"\n" + line + b"\n")
-    said = refused(check_prompts, path)
-    assert str(path) in said
-    assert words in said
-    assert "delete" not in said  # it is the user's
+    output = refused(check_prompts, path)
+    assert str(path) in output
+    assert words in output
+    assert "delete" not in output  # it is the user's
 
 
 WHOLE_FILES = [
@@ -149,9 +149,9 @@ TREES = [
 @pytest.mark.parametrize(("row", "words"), TREES, ids=range(len(TREES)))
 def test_a_broken_tree_is_named_with_file_and_line(tmp_path, row, words):
     path = write(tmp_path / "trees.jsonl", tree(reply(), identity="first"), row)
-    said = refused(list, eft.read_trees(path))
-    assert f"{path}, line 2" in said
-    assert words in said
+    output = refused(list, eft.read_trees(path))
+    assert f"{path}, line 2" in output
+    assert words in output
 
 
 LINE = json.dumps(tree(reply())).encode() + b"\n"
@@ -172,9 +172,9 @@ TREE_FILES = [
 def test_a_file_of_trees_that_cannot_be_read_is_named(tmp_path, name, content, words):
     path = tmp_path / name
     path.write_bytes(content)
-    said = refused(list, eft.read_trees(path))
-    assert str(path) in said
-    assert words in said
+    output = refused(list, eft.read_trees(path))
+    assert str(path) in output
+    assert words in output
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def shard(tmp_path, rows, kind="judgments", **facts):
 
 JUDGMENTS = [judgment(0, 0, 4), judgment(0, 1, None), judgment(1, 0, 2)]
 EDITS = [
-    ([], "the file has 0 rows, and 0.stats.json beside it says 3"),
+    ([], "the file has 0 rows, and 0.stats.json says 3"),
     (JUDGMENTS[:2], "has 2 rows"),
     ([*JUDGMENTS, JUDGMENTS[0]], "occurs twice (in line 1, too)"),
     ([*JUDGMENTS, judgment(0, 2, 1)], "has 4 rows"),
@@ -229,9 +229,9 @@ def test_an_edited_file_of_judgments_is_refused(tmp_path, rows, words):
     path = shard(tmp_path, JUDGMENTS, max_score=5)
     assert len(read_shards([path], Judgment)) == 3
     write(path, *rows)
-    said = refused(read_shards, [path], Judgment)
-    assert str(path) in said
-    assert words in said
+    output = refused(read_shards, [path], Judgment)
+    assert str(path) in output
+    assert words in output
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -248,8 +248,8 @@ def test_a_row_in_two_shards_is_refused(tmp_path):
 
 
 def test_rows_of_unknown_responses_are_refused():
-    said = refused(check_known, JUDGMENTS, "response_id", {"p0/r0"}, "judgments", "the responses")
-    assert "the response_id 'p0/r1' is not in the responses" in said
+    output = refused(check_known, JUDGMENTS, "response_id", {"p0/r0"}, "judgments", "the responses")
+    assert "the response_id 'p0/r1' is not in the responses" in output
 
 
 META = {
@@ -296,9 +296,9 @@ ROWS = [
 @pytest.mark.parametrize(("kind", "good", "bad", "words"), ROWS, ids=range(len(ROWS)))
 def test_an_edited_row_is_named(tmp_path, kind, good, bad, words):
     path = write(tmp_path / "rows.jsonl", good, bad)
-    said = refused(read_jsonl, path, kind)
-    assert f"{path}, line 2" in said
-    assert words in said
+    output = refused(read_jsonl, path, kind)
+    assert f"{path}, line 2" in output
+    assert words in output
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff", b'{"a": 1}', b"[" * 100_000])

@@ -132,8 +132,8 @@ def test_what_is_written_is_read_again(tmp_path, rows):
 def test_any_stats_file_is_read_or_refused(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    found = value_or_user_error(records.read_json, path, ("completions",))
-    assert found is None or "completions" in found
+    result = value_or_user_error(records.read_json, path, ("completions",))
+    assert result is None or "completions" in result
 
 
 REPLIES = st.fixed_dictionaries({"message_id": SCALARS, "text": SCALARS, "rank": SCALARS, "deleted": st.booleans()})
@@ -182,13 +182,13 @@ def test_any_header_of_weights_is_read_or_refused(tmp_path, header, data):
 def test_any_yaml_file_is_read_or_refused_in_one_line(tmp_path, content):
     path = tmp_path / "a.yaml"
     path.write_bytes(content)
-    said = ""
+    output = ""
     try:
         config_text.load(path)
     except config_text.TextError as error:
-        said = str(error)
-    assert "\n" not in said
-    assert not said or str(path) in said
+        output = str(error)
+    assert "\n" not in output
+    assert not output or str(path) in output
 
 
 @quick

@@ -47,10 +47,10 @@ DISK = [
 def test_a_fault_of_the_disk_is_one_line(capsys, error, words):
     with pytest.raises(SystemExit) as end, reporting("tested"):
         raise error
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert end.value.code == 1
-    assert words in said
-    assert said.count("\n") == 1
+    assert words in output
+    assert output.count("\n") == 1
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), OSError(errno.ECONNREFUSED, "refused"), ValueError("os error 2")])
@@ -185,9 +185,9 @@ def test_outputs_that_are_deleted_come_back_by_one_command(tmp_path):
     inode = (outputs[0] / "model.safetensors").stat().st_ino
     remove(outputs)
     words = [sys.executable, ROOT / "workflow/restore.py", tmp_path]
-    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    assert str(outputs[0]) in said
-    assert "Undo the change first" in said
+    output = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert str(outputs[0]) in output
+    assert "Undo the change first" in output
     assert (outputs[0] / "model.safetensors").stat().st_ino == inode  # no copy
     assert outputs[1].read_text() == "old"
     assert "Nothing is missing" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
@@ -252,20 +252,20 @@ def test_an_empty_response_is_never_chosen(tmp_path):
 
 
 def test_judgments_of_a_renamed_response_are_refused(tmp_path, refused):
-    made = actor(tmp_path, [response(0, "a"), response(1, "b")], [judgment(0, 0, 5), judgment(7, 0, 1)])
-    assert "the response_id 'p0/r7' is not in the responses" in refused(build_actor_pairs, made)
+    built = actor(tmp_path, [response(0, "a"), response(1, "b")], [judgment(0, 0, 5), judgment(7, 0, 1)])
+    assert "the response_id 'p0/r7' is not in the responses" in refused(build_actor_pairs, built)
 
 
 def test_responses_to_an_unknown_prompt_are_refused(tmp_path, refused):
-    made = actor(tmp_path, [response(0, "a", "p7"), response(1, "b")], [judgment(1, 0, 1)])
-    assert "the prompt_id 'p7' is not in" in refused(build_actor_pairs, made)
+    built = actor(tmp_path, [response(0, "a", "p7"), response(1, "b")], [judgment(1, 0, 1)])
+    assert "the prompt_id 'p7' is not in" in refused(build_actor_pairs, built)
 
 
 def test_verdicts_on_unknown_judgments_are_refused(tmp_path, refused):
     inputs = {"judgments": [write(tmp_path / "j.jsonl", judgment(0, 0, 5))]}
     inputs["meta_judgments"] = [write(tmp_path / "m.jsonl", verdict(0, 9, "first"))]
-    made = job(tmp_path, inputs, {"elo": "e.jsonl", "stats": "s.json"}, {"position_weights": "iteration", "elo_l2": 1})
-    assert "the second 'p0/r0/j9' is not in the judgments" in refused(fit_elo, made)
+    built = job(tmp_path, inputs, {"elo": "e.jsonl", "stats": "s.json"}, {"position_weights": "iteration", "elo_l2": 1})
+    assert "the second 'p0/r0/j9' is not in the judgments" in refused(fit_elo, built)
 
 
 def test_elo_of_unknown_judgments_is_refused(tmp_path, refused):
@@ -275,8 +275,8 @@ def test_elo_of_unknown_judgments_is_refused(tmp_path, refused):
     inputs = {"prompts": write(tmp_path / "p.jsonl", *PROMPTS), "elo": write(tmp_path / "e.jsonl", elo)}
     inputs |= {"responses": [write(tmp_path / "r.jsonl", response(0, "a"))], "template": template}
     inputs["judgments"] = [write(tmp_path / "j.jsonl", judgment(0, 0, 5))]
-    made = job(tmp_path, inputs, {"pairs": "x.jsonl", "stats": "s.json"}, {"max_judgment_chars": None, "seed": 0})
-    assert "the judgment_id 'p0/r0/j9' is not in the judgments" in refused(build_judge_pairs, made)
+    built = job(tmp_path, inputs, {"pairs": "x.jsonl", "stats": "s.json"}, {"max_judgment_chars": None, "seed": 0})
+    assert "the judgment_id 'p0/r0/j9' is not in the judgments" in refused(build_judge_pairs, built)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_a_meta_judge_that_names_both_or_hardly_any_is_not(first, second):
 def test_jobs_that_ask_an_engine_keep_their_outputs(tmp_path):
     from metarewarding.jobs.job import logged
 
-    made = job(tmp_path, {}, {"rows": "rows.jsonl"}, {"store": "x"})
-    made.output = [str(tmp_path / "rows.jsonl")]
-    logged(lambda of: Path(of.output[0]).write_text("{}\n"))(made)
+    built = job(tmp_path, {}, {"rows": "rows.jsonl"}, {"store": "x"})
+    built.output = [str(tmp_path / "rows.jsonl")]
+    logged(lambda of: Path(of.output[0]).write_text("{}\n"))(built)
     assert (tmp_path / ".kept/rows.jsonl.kept").read_text() == "{}\n"

@@ -105,16 +105,16 @@ def test_an_emptied_shard_of_judgments_is_refused(done):
     (done / RESULTS / "m0/judgments/0.jsonl").write_text("")
     run = snakemake(done, f"{RESULTS}/self-rewarding/m1/pairs/actor.jsonl", *SMOKE)
     assert run.returncode != 0
-    assert "the file has 0 rows, and 0.stats.json beside it says" in said(run)
+    assert "the file has 0 rows, and 0.stats.json says" in said(run)
     assert "Traceback" not in said(run)
 
 
 @pytest.mark.slow
 def test_five_kills_leave_every_byte_and_no_orphan(finished_smoke, tmp_path):
     wanted = kills.hashes(finished_smoke[0])
-    found = kills.trial(kills.copy_project(tmp_path / "killed"), [4, 9, 13, 18, 25], wanted)
-    assert found["kills"] == 5
-    assert (found["orphans"], found["lost"], found["status"]) == (0, 0, 0)
+    result = kills.trial(kills.copy_project(tmp_path / "killed"), [4, 9, 13, 18, 25], wanted)
+    assert result["kills"] == 5
+    assert (result["orphans"], result["lost"], result["status"]) == (0, 0, 0)
 
 
 @pytest.mark.slow

@@ -41,10 +41,10 @@ def violations(browser, path: Path, scheme: str = "light") -> list[str]:
         drawn(page)
         page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
         page.evaluate(axe())
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{rule['id']} ({rule['impact']}): {node['target']} {node['failureSummary'][:300]}"
-        for rule in found["violations"]
+        for rule in result["violations"]
         for node in rule["nodes"][:3]
     ]
 
@@ -105,11 +105,11 @@ def check(browser, path: Path, figures: int = 8) -> None:
             page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
             assert not page.evaluate(wide), f"{path}, all opened, is wider than {width} px"
             for figure in page.locator("figure.chart").all():
-                found = figure.evaluate(FIGURE)
-                assert len(found["caption"]) > 20, found["id"]
-                assert len(found["label"]) > 20, found["id"]
-                assert len(found["axes"]) >= 2, found["id"]
-                assert all(found["axes"]), found["id"]
+                result = figure.evaluate(FIGURE)
+                assert len(result["caption"]) > 20, result["id"]
+                assert len(result["label"]) > 20, result["id"]
+                assert len(result["axes"]) >= 2, result["id"]
+                assert all(result["axes"]), result["id"]
             assert not complaints
             assert all(url.startswith(("file:", "data:")) for url in requests), requests
     with opened(browser, path, script=False) as (page, complaints, requests):

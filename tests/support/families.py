@@ -43,10 +43,10 @@ def _tokenizer(specials: list[str], template: str, **named):
     from transformers import PreTrainedTokenizerFast
 
     symbols = [*specials, *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    made = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate(symbols)}, merges=[]))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=made, additional_special_tokens=specials, **named)
+    built = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate(symbols)}, merges=[]))
+    built.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    built.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=built, additional_special_tokens=specials, **named)
     fast.chat_template = template
     return fast
 

@@ -100,12 +100,12 @@ def weights(tmp_path_factory):
 def refused(capsys):
     """What a job that ends with status 1 says (pytest takes the streams before the log file can)."""
 
-    def run(program, made):
+    def run(program, built):
         with pytest.raises(SystemExit) as end:
-            program.main(made)
+            program.main(built)
         assert end.value.code == 1
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return said.err
+        output = capsys.readouterr()
+        assert "Traceback" not in output.out + output.err
+        return output.err
 
     return run

@@ -30,15 +30,15 @@ def tokenizer(eos_token: str = EOT, size: int = 0):
     symbols = [*SPECIALS, *alphabet, *(left + right for left, right in merges)]
     symbols += [f"<{i}>" for i in range(len(symbols), size)]
     ids = {symbol: i for i, symbol in enumerate(symbols)}
-    made = Tokenizer(models.BPE(vocab=ids, merges=merges))
+    built = Tokenizer(models.BPE(vocab=ids, merges=merges))
     words = Regex(r"\s*[\r\n]+|\s+(?!\S)| ?\p{L}+|\p{N}{1,3}|\s+|[^\s\p{L}\p{N}]+")
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    built.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Split(words, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     )
-    made.decoder = decoders.ByteLevel()
-    made.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, ids[BOS])])
+    built.decoder = decoders.ByteLevel()
+    built.post_processor = processors.TemplateProcessing(single=f"{BOS} $A", special_tokens=[(BOS, ids[BOS])])
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=made, bos_token=BOS, eos_token=eos_token, additional_special_tokens=[START, END, EOS, EOT]
+        tokenizer_object=built, bos_token=BOS, eos_token=eos_token, additional_special_tokens=[START, END, EOS, EOT]
     )
     fast.chat_template = CHAT_TEMPLATE + GENERATION_PROMPT
     return fast
@@ -52,18 +52,18 @@ def save_model(folder: Path, eos_token: str = EOT, device: str = "cpu", dtype: s
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
 
-    made = tokenizer(eos_token, shape.get("vocab_size", 0))
-    bos, eos, eot = made.convert_tokens_to_ids([BOS, EOS, EOT])
+    built = tokenizer(eos_token, shape.get("vocab_size", 0))
+    bos, eos, eot = built.convert_tokens_to_ids([BOS, EOS, EOT])
     torch.manual_seed(0)
     tiny = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = LlamaConfig(
-        **{"vocab_size": len(made), "max_position_embeddings": 512} | tiny | shape,
+        **{"vocab_size": len(built), "max_position_embeddings": 512} | tiny | shape,
         bos_token_id=bos,
-        eos_token_id=made.convert_tokens_to_ids(eos_token),
+        eos_token_id=built.convert_tokens_to_ids(eos_token),
     )
     with torch.device(device):
         model = AutoModelForCausalLM.from_config(config, dtype=dtype)
     model.generation_config.eos_token_id = [eos, eot]
     model.save_pretrained(folder)
-    made.save_pretrained(folder)
+    built.save_pretrained(folder)
     return folder

@@ -35,12 +35,12 @@ def text(random: Random, words: int) -> str:
     return " ".join(random.choice(WORDS) for _ in range(words)).capitalize() + "."
 
 
-def rows_of(model: str, random: Random, said=None) -> dict:
+def rows_of(model: str, random: Random, output=None) -> dict:
     """Prompts, 7 responses each, 11 judgments of each response, and both orders of one response's judgments."""
     prompts, responses, judgments, verdicts = [], [], [], []
     for i in range(ROWS):
         prompt_id = f"{model.replace('/', '-')}-{i}"
-        prompts.append({"prompt_id": prompt_id, "text": said or text(random, 20)})
+        prompts.append({"prompt_id": prompt_id, "text": output or text(random, 20)})
         for k in range(7):
             worth, words = random.gauss(4.1, 0.5), max(20, int(random.gauss(330, 110)))
             response_id = f"{prompt_id}/r{k}"
@@ -48,7 +48,7 @@ def rows_of(model: str, random: Random, said=None) -> dict:
                 {
                     "prompt_id": prompt_id,
                     "response_id": response_id,
-                    "text": text(random, words) if k or not said else said,
+                    "text": text(random, words) if k or not output else output,
                 }
                 | {"tokens": words, "finish_reason": "length" if random.random() < 0.02 else "stop"}
             )
@@ -57,7 +57,7 @@ def rows_of(model: str, random: Random, said=None) -> dict:
                 score = min(5.0, max(0.0, round(2 * random.gauss(worth, 0.5)) / 2))
                 of_response.append(
                     {"prompt_id": prompt_id, "response_id": response_id, "judgment_id": f"{response_id}/j{n}"}
-                    | {"text": said if said and k == n == 0 else f"{text(random, 70)} {n}\nScore: {score}"}
+                    | {"text": output if output and k == n == 0 else f"{text(random, 70)} {n}\nScore: {score}"}
                     | {"score": None if random.random() < 0.03 else score, "finish_reason": "stop"}
                 )
             judgments += of_response
@@ -72,7 +72,7 @@ def rows_of(model: str, random: Random, said=None) -> dict:
                                 | {
                                     "first": a["judgment_id"],
                                     "second": b["judgment_id"],
-                                    "text": text(random, 60) if verdicts or not said else said,
+                                    "text": text(random, 60) if verdicts or not output else output,
                                 }
                                 | {"winner": "first" if random.random() < likely else "second"}
                             )
@@ -92,9 +92,9 @@ def write(file: Path, value) -> Path:
 def scores(model: str) -> dict[str, dict]:
     """{benchmark: what its score.json holds}, from the values that the paper prints of ``model``."""
     printed = [row for row in paper.targets(ROOT / "workflow/report/paper.csv") if row["model"] == model]
-    found: dict[str, dict] = {}
+    result: dict[str, dict] = {}
     for row in printed:
-        score = found.setdefault(row["benchmark"], {})
+        score = result.setdefault(row["benchmark"], {})
         *places, last = (
             ("categories", row["metric"].split(".")[1], "win_rate")
             if "categories" in row["metric"]
@@ -108,19 +108,19 @@ def scores(model: str) -> dict[str, dict]:
         value = max(0.0, row["value"] + Random(f"{model} {row['benchmark']} {row['metric']}").gauss(0, spread))
         score[last] = value / 100 if share else value
     judge = {"judge": "gpt-4-1106-preview", "judge_model": "gpt-4-1106-preview", "complete": True}
-    found["alpaca_eval"] |= judge | {"lc_win_rate_se": 1.4, "win_rate_se": 1.5, "n": 805, "cost": 14.2}
-    found["alpaca_eval"].setdefault("categories", {})
-    low = found["arena_hard"]["score"]
-    found["arena_hard"] |= judge | {"ci_low": low - 2, "ci_high": low + 2, "n": 1000, "mean_tokens": 560, "cost": 24.0}
-    found["mt_bench"] |= judge | {"judge": "gpt-4-0613", "judge_model": "gpt-4-0613", "n": 160, "cost": 9.5}
-    found["judge_vs_gpt4"]["gpt4_chosen"] |= {"pairs": 168, "ties": 30}
-    found["judge_vs_gpt4"]["self_chosen"] |= {"pairs": 360, "ties": 170}
-    mean = found["judge_vs_gpt4"].get("mean_score", 4.2)
+    result["alpaca_eval"] |= judge | {"lc_win_rate_se": 1.4, "win_rate_se": 1.5, "n": 805, "cost": 14.2}
+    result["alpaca_eval"].setdefault("categories", {})
+    low = result["arena_hard"]["score"]
+    result["arena_hard"] |= judge | {"ci_low": low - 2, "ci_high": low + 2, "n": 1000, "mean_tokens": 560, "cost": 24.0}
+    result["mt_bench"] |= judge | {"judge": "gpt-4-0613", "judge_model": "gpt-4-0613", "n": 160, "cost": 9.5}
+    result["judge_vs_gpt4"]["gpt4_chosen"] |= {"pairs": 168, "ties": 30}
+    result["judge_vs_gpt4"]["self_chosen"] |= {"pairs": 360, "ties": 170}
+    mean = result["judge_vs_gpt4"].get("mean_score", 4.2)
     given = {f"{s / 4}": max(1, int(5000 * 2.7 ** (-((s / 4 - mean) ** 2) / 0.08))) for s in range(10, 21)}
-    found["judge_vs_gpt4"] |= judge | {"scores": given, "mean_score": mean, "cost": 3.1}
-    found["judge_agreement"] |= {"parse_rate": 0.02 if model == "seed" else 0.97, "mean_score": mean, "prompts": 190}
-    found["judge_agreement"] |= {"pairs": 640, "ties": 60, "prompts_with_spearman": 180}
-    return found
+    result["judge_vs_gpt4"] |= judge | {"scores": given, "mean_score": mean, "cost": 3.1}
+    result["judge_agreement"] |= {"parse_rate": 0.02 if model == "seed" else 0.97, "mean_score": mean, "prompts": 190}
+    result["judge_agreement"] |= {"pairs": 640, "ties": 60, "prompts_with_spearman": 180}
+    return result
 
 
 def training(kinds: list[str], random: Random) -> dict:
@@ -174,7 +174,7 @@ def put_logs(root: Path) -> None:
         begun[model] = start
 
 
-def build(root: Path, said: str | None = None) -> dict[str, list[Path]]:
+def build(root: Path, output: str | None = None) -> dict[str, list[Path]]:
     """Write all metrics files under ``root``; {kind of input of write_report: files}. ``said`` is what a model
     wrote as each prompt, its first response, that one's first judgment, and the first verdict."""
     files: dict[str, list[Path]] = {}
@@ -185,7 +185,7 @@ def build(root: Path, said: str | None = None) -> dict[str, list[Path]]:
 
     template = templates.load([ROOT / "config/prompts/judge.txt", ROOT / "config/prompts/rubric.txt"], "judge")
     put("eft", "data/eft/stats.json", {"eval_prompts": 190, "eval_replies": 580})
-    rows = {model: rows_of(model, Random(model), said) for model in dict.fromkeys(PARENTS.values())}
+    rows = {model: rows_of(model, Random(model), output) for model in dict.fromkeys(PARENTS.values())}
     for model, of in rows.items():
         job_of = ("sample_and_judge", model)
         put("sampling", f"{model}/responses/0.stats.json", sampling_facts(*job_of, PROMPTS, 7, 60, 450, 0.8))

@@ -29,13 +29,13 @@ def logits(weights, adapter=None):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    found = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
+    result = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
     if adapter:
         from peft import PeftModel
 
-        found = PeftModel.from_pretrained(found, adapter)
+        result = PeftModel.from_pretrained(result, adapter)
     with torch.no_grad():
-        return found(AutoTokenizer.from_pretrained(weights)(TEXT, return_tensors="pt")["input_ids"]).logits
+        return result(AutoTokenizer.from_pretrained(weights)(TEXT, return_tensors="pt")["input_ids"]).logits
 
 
 def apart(one, other):
@@ -147,13 +147,13 @@ def check(fsdp=None, device="cuda", optim="adamw_torch_fused", **recipe):
 
 
 def test_full_fine_tuning_has_neither_adapter_nor_quantized_weights():
-    found, args = check()
-    assert found == {"peft_config": None, "quantization_config": None}
+    result, args = check()
+    assert result == {"peft_config": None, "quantization_config": None}
     assert args.model_init_kwargs == {"dtype": "float32"}
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "output"),
     [
         ({"load_in_4bit": True}, "set use_peft: true"),
         ({"dtype": "bfloat16"}, "such weights do not move. Set dtype: float32"),
@@ -163,8 +163,8 @@ def test_full_fine_tuning_has_neither_adapter_nor_quantized_weights():
         ({"optim": "paged_adamw_8bit"}, "optim: paged_adamw_8bit needs bitsandbytes"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(options, said):
-    with pytest.raises(UserError, match=said):
+def test_options_that_do_not_go_together_are_refused(options, output):
+    with pytest.raises(UserError, match=output):
         check(**options)
 
 

@@ -86,11 +86,11 @@ replies = st.lists(st.tuples(st.integers(0, 10), st.integers(0, 4)), min_size=2,
 @given(replies)
 def test_spearman_is_that_of_scipy(rows):
     scores, ranks = zip(*rows, strict=True)
-    found = pairwise(scores, ranks)["spearman"]
+    result = pairwise(scores, ranks)["spearman"]
     if len(set(scores)) == 1 or len(set(ranks)) == 1:
-        assert found is None
+        assert result is None
     else:
-        assert found == pytest.approx(-spearmanr(scores, ranks).statistic)
+        assert result == pytest.approx(-spearmanr(scores, ranks).statistic)
 
 
 def test_spearman_is_that_of_scipy_on_random_data():

@@ -69,7 +69,7 @@ def test_win_rates_by_category_count_whole_verdicts(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "output"),
     [
         ([annotation(0, 1.0), annotation(0, 1.0)], "row 1: the instruction 'Say 0.' occurs twice"),
         ([annotation(0, "m")], "row 0: the field 'preference' is \"m\""),
@@ -78,8 +78,8 @@ def test_win_rates_by_category_count_whole_verdicts(tmp_path):
         ([], "no rows"),
     ],
 )
-def test_bad_annotations_are_named(tmp_path, rows, said):
-    assert said in refused(write(tmp_path / "a.json", rows))
+def test_bad_annotations_are_named(tmp_path, rows, output):
+    assert output in refused(write(tmp_path / "a.json", rows))
 
 
 def test_a_file_that_was_cut_off_is_named(tmp_path):
@@ -90,8 +90,8 @@ def test_a_file_that_was_cut_off_is_named(tmp_path):
 
 def test_unknown_instructions_are_refused(tmp_path):
     reference = write(tmp_path / "r.json", [{"instruction": "Say 0."}])
-    said = refused(write(tmp_path / "a.json", [annotation(0, 1.0), annotation(1, 1.0)]), None, reference)
-    assert f"the instruction 'Say 1.' is not in {reference}" in said
+    output = refused(write(tmp_path / "a.json", [annotation(0, 1.0), annotation(1, 1.0)]), None, reference)
+    assert f"the instruction 'Say 1.' is not in {reference}" in output
 
 
 def test_as_many_rows_of_another_benchmark_are_refused(tmp_path):

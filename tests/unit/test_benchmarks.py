@@ -541,8 +541,8 @@ def test_arena_hard_end_to_end(tmp_path, arena_prompt_files, monkeypatch, refuse
         raise ConnectionError("no route")
 
     monkeypatch.setattr(tiktoken, "get_encoding", no_network)
-    said = refused(score_benchmark, job(tmp_path, inputs, {"score": "score.json"}, params, **OF_ARENA_HARD))
-    assert "TIKTOKEN_CACHE_DIR" in said
+    output = refused(score_benchmark, job(tmp_path, inputs, {"score": "score.json"}, params, **OF_ARENA_HARD))
+    assert "TIKTOKEN_CACHE_DIR" in output
 
 
 def test_a_judge_that_gives_no_verdict_is_no_score(tmp_path, arena_prompt_files, refused):
@@ -555,14 +555,14 @@ def test_a_judge_that_gives_no_verdict_is_no_score(tmp_path, arena_prompt_files,
         "stats": tmp_path / "stats.json",
     }
     params = {"settings": {"bootstrap_rounds": 100, "tokenizer": None}, "seed": 0}
-    said = refused(score_benchmark, job(tmp_path, inputs, {"score": "score.json"}, params, **OF_ARENA_HARD))
-    assert "no verdict of the judge 'stand-in' could be read" in said
+    output = refused(score_benchmark, job(tmp_path, inputs, {"score": "score.json"}, params, **OF_ARENA_HARD))
+    assert "no verdict of the judge 'stand-in' could be read" in output
 
 
 def test_a_judge_that_refuses_the_key_ends_the_rule_with_one_message(tmp_path, arena_prompt_files, refused):
     with judge_server(lambda body, before: (401, "no")) as server:
-        said = refused(judge_benchmark, arena_hard_job(tmp_path, arena_prompt_files, server.judge()))
-    assert "benchmarks.judges.stand-in.api_key_env" in said
+        output = refused(judge_benchmark, arena_hard_job(tmp_path, arena_prompt_files, server.judge()))
+    assert "benchmarks.judges.stand-in.api_key_env" in output
     assert not (tmp_path / "verdicts.jsonl").exists()
 
 

@@ -30,31 +30,31 @@ def test_every_share_by_hand():
         verdict("d", "a", None),
         verdict("b", "d", "first"),  # the higher score and the shorter text; the other order was not shown
     ]
-    found = meta_judge_bias(rows, JUDGMENTS)
+    result = meta_judge_bias(rows, JUDGMENTS)
     # pairs of different scores whose verdicts agree: a over b
-    assert (found["higher_score_wins"], found["lower_score_wins"], found["agreeing_pairs"]) == (1, 0, 1)
+    assert (result["higher_score_wins"], result["lower_score_wins"], result["agreeing_pairs"]) == (1, 0, 1)
     # all verdicts on different scores: a, a over b; c, a of a and c; d over a; b over d
-    assert found["higher_score_wins_all_verdicts"] == pytest.approx(4 / 6)
-    assert found["position_bias_same_score"] == 1
-    assert found["position_bias_different_score"] == 1 / 2
-    assert found["position_bias"] == pytest.approx(2 / 3)
-    assert found["first_wins"] == 4 / 8
-    assert found["longer_wins"] == 1 / 2
-    assert (found["presentations"], found["verdicts"], found["pairs"], found["pairs_of_same_score"]) == (9, 8, 3, 1)
+    assert result["higher_score_wins_all_verdicts"] == pytest.approx(4 / 6)
+    assert result["position_bias_same_score"] == 1
+    assert result["position_bias_different_score"] == 1 / 2
+    assert result["position_bias"] == pytest.approx(2 / 3)
+    assert result["first_wins"] == 4 / 8
+    assert result["longer_wins"] == 1 / 2
+    assert (result["presentations"], result["verdicts"], result["pairs"], result["pairs_of_same_score"]) == (9, 8, 3, 1)
 
 
 def test_nothing_counted_is_none_and_not_zero():
-    found = meta_judge_bias([verdict("a", "b", None)], JUDGMENTS)
-    assert found["position_bias"] is found["higher_score_wins"] is found["first_wins"] is None
-    assert (found["presentations"], found["verdicts"]) == (1, 0)
+    result = meta_judge_bias([verdict("a", "b", None)], JUDGMENTS)
+    assert result["position_bias"] is result["higher_score_wins"] is result["first_wins"] is None
+    assert (result["presentations"], result["verdicts"]) == (1, 0)
 
 
 def test_a_judge_that_always_takes_the_first_is_all_position():
     rows = [verdict(x, y, "first") for x in "abcd" for y in "abcd" if x != y]
-    found = meta_judge_bias(rows, JUDGMENTS)
-    assert found["position_bias"] == found["first_wins"] == 1
-    assert found["higher_score_wins_all_verdicts"] == found["longer_wins"] == 0.5
-    assert found["higher_score_wins"] is None  # no two verdicts agree
+    result = meta_judge_bias(rows, JUDGMENTS)
+    assert result["position_bias"] == result["first_wins"] == 1
+    assert result["higher_score_wins_all_verdicts"] == result["longer_wins"] == 0.5
+    assert result["higher_score_wins"] is None  # no two verdicts agree
 
 
 def test_a_presentation_that_stands_twice_is_an_error():
@@ -110,7 +110,7 @@ def simulated(of_different, of_same, flips_different, flips_same, higher):
 )
 def test_the_papers_meta_judges_give_the_papers_table(of_same, printed, all_verdicts):
     higher, _, flips_same, flips_different, _ = (value / 100 for value in printed)
-    found = meta_judge_bias(*simulated(10_000, of_same, flips_different, flips_same, higher))
+    result = meta_judge_bias(*simulated(10_000, of_same, flips_different, flips_same, higher))
     metrics = (
         "higher_score_wins",
         "lower_score_wins",
@@ -118,6 +118,6 @@ def test_the_papers_meta_judges_give_the_papers_table(of_same, printed, all_verd
         "position_bias_different_score",
         "position_bias",
     )
-    assert [100 * found[name] for name in metrics] == [pytest.approx(value, abs=0.015) for value in printed]
+    assert [100 * result[name] for name in metrics] == [pytest.approx(value, abs=0.015) for value in printed]
     # the other way of counting cannot give them: a pair that flips is one win for each side
-    assert 100 * found["higher_score_wins_all_verdicts"] == pytest.approx(all_verdicts, abs=0.015)
+    assert 100 * result["higher_score_wins_all_verdicts"] == pytest.approx(all_verdicts, abs=0.015)

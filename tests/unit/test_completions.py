@@ -43,10 +43,10 @@ def opened(weights, tmp_path):
     return open_one
 
 
-def drawn(engine, asked=ASKED) -> int:
+def drawn(engine, questions=ASKED) -> int:
     """How many completions reach the engine."""
-    facts = sample(engine, asked)[1]
-    assert facts["completions"] == sum(request.n for request in asked)
+    facts = sample(engine, questions)[1]
+    assert facts["completions"] == sum(request.n for request in questions)
     return facts["completions"] - facts["from_store"]
 
 

@@ -21,18 +21,18 @@ def both(a, b, first, second):
 def test_agreement_by_hand():
     before = [*both(0, 1, "a", "a"), *both(0, 2, "a", "b"), *both(1, 2, "b", None)]
     again = [*both(0, 1, "a", "b"), *both(0, 2, "a", "b"), *both(1, 2, "b", "b")]
-    found = consistency.of_repeats(before, again)
-    assert (found["presentations"], found["both_times"]) == (6, 5)
-    assert found["retest"] == 4 / 5
-    assert found["order"] == 1 / 2  # of the pairs (0, 1) and (0, 2)
+    result = consistency.of_repeats(before, again)
+    assert (result["presentations"], result["both_times"]) == (6, 5)
+    assert result["retest"] == 4 / 5
+    assert result["order"] == 1 / 2  # of the pairs (0, 1) and (0, 2)
     # each repeat against the first time in the other order; the last has none to hold it against
-    assert found["retest_swapped"] == pytest.approx(2 / 5)
+    assert result["retest_swapped"] == pytest.approx(2 / 5)
 
 
 def test_a_judge_of_position_repeats_itself_and_flips_with_the_order():
     rows = [row for a in range(4) for b in range(a) for row in both(b, a, "a", "b")]
-    found = consistency.of_repeats(rows, rows)
-    assert (found["retest"], found["order"], found["retest_kappa"]) == (1, 0, None)
+    result = consistency.of_repeats(rows, rows)
+    assert (result["retest"], result["order"], result["retest_kappa"]) == (1, 0, None)
 
 
 def test_a_judge_that_guesses_repeats_half():
@@ -43,9 +43,9 @@ def test_a_judge_that_guesses_repeats_half():
             verdict(a, b, "first" if rng.random() < 0.5 else "second") for a in range(60) for b in range(60) if a != b
         ]
 
-    found = consistency.of_repeats(guesses(), guesses())
-    assert found["retest"] == pytest.approx(0.5, abs=0.03)
-    assert found["retest_kappa"] == pytest.approx(0, abs=0.05)
+    result = consistency.of_repeats(guesses(), guesses())
+    assert result["retest"] == pytest.approx(0.5, abs=0.03)
+    assert result["retest_kappa"] == pytest.approx(0, abs=0.05)
 
 
 def test_nothing_repeated():
@@ -123,22 +123,22 @@ def metrics(measured, accuracies):
     ],
 )
 def test_the_page_gives_one_verdict(measured, accuracies, words):
-    found = judging.section(metrics(measured, accuracies))
-    assert words in found["verdict"]
-    assert found["verdict"].startswith("From M0 to meta-rewarding/m1")
-    assert found["rows"][1][0] == "m0"
-    assert found["advice"] == [{"model": "m0", "sentence": measured["sentence"]}]
+    result = judging.section(metrics(measured, accuracies))
+    assert words in result["verdict"]
+    assert result["verdict"].startswith("From M0 to meta-rewarding/m1")
+    assert result["rows"][1][0] == "m0"
+    assert result["advice"] == [{"model": "m0", "sentence": measured["sentence"]}]
 
 
 def test_the_page_without_training_says_so(measured):
-    found = metrics(measured, (50.0, 60.0, 61.0))
-    found["models"] = found["models"][:2]
-    assert "No model was trained beyond M0" in judging.section(found)["verdict"]
+    result = metrics(measured, (50.0, 60.0, 61.0))
+    result["models"] = result["models"][:2]
+    assert "No model was trained beyond M0" in judging.section(result)["verdict"]
 
 
 def test_figures_are_drawn_for_what_there_is(measured):
-    found = metrics(measured, (50.0, 60.0, 61.0))
-    drawn = [figure for figure in figures(found, {"meta-rewarding": ["seed", "m0", "meta-rewarding/m1"]}) if figure]
+    result = metrics(measured, (50.0, 60.0, 61.0))
+    drawn = [figure for figure in figures(result, {"meta-rewarding": ["seed", "m0", "meta-rewarding/m1"]}) if figure]
     ids = {figure["id"] for figure in drawn}
     assert ids == {
         "preference_llmbar",

@@ -449,9 +449,9 @@ def test_train_examples_is_the_size_and_fewer_give_none():
     }
     assert sizes == {None: 5, 1: 1, 5: 5, 6: 0}
     _, facts = build(replies, judgments, None, TEMPLATE, 0, "strict", 6)
-    said = too_few(facts | {"train_prompts": 4}, "seed", 6)
-    assert "EFT has 5 examples, and eft.train_examples asks for 6. Of 4 prompts, 2 have readable" in said
-    assert "the scores order 1 of these as people did (eft.acceptance: strict), which gives 5 judgments" in said
+    output = too_few(facts | {"train_prompts": 4}, "seed", 6)
+    assert "EFT has 5 examples, and eft.train_examples asks for 6. Of 4 prompts, 2 have readable" in output
+    assert "the scores order 1 of these as people did (eft.acceptance: strict), which gives 5 judgments" in output
 
 
 # -- counts

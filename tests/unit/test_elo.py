@@ -37,10 +37,10 @@ def by_scipy(battles, l2):
 
     start = np.zeros(len(battles))
     options = {"gtol": 1e-11, "maxiter": 1000}
-    found = minimize(
+    result = minimize(
         lambda e: -objective(e, battles, l2), start, jac=gradient, hess=hessian, method="trust-exact", options=options
     )
-    return found.x
+    return result.x
 
 
 # -- solved by hand

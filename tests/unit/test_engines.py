@@ -43,25 +43,27 @@ def texts(completions):
 
 
 def test_the_same_seeds_give_the_same_texts(engine):
-    asked = requests("one", "a longer prompt")
-    assert texts(sample(engine, asked)[0]) == texts(sample(engine, asked)[0])
+    questions = requests("one", "a longer prompt")
+    assert texts(sample(engine, questions)[0]) == texts(sample(engine, questions)[0])
 
 
 def test_a_text_does_not_depend_on_its_neighbours_or_their_order(engine):
-    asked = requests("one", "a longer prompt", "three", "four and five")
-    together = texts(sample(engine, asked)[0])
-    alone = {key: row for request in asked for key, row in texts(sample(engine, [request])[0]).items()}
-    assert together == alone == texts(sample(engine, asked[::-1])[0])
+    questions = requests("one", "a longer prompt", "three", "four and five")
+    together = texts(sample(engine, questions)[0])
+    alone = {key: row for request in questions for key, row in texts(sample(engine, [request])[0]).items()}
+    assert together == alone == texts(sample(engine, questions[::-1])[0])
 
 
 def test_a_prompt_that_fills_the_context_shortens_no_neighbours_text(weights):
     engine = open_engine(weights, "transformers", max_model_len=30, dtype="float32")
     endless = Decoding(temperature=1.0, top_p=1.0, max_tokens=12)
-    asked = requests("one", "x" * 20, n=8, decoding=endless)  # 6 and 23 tokens
-    together, _ = sample(engine, asked)
+    questions = requests("one", "x" * 20, n=8, decoding=endless)  # 6 and 23 tokens
+    together, _ = sample(engine, questions)
     assert max(completion.tokens for completion in together["p1"]) == 7
     assert max(completion.tokens for completion in together["p0"]) == 12
-    assert texts(together) == {k: row for request in asked for k, row in texts(sample(engine, [request])[0]).items()}
+    assert texts(together) == {
+        k: row for request in questions for k, row in texts(sample(engine, [request])[0]).items()
+    }
 
 
 def test_the_samples_of_a_request_differ_and_greedy_ones_do_not(engine):
@@ -146,9 +148,9 @@ def in_a_process(folder, code: str, *words) -> subprocess.Popen:
 def printed(folder, code: str, *words) -> list:
     """The values that ``code`` prints, each on a line with `= ` before it."""
     process = in_a_process(folder, code, *words)
-    said = process.communicate()[0]
+    output = process.communicate()[0]
     assert process.returncode == 0, (folder / "stderr.txt").read_text()[-3000:]
-    return [ast.literal_eval(line[2:]) for line in said.splitlines() if line.startswith("= ")]
+    return [ast.literal_eval(line[2:]) for line in output.splitlines() if line.startswith("= ")]
 
 
 ONE_COPY_OR_MORE = """

@@ -45,10 +45,10 @@ def test_it_samples_and_judges(tmp_path, seed):
     outputs |= {f"{name}_stats": f"{name}.stats.json" for name in ("responses", "judgments")}
     params = {"shards": 1, "seed": 0, "store": None, "engine": ENGINE, "system_prompt": None}
     params |= {"responses": SAMPLING | {"n": 2}, "judgments": SAMPLING | {"n": 2, "max_score": 5}}
-    made = job(tmp_path, {"prompts": prompts, "template": template, "weights": seed}, outputs, params, shard="0")
-    sample_and_judge.main(made)
-    assert len(read(made.output.responses)) == 4
-    judgments = read(made.output.judgments)
+    built = job(tmp_path, {"prompts": prompts, "template": template, "weights": seed}, outputs, params, shard="0")
+    sample_and_judge.main(built)
+    assert len(read(built.output.responses)) == 4
+    judgments = read(built.output.judgments)
     assert len(judgments) == 2 * len({row["response_id"] for row in judgments})
 
 

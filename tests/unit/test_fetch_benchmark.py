@@ -76,8 +76,8 @@ def test_faults_that_pass_are_tried_again(tmp_path, server, fault):
 
 def test_another_file_than_the_pinned_one_names_both_hashes_and_keeps_nothing(tmp_path, server):
     server.first = [(200, b"changed", 7)]
-    said = refused(tmp_path)
-    assert f"hashes to {hashlib.sha256(b'changed').hexdigest()}, and {DIGEST} was expected" in said
+    output = refused(tmp_path)
+    assert f"hashes to {hashlib.sha256(b'changed').hexdigest()}, and {DIGEST} was expected" in output
     (tmp_path / "data/question.jsonl").write_bytes(b"from before")
     server.first = [(200, b"changed", 7)]
     with pytest.raises(UserError):
@@ -86,12 +86,12 @@ def test_another_file_than_the_pinned_one_names_both_hashes_and_keeps_nothing(tm
 
 
 @pytest.mark.parametrize(
-    ("faults", "said"), [([(404, b"", 0)], "404"), ([(503, b"", 0)] * 9, "in 4 tries; the last time: the server")]
+    ("faults", "output"), [([(404, b"", 0)], "404"), ([(503, b"", 0)] * 9, "in 4 tries; the last time: the server")]
 )
-def test_a_file_that_is_not_given_gets_one_message(tmp_path, server, faults, said):
+def test_a_file_that_is_not_given_gets_one_message(tmp_path, server, faults, output):
     server.first = faults
     message = refused(tmp_path)
-    assert said in message
+    assert output in message
     assert f"set {KEY} to its path, or set GITHUB_RAW_ENDPOINT" in message
 
 
@@ -112,13 +112,13 @@ def test_a_local_file_replaces_the_download(tmp_path, server):
 
 
 def test_the_script_reads_its_params(tmp_path, server):
-    made = SimpleNamespace(
+    built = SimpleNamespace(
         output=[str(tmp_path / "data/question.jsonl")],
         params=SimpleNamespace(name="toy", key=KEY, path=None, revision=None),
         rule="fetch_benchmark",
         log=[str(tmp_path / "log")],
     )
-    fetch_benchmark.main(made)
+    fetch_benchmark.main(built)
     assert (tmp_path / "data/question.jsonl").read_bytes() == FILE
 
 

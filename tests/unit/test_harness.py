@@ -24,7 +24,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_scores_keep_the_harness_standard_errors():
-    found = harness.scores(
+    result = harness.scores(
         {
             "gsm8k": {
                 "alias": "gsm8k",
@@ -36,7 +36,7 @@ def test_scores_keep_the_harness_standard_errors():
             "few": {"acc,none": 1.0, "acc_stderr,none": 0.0, "sample_len": 6},
         }
     )
-    assert found == {
+    assert result == {
         "gsm8k": {
             "exact_match (strict-match)": {"value": 0.5, "stderr": 0.01},
             "exact_match (flexible-extract)": {"value": 0.6, "stderr": None},
@@ -77,9 +77,9 @@ def test_a_local_task_on_the_smoke_model(tmp_path, folder, weights):
     params = shared | {"engine": ENGINE, "limit": None, "num_fewshot": None, "chat_template": True, "seed": 0}
     inputs = {"data": tmp_path / "versions.json", "weights": weights}
     measure_regressions.main(job(tmp_path, inputs, {"score": "score.json"}, params, model="m0"))
-    found = json.loads((tmp_path / "score.json").read_text())
-    score = found["tasks"]["few_rows"]["acc"]
+    result = json.loads((tmp_path / "score.json").read_text())
+    score = result["tasks"]["few_rows"]["acc"]
     assert score["value"] * 6 == pytest.approx(round(score["value"] * 6))
     # the standard error of a mean of six zeros and ones
     assert score["stderr"] == pytest.approx((score["value"] * (1 - score["value"]) / 5) ** 0.5)
-    assert (found["n"], found["complete"], found["engine"]) == ({"few_rows": 6}, True, "hf")
+    assert (result["n"], result["complete"], result["engine"]) == ({"few_rows": 6}, True, "hf")

@@ -85,9 +85,9 @@ def prefers_ours(body, before=0, tokens=("m", "M")):
     return completion(ours[0], body, {"content": [top[0] | {"top_logprobs": top}]})
 
 
-def run(made):
-    judge_benchmark.main(made)
-    return json.loads(Path(made.output.verdicts).read_text()), json.loads(Path(made.output.stats).read_text())
+def run(built):
+    judge_benchmark.main(built)
+    return json.loads(Path(built.output.verdicts).read_text()), json.loads(Path(built.output.stats).read_text())
 
 
 @pytest.fixture(autouse=True)
@@ -97,16 +97,16 @@ def few_tries(monkeypatch):
 
 @pytest.fixture
 def refused(capfd):
-    def run(made):
+    def run(built):
         with pytest.raises(SystemExit) as end:
-            judge_benchmark.main(made)
+            judge_benchmark.main(built)
         assert end.value.code == 1
-        assert not Path(made.output.verdicts).exists()
-        said = Path(made.log[0]).read_text() + "".join(capfd.readouterr())
-        assert "Traceback" not in said
-        assert KEY not in said
-        assert said.count(" ERROR ") == 1
-        return said
+        assert not Path(built.output.verdicts).exists()
+        output = Path(built.log[0]).read_text() + "".join(capfd.readouterr())
+        assert "Traceback" not in output
+        assert KEY not in output
+        assert output.count(" ERROR ") == 1
+        return output
 
     return run
 
@@ -117,8 +117,8 @@ def refused(capfd):
 def test_answers_are_judged_as_the_package_does(tmp_path, monkeypatch):
     monkeypatch.setenv("JUDGE_KEY", KEY)
     with judge_server(prefers_ours) as server:
-        made = judging(tmp_path, server.judge(api_key_env="JUDGE_KEY"), 12)
-        rows, stats = run(made)
+        built = judging(tmp_path, server.judge(api_key_env="JUDGE_KEY"), 12)
+        rows, stats = run(built)
         assert len(server.bodies) == 12
         assert set(server.keys) == {f"Bearer {KEY}"}
         body = server.bodies[0]
@@ -132,7 +132,7 @@ def test_answers_are_judged_as_the_package_does(tmp_path, monkeypatch):
         }
         places = {body["messages"][1]["content"].index("Answer ") for body in server.bodies}
         assert len(places) > 1  # the package shows either one first
-        first, again = rows, run(made)[0]
+        first, again = rows, run(built)[0]
         assert again == [
             row | {k: again[i][k] for k in row if "date" in k or "time" in k} for i, row in enumerate(first)
         ]
@@ -148,7 +148,7 @@ def test_answers_are_judged_as_the_package_does(tmp_path, monkeypatch):
     assert (stats["verdicts"], stats["missing"], stats["asked"]) == (12, 0, 12)
     assert stats["cost"] == pytest.approx(12 * (100 * 10 + 10 * 30) / 1e6)
     assert stats["first_date"] <= stats["last_date"]
-    assert alpaca_eval_scores(made.output.verdicts)["win_rate"] == pytest.approx(80.0, abs=0.1)
+    assert alpaca_eval_scores(built.output.verdicts)["win_rate"] == pytest.approx(80.0, abs=0.1)
     for file in tmp_path.rglob("*"):
         assert KEY not in file.read_text()
 
@@ -183,22 +183,22 @@ def test_missing_verdicts_are_asked_for_again(tmp_path, refused):
         return prefers_ours(body, tokens=("A", "B") if speechless and "Say 1." in str(body) else ("m", "M"))
 
     with judge_server(script) as server:
-        made = judging(tmp_path, server.judge())
-        said = refused(made)
-        assert "gave no verdict on 1 of 6 answers" in said
-        assert "benchmarks.alpaca_eval.max_missing is 0.0" in said
+        built = judging(tmp_path, server.judge())
+        output = refused(built)
+        assert "gave no verdict on 1 of 6 answers" in output
+        assert "benchmarks.alpaca_eval.max_missing is 0.0" in output
         assert len(server.bodies) == 6
-        made.params.settings["max_missing"] = 0.2
-        rows, stats = run(made)  # asked for once more, in vain
+        built.params.settings["max_missing"] = 0.2
+        rows, stats = run(built)  # asked for once more, in vain
         assert len(server.bodies) == 7
         assert [row["preference"] is None for row in rows] == [False, True, False, False, False, False]
         assert stats["missing"] == 1
-        assert alpaca_eval_scores(made.output.verdicts)["n"] == 5
+        assert alpaca_eval_scores(built.output.verdicts)["n"] == 5
         speechless = False
-        rows, stats = run(made)
+        rows, stats = run(built)
         assert len(server.bodies) == 8
         assert (stats["verdicts"], stats["missing"]) == (6, 0)
-        run(made)
+        run(built)
         assert len(server.bodies) == 8
 
 
@@ -248,14 +248,14 @@ def test_faults_that_stay_get_one_message_and_keep_what_was_paid_for(tmp_path, m
         return prefers_ours(body) if good else fault(body)
 
     with judge_server(script) as server:
-        made = judging(tmp_path, server.judge(api_key_env="JUDGE_KEY", concurrency=1, timeout_s=0.3))
-        said = refused(made)
-        assert named in said
-        assert "judge 'stand-in'" in said
+        built = judging(tmp_path, server.judge(api_key_env="JUDGE_KEY", concurrency=1, timeout_s=0.3))
+        output = refused(built)
+        assert named in output
+        assert "judge 'stand-in'" in output
         kept = [row for row in read_store(tmp_path / "store.jsonl") if row["logprobs"]]
         assert len(kept) == 3
         failing, before = False, len(server.bodies)
-        rows, _ = run(made)
+        rows, _ = run(built)
         assert len(server.bodies) == before + 3
     assert [row["preference"] for row in rows] == pytest.approx([1.8] * 6, abs=1e-3)
 
@@ -266,21 +266,21 @@ def test_a_key_that_is_not_set_and_a_ceiling_stop_before_the_first_call(tmp_path
         assert "JUDGE_KEY (benchmarks.judges.stand-in.api_key_env) is not set" in refused(
             judging(tmp_path, server.judge(api_key_env="JUDGE_KEY"))
         )
-        said = refused(judging(tmp_path, server.judge(max_cost=0.0001)))
-        assert "benchmarks.judges.stand-in.max_cost" in said
-        assert "6 requests to ask" in said  # the estimate comes first
+        output = refused(judging(tmp_path, server.judge(max_cost=0.0001)))
+        assert "benchmarks.judges.stand-in.max_cost" in output
+        assert "6 requests to ask" in output  # the estimate comes first
         assert server.bodies == []
 
 
 def test_other_annotators_and_missing_answers_are_refused(tmp_path, refused):
     with judge_server(prefers_ours) as server:
-        made = judging(tmp_path, server.judge())
-        made.params.settings["annotator"] = "no_such_annotator"
-        assert "benchmarks.alpaca_eval.annotator: alpaca_eval has no annotator 'no_such" in refused(made)
-        made.params.settings["annotator"] = ANNOTATOR
+        built = judging(tmp_path, server.judge())
+        built.params.settings["annotator"] = "no_such_annotator"
+        assert "benchmarks.alpaca_eval.annotator: alpaca_eval has no annotator 'no_such" in refused(built)
+        built.params.settings["annotator"] = ANNOTATOR
         answers = tmp_path / "answers.jsonl"
         answers.write_text("".join(answers.read_text().splitlines(keepends=True)[1:]))
-        assert "has no answer" in refused(made)
+        assert "has no answer" in refused(built)
         assert server.bodies == []
 
 
@@ -312,12 +312,12 @@ def test_killed_half_way_and_resumed_asks_for_no_verdict_twice(tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
         time.sleep(0.3)  # what was under way ends at the server
-        kept, asked = len(read_store(tmp_path / "store.jsonl")), len(server.bodies)
+        kept, requests = len(read_store(tmp_path / "store.jsonl")), len(server.bodies)
         assert 20 <= kept < 60
-        assert asked - kept <= 2  # those under way
+        assert requests - kept <= 2  # those under way
         assert not (tmp_path / "annotations.json").exists()
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        assert len(server.bodies) == asked + 60 - kept
+        assert len(server.bodies) == requests + 60 - kept
     assert len(json.loads((tmp_path / "annotations.json").read_text())) == 60
 
 
@@ -417,11 +417,11 @@ def test_the_laptop_model_judges_with_logprobs(tmp_path):
         "timeout_s": 120,
     }
     judge |= {"price_in": 0.0, "price_out": 0.0, "max_cost": None}
-    made = judging(tmp_path, judge, 12, weights=LAPTOP_MODEL, engine=ENGINE, max_missing=0.5)
-    rows, stats = run(made)
+    built = judging(tmp_path, judge, 12, weights=LAPTOP_MODEL, engine=ENGINE, max_missing=0.5)
+    rows, stats = run(built)
     assert stats["verdicts"] >= 10
     assert all(1 <= row["preference"] <= 2 for row in rows if row["preference"] is not None)
     started = time.monotonic()
-    again, _ = run(made)  # nothing is missing, so no server is started
+    again, _ = run(built)  # nothing is missing, so no server is started
     assert time.monotonic() - started < 20
     assert [row["preference"] for row in again] == [row["preference"] for row in rows]

@@ -195,10 +195,10 @@ def test_retry_after(header, seconds):
 
 def test_a_fault_that_stays_ends_with_one_message_and_keeps_what_was_paid_for(store):
     with judge_server(lambda body, before: (500, "the disk is full") if number(body) == "3" else "ok") as server:
-        said = refused(requests(6), server.judge(concurrency=1), store)
+        output = refused(requests(6), server.judge(concurrency=1), store)
         assert len([body for body in server.bodies if number(body) == "3"]) == 4
     for words in ("'stand-in'", "'q3' in 4 tries", "500", "the disk is full", str(store)):
-        assert words in said
+        assert words in output
     assert {row["id"] for row in read_store(store)} == {"q0", "q1", "q2"}
 
 
@@ -227,10 +227,10 @@ def test_faults_that_do_not_pass_stop_at_once(store, monkeypatch, caplog, status
     monkeypatch.setenv("JUDGE_KEY", KEY + "\n")
     reply = status, f"the key {KEY} will not do"
     with judge_server(lambda body, before: reply if number(body) == "2" else "ok") as server:
-        said = refused(requests(40), server.judge(api_key_env="JUDGE_KEY", concurrency=2), store)
+        output = refused(requests(40), server.judge(api_key_env="JUDGE_KEY", concurrency=2), store)
         assert len(server.bodies) < 6
     for expected in ("'stand-in'", str(status), "the key *** will not do", words, str(store)):
-        assert expected in said
+        assert expected in output
     assert len(read_store(store)) == len(server.answered) >= 2
     assert "40 requests to ask" in caplog.text
     assert KEY not in caplog.text
@@ -257,10 +257,10 @@ def test_a_key_that_is_none_is_said_before_the_first_call(store, monkeypatch, ke
     if key is not None:
         monkeypatch.setenv("JUDGE_KEY", key)
     with judge_server(echo) as server:
-        said = refused(requests(2), server.judge(api_key_env="JUDGE_KEY"), store)
+        output = refused(requests(2), server.judge(api_key_env="JUDGE_KEY"), store)
         assert server.bodies == []
-    assert "JUDGE_KEY (benchmarks.judges.stand-in.api_key_env)" in said
-    assert not key or not key.strip() or key not in said
+    assert "JUDGE_KEY (benchmarks.judges.stand-in.api_key_env)" in output
+    assert not key or not key.strip() or key not in output
 
 
 def test_logprobs_are_asked_for_and_kept(store):
@@ -274,9 +274,9 @@ def test_logprobs_are_asked_for_and_kept(store):
 def test_a_model_without_logprobs_stops_and_its_reply_answers_nothing(store, logprobs):
     with judge_server(lambda body, before: completion("m", body, logprobs)) as server:
         for calls in (1, 2):
-            said = refused(requests(9, top_logprobs=5), server.judge(concurrency=1), store)
-            assert "judge-1 gives no log-probabilities" in said
-            assert "benchmarks.judges.stand-in.model" in said
+            output = refused(requests(9, top_logprobs=5), server.judge(concurrency=1), store)
+            assert "judge-1 gives no log-probabilities" in output
+            assert "benchmarks.judges.stand-in.model" in output
             assert len(server.bodies) == len(read_store(store)) == calls
 
 
@@ -298,9 +298,9 @@ def test_the_estimate():
 def test_the_ceiling_stops_before_the_first_call(store):
     todo = requests(10, messages=[{"role": "user", "content": "x" * 4000}])
     with judge_server(echo) as server:
-        said = refused(todo, server.judge(max_cost=0.09), store)  # ten times a thousand tokens: 0.10 dollars
+        output = refused(todo, server.judge(max_cost=0.09), store)  # ten times a thousand tokens: 0.10 dollars
         assert server.bodies == []
-        assert "benchmarks.judges.stand-in.max_cost is 0.09" in said
+        assert "benchmarks.judges.stand-in.max_cost is 0.09" in output
         ask_fast(todo[:1], server.judge(max_cost=0.09), store)
 
 
@@ -315,9 +315,9 @@ def test_the_ceiling_counts_what_was_paid_before(store):
 
 def test_the_ceiling_stops_while_running(store):
     with judge_server(lambda body, before: "ok") as server:
-        said = refused(requests(20), server.judge(max_cost=0.0039, concurrency=1), store)
+        output = refused(requests(20), server.judge(max_cost=0.0039, concurrency=1), store)
         assert len(server.bodies) == len(read_store(store)) == 3
-        assert "benchmarks.judges.stand-in.max_cost" in said
+        assert "benchmarks.judges.stand-in.max_cost" in output
         # reached with the last reply: nothing is left to stop
         ask_fast(requests(4), server.judge(max_cost=0.0052, concurrency=1), store)
 
@@ -357,14 +357,14 @@ def test_killed_half_way_and_resumed_asks_for_no_verdict_twice(store):
         process.wait()
         time.sleep(0.2)  # what was under way ends at the server
         kept = {row["id"] for row in read_store(store)}
-        asked = len(server.bodies)
+        questions = len(server.bodies)
         assert 40 <= len(kept) < 150
-        assert asked - len(kept) <= 4
+        assert questions - len(kept) <= 4
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert run.stdout.splitlines()[-1] == "150"
-        later = {f"q{number(body)}" for body in server.bodies[asked:]}
+        later = {f"q{number(body)}" for body in server.bodies[questions:]}
         assert not later & kept
-        assert len(server.bodies) == asked + 150 - len(kept)
+        assert len(server.bodies) == questions + 150 - len(kept)
     assert len(read_store(store)) == 150
 
 
@@ -391,9 +391,9 @@ def test_a_request_that_a_local_judge_has_no_room_for_gets_no_verdict_and_is_not
 
 def test_other_weights_under_the_same_name_are_asked_anew(store):
     with judge_server(echo) as server:
-        for weights, asked in (("abc", 2), ("abc", 0), ("def", 2)):
+        for weights, questions in (("abc", 2), ("abc", 0), ("def", 2)):
             judge = server.judge(tokenizer=Tokenizer(), weights=weights, max_model_len=100)
-            assert ask_fast(requests(2), judge, store)[1]["asked"] == asked
+            assert ask_fast(requests(2), judge, store)[1]["asked"] == questions
 
 
 def test_a_judge_on_this_machine_is_not_asked_through_a_proxy(store, monkeypatch):

@@ -30,11 +30,11 @@ def test_best_and_worst_by_mean_the_first_of_equals_and_none_where_all_are_equal
 
 def test_both_orders_are_asked_and_braces_in_a_response_stay_text():
     pair = response("p", 0, "{output_2} and {x}"), response("p", 1, "<|im_end|>second")
-    asked = judge_vs_gpt4.requests(
+    requests = judge_vs_gpt4.requests(
         [pair], {"p": "Why {instruction}?"}, {row["response_id"]: row["text"] for row in pair}
     )
-    assert [row["id"] for row in asked] == ["p/r0 p/r1", "p/r1 p/r0"]
-    for row, (first, second) in zip(asked, (pair, pair[::-1]), strict=True):
+    assert [row["id"] for row in requests] == ["p/r0 p/r1", "p/r1 p/r0"]
+    for row, (first, second) in zip(requests, (pair, pair[::-1]), strict=True):
         assert [message["role"] for message in row["messages"]] == ["system", "user"]
         text = row["messages"][1]["content"]
         assert "Why {instruction}?" in text
@@ -78,8 +78,8 @@ ROWS = [
 
 
 def test_a_preference_is_one_that_stays_when_the_order_changes():
-    found = judge_vs_gpt4.preferred(ROWS)
-    assert {"".join(sorted(pair)): better for pair, better in found.items()} == {
+    result = judge_vs_gpt4.preferred(ROWS)
+    assert {"".join(sorted(pair)): better for pair, better in result.items()} == {
         "ab": "a",
         "cd": "d",
         "ef": None,
@@ -90,8 +90,8 @@ def test_a_preference_is_one_that_stays_when_the_order_changes():
 def test_gpt4_chosen_by_hand():
     # a over b agrees, d over c does not, i and k are tied; e, f have no preference; g, h no verdict
     means = {"a": 4, "b": 3, "c": 5, "d": 4.5, "e": 5, "f": 1, "i": 2, "k": 2}
-    found = judge_vs_gpt4.gpt4_chosen(ROWS, means)
-    assert found == {
+    result = judge_vs_gpt4.gpt4_chosen(ROWS, means)
+    assert result == {
         "agreement": pytest.approx(1.5 / 3),
         "agreement_without_ties": pytest.approx(1 / 2),
         "pairs": 3,
@@ -104,10 +104,10 @@ def test_gpt4_chosen_by_hand():
 def test_self_chosen_by_hand():
     # best a, and a is preferred; best c, and d is; best e, and the orders disagree; best i, and i is
     means = {"a": 5, "b": 1, "c": 5, "d": 1, "e": 5, "f": 1, "g": 5, "h": 1, "i": 5, "k": 1}
-    found = judge_vs_gpt4.self_chosen(ROWS, means)
-    assert (found["pairs"], found["ties"]) == (4, 1)
-    assert found["agreement"] == pytest.approx(2.5 / 4)
-    assert found["agreement_without_ties"] == pytest.approx(2 / 3)
+    result = judge_vs_gpt4.self_chosen(ROWS, means)
+    assert (result["pairs"], result["ties"]) == (4, 1)
+    assert result["agreement"] == pytest.approx(2.5 / 4)
+    assert result["agreement_without_ties"] == pytest.approx(2 / 3)
 
 
 def test_nothing_to_agree_on_is_none():

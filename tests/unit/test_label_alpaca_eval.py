@@ -91,6 +91,6 @@ def test_a_judge_that_names_no_categories_is_refused(tmp_path, capfd):
     with judge_server(lambda body, before: "I would rather not.") as server, pytest.raises(SystemExit):
         label_alpaca_eval.main(labelling(tmp_path, server.judge()))
     assert not (tmp_path / "categories.json").exists()
-    said = (tmp_path / "job.log").read_text() + "".join(capfd.readouterr())
-    assert "judge 'stand-in' named no category of the list for 4 of 4 instructions" in said
-    assert "Traceback" not in said
+    output = (tmp_path / "job.log").read_text() + "".join(capfd.readouterr())
+    assert "judge 'stand-in' named no category of the list for 4 of 4 instructions" in output
+    assert "Traceback" not in output

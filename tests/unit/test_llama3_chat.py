@@ -110,8 +110,8 @@ def received(engine, prompts):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine.backend.model, "generate", recorded)
-        asked = [Request(f"p{i}", user(text), 1, 1024 * i, GREEDY) for i, text in enumerate(prompts)]
-        completions, _ = sample(engine, asked)
+        requests = [Request(f"p{i}", user(text), 1, 1024 * i, GREEDY) for i, text in enumerate(prompts)]
+        completions, _ = sample(engine, requests)
     keys = [tuple(render(engine.tokenizer, user(text))) for text in prompts]
     return [given[key] for key in keys], [written[key] for key in keys], [row[0] for row in completions.values()]
 
@@ -168,9 +168,9 @@ def test_vllm_receives_the_same_prompts_and_stops_there_too(sft, tokenizer, tmp_
            row[0].finish_reason] for i, (id, row) in enumerate(drawn.items())})
 """
     trainer, weights = sft
-    (found,) = printed(tmp_path, code, weights)
+    (result,) = printed(tmp_path, code, weights)
     for i, (prompt, row) in enumerate(zip(PROMPTS, trainer.train_dataset, strict=True)):
-        ids, written, text, finish_reason = found[f"p{i}"]
+        ids, written, text, finish_reason = result[f"p{i}"]
         assert ids == render(tokenizer, user(prompt))
         assert ids + written == row["input_ids"]
         assert (text, finish_reason) == (GOOD, "stop")

@@ -13,9 +13,9 @@ HEAD = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
 
 
 def lines(capsys) -> list[str]:
-    said = capsys.readouterr()
-    assert said.out == ""
-    return [re.sub(HEAD, "", line) for line in said.err.splitlines() if re.match(HEAD, line)]
+    output = capsys.readouterr()
+    assert output.out == ""
+    return [re.sub(HEAD, "", line) for line in output.err.splitlines() if re.match(HEAD, line)]
 
 
 def test_messages_of_programs_of_the_library_and_of_others_have_one_form(capsys):
@@ -25,8 +25,8 @@ def test_messages_of_programs_of_the_library_and_of_others_have_one_form(capsys)
         logging.getLogger("another").info("not shown")
         logging.getLogger("another").warning("shown")
     logger.info("outside")
-    *said, last = lines(capsys)
-    assert said == [
+    *output, last = lines(capsys)
+    assert output == [
         "INFO meta_judge: from a program",
         "WARNING meta_judge: from the library",
         "WARNING meta_judge: shown",
@@ -48,10 +48,10 @@ def test_a_fault_ends_the_process_in_one_message(capsys, fault, traceback):
     with pytest.raises(SystemExit) as end, reporting("build_eft"):
         raise fault
     assert end.value.code == 1
-    said = capsys.readouterr().err
-    assert ("Traceback" in said) == traceback
-    assert len(re.findall(r" ERROR build_eft: ", said)) == 1
-    assert "done in" not in said
+    output = capsys.readouterr().err
+    assert ("Traceback" in output) == traceback
+    assert len(re.findall(r" ERROR build_eft: ", output)) == 1
+    assert "done in" not in output
 
 
 def test_facts_in_words():

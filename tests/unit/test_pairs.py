@@ -202,9 +202,9 @@ def test_the_variance_is_that_of_the_population():
 
 def test_every_tied_response_comes_up():
     # variances 1, 1, 1 and 0.25
-    found = draws(select_response_to_meta_judge, {"r0": [1, 3], "r1": [3, 5], "r2": [2, 4, 2, 4], "r3": [1, 2]})
-    assert set(found) == {"r0", "r1", "r2"}
-    assert min(found.values()) > 200 / 3 / 2  # 67 each are expected
+    result = draws(select_response_to_meta_judge, {"r0": [1, 3], "r1": [3, 5], "r2": [2, 4, 2, 4], "r3": [1, 2]})
+    assert set(result) == {"r0", "r1", "r2"}
+    assert min(result.values()) > 200 / 3 / 2  # 67 each are expected
 
 
 def test_a_tie_is_a_tie_in_spite_of_rounding():
@@ -238,9 +238,9 @@ def test_the_highest_elo_is_chosen_and_the_lowest_rejected():
 
 
 def test_every_tied_judgment_comes_up_on_both_sides():
-    found = draws(select_judge_pair, [1, -1, 1, -1, 0], 200)
-    assert set(found) == {(0, 1), (0, 3), (2, 1), (2, 3)}
-    assert min(found.values()) > 200 / 4 / 2  # 50 each are expected
+    result = draws(select_judge_pair, [1, -1, 1, -1, 0], 200)
+    assert set(result) == {(0, 1), (0, 3), (2, 1), (2, 3)}
+    assert min(result.values()) > 200 / 4 / 2  # 50 each are expected
 
 
 def test_elo_ties_are_ties_in_spite_of_rounding():

@@ -38,17 +38,17 @@ def test_judgebench_with_a_published_reward_model():
         return "knowledge" if source.startswith("mmlu-pro") else source
 
     rows = [row(r["scores"], int(r["label"] == "B>A"), r["pair_id"], subset(r["source"])) for r in published]
-    found = preference_scores(rows)
+    result = preference_scores(rows)
     # 218 right, 131 wrong, and one pair with equal scores (20.75), which the published figure counts as wrong
-    assert (found["accuracy"], found["ties"], found["n"]) == (pytest.approx(100 * 218.5 / 350), 1, 350)
-    assert found["accuracy_ties_wrong"] == pytest.approx(62.2857, abs=1e-4)
+    assert (result["accuracy"], result["ties"], result["n"]) == (pytest.approx(100 * 218.5 / 350), 1, 350)
+    assert result["accuracy_ties_wrong"] == pytest.approx(62.2857, abs=1e-4)
     expected = {"knowledge": (59.09, 154), "livebench-reasoning": (64.29, 98), "livebench-math": (76.79, 56)}
     expected |= {"livecodebench": (50.0, 42)}
-    by_subset = {name: (round(of["accuracy_ties_wrong"], 2), of["n"]) for name, of in found["by_subset"].items()}
+    by_subset = {name: (round(of["accuracy_ties_wrong"], 2), of["n"]) for name, of in result["by_subset"].items()}
     assert by_subset == expected
     # as many clusters as rows: the interval of a plain mean
     half = 1.959964 * np.std([1] * 218 + [0.5] + [0] * 131, ddof=1) / 350**0.5 * 100
-    assert found["ci_high"] - found["accuracy"] == pytest.approx(half, abs=1e-4)
+    assert result["ci_high"] - result["accuracy"] == pytest.approx(half, abs=1e-4)
 
 
 @needs_truth
@@ -62,19 +62,19 @@ def test_llmbar_with_gpt4(subset, expected):
         pair(str(r["label"]), *(r["results"][0][f"swap = {swap}"]["winner"] for swap in (False, True)))
         for r in published
     ]
-    found = pairwise_scores(rows)
-    assert tuple(found[key] for key in ("average", "both", "agreement", "kappa")) == pytest.approx(expected, abs=5e-5)
+    result = pairwise_scores(rows)
+    assert tuple(result[key] for key in ("average", "both", "agreement", "kappa")) == pytest.approx(expected, abs=5e-5)
 
 
 @needs_truth
 def test_pandalm_annotators():
     published = json.loads((TRUTH / "pandalm_testset-v1.json").read_text(encoding="utf-8"))
     names = {0: "tie", 1: "1", 2: "2"}
-    found = [
+    result = [
         pairwise_scores([pair("1", names[r[f"annotator{a}"]], names[r[f"annotator{b}"]]) for r in published])["kappa"]
         for a, b in ((1, 2), (1, 3), (2, 3))
     ]
-    assert found == pytest.approx([0.852, 0.879, 0.862], abs=5e-4)
+    assert result == pytest.approx([0.852, 0.879, 0.862], abs=5e-4)
 
 
 # -- pointwise
@@ -90,10 +90,10 @@ def test_counts_by_hand():
         row([2, 2, 1], best=[0, 1]),  # the tied ones are both right
         row([2, 1, 2], best=[0, 1]),
     ]
-    found = preference_scores(rows)
-    assert found["accuracy"] == pytest.approx(100 * (1 + 0 + 1 / 2 + 1 / 3 + 0 + 1 + 1 / 2) / 7)
-    assert (found["accuracy_without_ties"], found["ties"], found["n"]) == (50, 5, 7)
-    assert found["accuracy_ties_wrong"] == pytest.approx(100 / 7)
+    result = preference_scores(rows)
+    assert result["accuracy"] == pytest.approx(100 * (1 + 0 + 1 / 2 + 1 / 3 + 0 + 1 + 1 / 2) / 7)
+    assert (result["accuracy_without_ties"], result["ties"], result["n"]) == (50, 5, 7)
+    assert result["accuracy_ties_wrong"] == pytest.approx(100 / 7)
 
 
 def test_scores_that_differ_in_the_last_bit_are_tied():
@@ -101,19 +101,19 @@ def test_scores_that_differ_in_the_last_bit_are_tied():
 
 
 def test_a_missing_score_is_no_preference():
-    found = preference_scores([row([None, 5], best=1), row([None, None, 4, 2], best=3)])
-    assert (found["accuracy"], found["ties"], found["accuracy_without_ties"]) == (37.5, 2, None)
+    result = preference_scores([row([None, 5], best=1), row([None, None, 4, 2], best=3)])
+    assert (result["accuracy"], result["ties"], result["accuracy_without_ties"]) == (37.5, 2, None)
 
 
 def test_subsets_are_scored_apart():
-    found = preference_scores([row([5, 1], subset="a"), row([1, 5], subset="b"), row([1, 5], subset="b", prompt="q")])
-    assert {name: (of["accuracy"], of["n"]) for name, of in found["by_subset"].items()} == {"a": (100, 1), "b": (0, 2)}
-    assert found["by_subset"]["b"].keys() == found.keys() - {"by_subset"}
+    result = preference_scores([row([5, 1], subset="a"), row([1, 5], subset="b"), row([1, 5], subset="b", prompt="q")])
+    assert {name: (of["accuracy"], of["n"]) for name, of in result["by_subset"].items()} == {"a": (100, 1), "b": (0, 2)}
+    assert result["by_subset"]["b"].keys() == result.keys() - {"by_subset"}
 
 
 def test_no_rows():
-    found = preference_scores([])
-    assert found == {
+    result = preference_scores([])
+    assert result == {
         "accuracy": None,
         "accuracy_without_ties": None,
         "accuracy_ties_wrong": None,
@@ -158,9 +158,9 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
 
 
 def test_the_interval_of_rows_that_are_all_right_is_not_empty():
-    found = preference_scores([row([5, 1], prompt=str(i)) for i in range(10)])
-    assert found["ci_low"] == pytest.approx(100 * 10 / (10 + 1.959964**2), abs=1e-3)
-    assert found["ci_high"] == 100
+    result = preference_scores([row([5, 1], prompt=str(i)) for i in range(10)])
+    assert result["ci_low"] == pytest.approx(100 * 10 / (10 + 1.959964**2), abs=1e-3)
+    assert result["ci_high"] == 100
     assert preference_scores([row([5, 1]), row([5, 1])])["ci_low"] is None
 
 
@@ -175,9 +175,9 @@ def test_verdicts_by_hand():
         pair("tie", "tie", "1"),
         pair("2", None, "2"),
     ]
-    found = pairwise_scores(rows)
-    assert found["average"] == pytest.approx(100 * (1 + 1 / 2 + 3 / 4 + 1 / 2 + 1 / 2) / 5)
-    assert (found["both"], found["agreement"], found["n"]) == (20, 20, 5)
+    result = pairwise_scores(rows)
+    assert result["average"] == pytest.approx(100 * (1 + 1 / 2 + 3 / 4 + 1 / 2 + 1 / 2) / 5)
+    assert (result["both"], result["agreement"], result["n"]) == (20, 20, 5)
 
 
 def test_kappa_is_that_of_scikit_learn():
@@ -206,6 +206,6 @@ def test_a_simulated_judge_of_known_reliability_has_its_known_accuracy():
     gap, sd, n = 0.5, 1.0, 5
     noise = rng.normal(0, sd / n**0.5, size=(20_000, 2))
     rows = [row([gap + a, b], prompt=str(i)) for i, (a, b) in enumerate(noise)]
-    found = preference_scores(rows)
-    assert found["accuracy"] == pytest.approx(100 * norm.cdf(gap / (sd * (2 / n) ** 0.5)), abs=1)
-    assert Counter({"s": 20_000}) == Counter({name: of["n"] for name, of in found["by_subset"].items()})
+    result = preference_scores(rows)
+    assert result["accuracy"] == pytest.approx(100 * norm.cdf(gap / (sd * (2 / n) ** 0.5)), abs=1)
+    assert Counter({"s": 20_000}) == Counter({name: of["n"] for name, of in result["by_subset"].items()})

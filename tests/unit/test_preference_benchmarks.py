@@ -245,15 +245,15 @@ def test_both_orders_of_one_pair_a_row():
     shown = [(row["first"], row["second"]) for row in verdicts if row["item_id"] == "x/3"]
     assert shown[0] == shown[1][::-1]
     assert "x/3/r2" in shown[0]
-    found = preference_judging.score(items(), [], verdicts)["pairwise"]
+    result = preference_judging.score(items(), [], verdicts)["pairwise"]
     # the tie is answered by position: right in neither order
-    assert (found["both"], found["average"], found["agreement"], found["n"]) == (75, 75, 75, 4)
+    assert (result["both"], result["average"], result["agreement"], result["n"]) == (75, 75, 75, 4)
 
 
 def test_a_judge_that_takes_the_first_is_consistent_in_nothing():
     verdicts, _ = preference_judging.judge_pairs(Prefers("nothing"), items(), "{response_a}|{response_b}{prompt}", 9, 0)
-    found = preference_judging.score(items(), [], verdicts)["pairwise"]
-    assert (found["both"], found["agreement"]) == (0, 0)
+    result = preference_judging.score(items(), [], verdicts)["pairwise"]
+    assert (result["both"], result["agreement"]) == (0, 0)
 
 
 def test_rows_that_are_ties_by_their_label_have_no_pointwise_accuracy():
@@ -262,10 +262,10 @@ def test_rows_that_are_ties_by_their_label_have_no_pointwise_accuracy():
         for row in items()[:3]
         for response in row["responses"]
     ]
-    found = preference_judging.score(items(), judgments, None)
-    assert (found["pointwise"]["accuracy"], found["pointwise"]["n"]) == (100, 3)
-    assert found["pairwise"] is None
-    assert (found["responses"], found["responses_without_score"]) == (10, 2)
+    result = preference_judging.score(items(), judgments, None)
+    assert (result["pointwise"]["accuracy"], result["pointwise"]["n"]) == (100, 3)
+    assert result["pairwise"] is None
+    assert (result["responses"], result["responses_without_score"]) == (10, 2)
     with pytest.raises(UserError, match="no row of the benchmark has"):
         preference_judging.score(items(), [{"response_id": "other", "score": 1.0}], None)
 
@@ -275,8 +275,8 @@ def test_rows_that_are_ties_by_their_label_have_no_pointwise_accuracy():
 
 def test_rows_are_prepared_and_scored(tmp_path, capsys):
     own = write(tmp_path / "own.jsonl", *({"prompt": f"q{i}", "responses": ["a", "b"], "best": 0} for i in range(4)))
-    made = job(tmp_path, {"path": own}, {"rows": "rows.jsonl"}, {"subset": 2}, preference="own_preferences")
-    prepare_preferences.main(made)
+    built = job(tmp_path, {"path": own}, {"rows": "rows.jsonl"}, {"subset": 2}, preference="own_preferences")
+    prepare_preferences.main(built)
     rows = read(tmp_path / "rows.jsonl")
     assert [row["item_id"] for row in rows] == ["own/1", "own/3"]
     judged = [
@@ -289,7 +289,7 @@ def test_rows_are_prepared_and_scored(tmp_path, capsys):
     inputs = {"preferences": tmp_path / "rows.jsonl", "judgments": write(tmp_path / "j.jsonl", *judged)}
     params, name = {"settings": {"pairwise": False}, "seed": 0}, "own_preferences"
     score_benchmark.main(job(tmp_path, inputs, {"score": "score.json"}, params, model="m0", benchmark=name))
-    found = json.loads((tmp_path / "score.json").read_text())
-    assert (found["pointwise"]["accuracy"], found["pairwise"], found["model"]) == (100, None, "m0")
-    assert found["title"] == "Own preferences"
-    assert SimpleNamespace(**found).responses == 4
+    result = json.loads((tmp_path / "score.json").read_text())
+    assert (result["pointwise"]["accuracy"], result["pairwise"], result["model"]) == (100, None, "m0")
+    assert result["title"] == "Own preferences"
+    assert SimpleNamespace(**result).responses == 4

@@ -755,8 +755,8 @@ def test_a_pair_must_be_confirmed_by_each_half_of_the_judgments(high, low, kept)
     prompts = [{"prompt_id": "p0", "text": "?"}]
     responses = [response(0, "better"), response(1, "worse!")]
     judgments = [judgment(r, j, score) for r, scores in enumerate((high, low)) for j, score in enumerate(scores)]
-    asked = (prompts, responses, judgments, 0, None, False, None, None, None)
-    assert len(actor_pairs(*asked)[1]) == 1
-    _, pairs, facts = actor_pairs(*asked, consistent_halves=True)
+    requests = (prompts, responses, judgments, 0, None, False, None, None, None)
+    assert len(actor_pairs(*requests)[1]) == 1
+    _, pairs, facts = actor_pairs(*requests, consistent_halves=True)
     assert len(pairs) == kept
     assert facts["outcome"] == ({"pair": 1} if kept else {"halves of the judgments disagree": 1})

@@ -11,7 +11,7 @@ H100 = "NVIDIA H100 80GB HBM3, {}, 81559 MiB"
 
 
 @pytest.mark.parametrize(
-    ("listed", "said"),
+    ("listed", "output"),
     [
         (None, "no NVIDIA driver or no GPU"),
         ("", "no NVIDIA driver or no GPU"),
@@ -20,9 +20,9 @@ H100 = "NVIDIA H100 80GB HBM3, {}, 81559 MiB"
         ("\n".join(H100.format(version) for version in ("590.1", "570.2")), "driver 570.2 is too old"),
     ],
 )
-def test_drivers(listed, said):
+def test_drivers(listed, output):
     faults = check_node.driver_faults(listed)
-    assert [said in fault for fault in faults] == ([True] if said else [])
+    assert [output in fault for fault in faults] == ([True] if output else [])
 
 
 def test_compilers(monkeypatch, tmp_path):
@@ -81,10 +81,10 @@ def test_all_faults_are_one_message(tmp_path, monkeypatch, capfd):
                 log=[], rule="check_engine_node", output=[output], params=SimpleNamespace(packages=["no_such"], gpus=1)
             )
         )
-    said = capfd.readouterr().err
-    assert "no NVIDIA driver" in said
-    assert "/nowhere/cc does not run" in said
-    assert "no_such cannot be imported" in said
+    printed = capfd.readouterr().err
+    assert "no NVIDIA driver" in printed
+    assert "/nowhere/cc does not run" in printed
+    assert "no_such cannot be imported" in printed
     assert not output.exists()
 
 

@@ -149,9 +149,9 @@ def test_without_demonstrations_the_mend_is_said(generate, tmp_path, capsys):
 def test_too_few_prompts_are_refused_and_nothing_is_written(generate, capsys):
     with pytest.raises(SystemExit):
         generate(rounds=2)
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     for words in ("2 rounds gave 17 prompts", "needs 20", "Raise prompts.generation.rounds"):
-        assert words in said
+        assert words in output
     assert not list(generate.folder.rglob("*.jsonl"))
 
 

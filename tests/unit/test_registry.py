@@ -41,7 +41,7 @@ def test_an_entry_has_what_its_kind_needs(known):
     if known.kind == registry.JUDGED_ANSWERS:
         assert "judge" in known.settings
         assert set(known.judge_reads.values()) <= set(known.sources)
-        assert {"questions", "requests", "question", "answer", "beside"} <= set(known.volume)
+        assert {"questions", "requests", "question", "answer", "context"} <= set(known.volume)
     metrics = {metric for _, metric, _, _ in known.claims}
     assert metrics <= set(known.labels)
 

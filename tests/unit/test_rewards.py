@@ -79,9 +79,9 @@ def test_a_score_is_that_of_the_exchange_alone_whatever_stands_beside_it(tmp_pat
     model = rewards.RewardModel(folder, max_model_len=120, dtype="float32", batch_size=3)
     rows, facts = rewards.score(model, PROMPTS, RESPONSES)
     assert [row["response_id"] for row in rows] == ["p0/r0", "p0/r1", "p1/r0", "p1/r1"]
-    for row, asked in zip(rows, RESPONSES, strict=False):
-        assert row["prompt_id"] == asked["prompt_id"]
-        assert row["reward"] == pytest.approx(by_hand(folder, PROMPTS[row["prompt_id"]], asked["text"]), abs=1e-4)
+    for row, requests in zip(rows, RESPONSES, strict=False):
+        assert row["prompt_id"] == requests["prompt_id"]
+        assert row["reward"] == pytest.approx(by_hand(folder, PROMPTS[row["prompt_id"]], requests["text"]), abs=1e-4)
     assert len({round(row["reward"], 3) for row in rows}) == 4
     assert (facts["requests"], facts["completions"], facts["too_long"]) == (5, 4, 1)
     assert facts["reward_max"] == max(row["reward"] for row in rows)
@@ -105,7 +105,7 @@ def without_template(folder):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "output"),
     [
         (lambda folder: None, "no config.json"),
         (lambda folder: fetch_seed_model.from_random(0, folder), "has 2 outputs"),
@@ -113,9 +113,9 @@ def without_template(folder):
         (without_template, "has no chat template"),
     ],
 )
-def test_what_is_no_reward_model_is_refused(tmp_path, make, said):
+def test_what_is_no_reward_model_is_refused(tmp_path, make, output):
     make(tmp_path)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=output):
         rewards.RewardModel(tmp_path, max_model_len=120, dtype="float32", batch_size=3)
 
 
@@ -127,13 +127,13 @@ def test_scores_of_a_shard_make_the_actor_pairs(tmp_path, weights):
     prompts = write(tmp_path / "prompts.jsonl", *({"prompt_id": id, "text": text} for id, text in PROMPTS.items()))
     repeated = response(3, "Hi.", prompt="p1")
     responses = write(tmp_path / "responses.jsonl", *RESPONSES, repeated)
-    made = job(
+    built = job(
         tmp_path,
         {"prompts": prompts, "responses": responses, "weights": weights},
         {"rewards": "rewards.jsonl", "stats": "rewards.stats.json"},
         {"max_model_len": 200, "dtype": "float32", "batch_size": 2},
     )
-    score_responses.main(made)
+    score_responses.main(built)
     rows = read(tmp_path / "rewards.jsonl")
     assert [row["response_id"] for row in rows] == [row["response_id"] for row in RESPONSES]
     stats = json.loads((tmp_path / "rewards.stats.json").read_text())
@@ -141,13 +141,13 @@ def test_scores_of_a_shard_make_the_actor_pairs(tmp_path, weights):
 
     params = {"rho": 0.0, "max_chosen_chars": None, "allow_truncated_chosen": True, "k": None, "n": None}
     params["consistent_halves"] = False
-    made = job(
+    built = job(
         tmp_path,
         {"prompts": prompts, "responses": [responses], "rewards": [tmp_path / "rewards.jsonl"]},
         {"scores": "scores.jsonl", "pairs": "pairs.jsonl", "stats": "stats.json"},
         params | {"system_prompt": None},
     )
-    build_actor_pairs.main(made)
+    build_actor_pairs.main(built)
     reward = {row["response_id"]: row["reward"] for row in rows}
     for pair in read(tmp_path / "pairs.jsonl"):
         of_prompt = [id for id in reward if id.startswith(pair["prompt_id"])]
@@ -162,8 +162,8 @@ def test_scores_of_a_shard_make_the_actor_pairs(tmp_path, weights):
 def test_a_reward_decides_against_the_judgments():
     rows = [{"prompt_id": "p0", "response_id": f"p0/r{k}", "reward": value} for k, value in ((0, -3.5), (1, 0.2))]
     judgments = [judgment(0, 0, 5.0), judgment(1, 0, 1.0)]
-    asked = ([{"prompt_id": "p0", "text": "Why?"}], RESPONSES[:2], judgments, 0.0, None, True, None, None, None)
-    (by_judge,), (by_reward,) = (build_actor_pairs.actor_pairs(*asked, given)[1] for given in (None, rows))
+    requests = ([{"prompt_id": "p0", "text": "Why?"}], RESPONSES[:2], judgments, 0.0, None, True, None, None, None)
+    (by_judge,), (by_reward,) = (build_actor_pairs.actor_pairs(*requests, given)[1] for given in (None, rows))
     assert (by_judge["chosen_id"], by_reward["chosen_id"]) == ("p0/r0", "p0/r1")
 
 
@@ -182,7 +182,7 @@ def rounds(*train_on, **keys):
 
 
 @pytest.mark.parametrize(
-    ("method", "said"),
+    ("method", "output"),
     [
         ({"iterations": rounds(["judge"], scored_by=HUB)}, "judge pairs alone"),
         ({"scored_by": HUB, "iterations": rounds(["actor"], ["judge"])}, r"iterations\[1\]\.scored_by"),
@@ -192,9 +192,9 @@ def rounds(*train_on, **keys):
         ({"scored_by": "hf://datasets/owner/name@main", "iterations": rounds(["actor"])}, "not of the form"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(monkeypatch, method, said):
+def test_settings_that_do_not_go_together_are_refused(monkeypatch, method, output):
     monkeypatch.chdir(ROOT)
-    with pytest.raises(config_settings.ConfigError, match=said):
+    with pytest.raises(config_settings.ConfigError, match=output):
         config_settings.resolve(settings(**method))
 
 
@@ -203,9 +203,9 @@ def test_judgments_are_used_where_the_judge_is_trained_or_scores(monkeypatch):
     own = [{"train_on": ["actor"]}, *rounds(["actor", "judge"], ["actor"], scored_by=HUB)]
     config = settings(iterations=own)
     config["prompts"]["per_iteration"] = 4
-    found = config_settings.resolve(config)
-    assert [lineage.uses_judgments(found, f"scored/m{t}") for t in (1, 2, 3)] == [True, True, False]
-    assert config_files.reward_models(found) == {
+    result = config_settings.resolve(config)
+    assert [lineage.uses_judgments(result, f"scored/m{t}") for t in (1, 2, 3)] == [True, True, False]
+    assert config_files.reward_models(result) == {
         "owner--reward-model--0123abc": {"repo": "owner/reward-model", "revision": "0123abc", "file": None}
     }
 
@@ -220,9 +220,9 @@ def test_rules_and_plan_agree_on_what_a_reward_model_takes(project, monkeypatch)
     monkeypatch.chdir(ROOT)
     config = settings(scored_by=HUB, iterations=rounds(["actor"], ["actor"]))
     config["plan"]["reward_parameters"] = 7e9
-    found = {row["stage"]: row for row in plan(config_settings.resolve(config), "H100")["rows"]}
-    assert {name: found[name]["jobs"] for name in jobs if name in found} == {n: jobs[n] for n in jobs if n in found}
-    row = found["score_responses"]
+    result = {row["stage"]: row for row in plan(config_settings.resolve(config), "H100")["rows"]}
+    assert {name: result[name]["jobs"] for name in jobs if name in result} == {n: jobs[n] for n in jobs if n in result}
+    row = result["score_responses"]
     assert row["completions"] == 2 * 6 * 4
     with open(ROOT / "config/smoke/prompts.jsonl", encoding="utf-8") as file:
         prompt = fmean(len(json.loads(line)["text"]) for line in file)
@@ -230,7 +230,7 @@ def test_rules_and_plan_agree_on_what_a_reward_model_takes(project, monkeypatch)
     assert tokens == pytest.approx(prompt + 24, abs=0.1)
     flop = 2 * 7e9 * row["prompt_tokens"]
     assert row["gpu_hours"] == pytest.approx((flop / (0.5 * 989e12) + 2 * ENGINE_START) / 3600, abs=1e-3)
-    assert found["fetch_reward_model"]["disk_gb"] == 14
+    assert result["fetch_reward_model"]["disk_gb"] == 14
 
 
 @pytest.mark.slow
@@ -249,15 +249,15 @@ def test_a_method_scored_by_a_reward_model_from_end_to_end(finished_smoke, tmp_p
     folder = project / "results/smoke/scored/m1"
     prompts = {row["prompt_id"]: row["text"] for row in read(project / "results/smoke/data/prompts/1.jsonl")}
     texts = {row["response_id"]: row for row in read(folder.parents[1] / "m0/responses/0.jsonl")}
-    found = {row["response_id"]: row["reward"] for row in read(folder / "rewards/0.jsonl")}
-    for identity in sorted(found)[:3]:
+    result = {row["response_id"]: row["reward"] for row in read(folder / "rewards/0.jsonl")}
+    for identity in sorted(result)[:3]:
         row = texts[identity]
-        assert found[identity] == pytest.approx(by_hand(weights, prompts[row["prompt_id"]], row["text"]), abs=1e-3)
+        assert result[identity] == pytest.approx(by_hand(weights, prompts[row["prompt_id"]], row["text"]), abs=1e-3)
     pairs = read(folder / "pairs/actor.jsonl")
     assert pairs
     for pair in pairs:
-        best = max(value for identity, value in found.items() if texts[identity]["prompt_id"] == pair["prompt_id"])
-        assert found[pair["chosen_id"]] == pair["chosen_by"] == best
+        best = max(value for identity, value in result.items() if texts[identity]["prompt_id"] == pair["prompt_id"])
+        assert result[pair["chosen_id"]] == pair["chosen_by"] == best
     page = (project / "results/smoke/report/index.html").read_text()
     assert "scored/m1" in page
     assert "score_responses" in page

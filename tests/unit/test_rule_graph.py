@@ -36,13 +36,13 @@ def test_every_arrow_leads_downwards():
 
 def boxes(drawn) -> list[tuple[str, float, float, float, float]]:
     """(rule, left, right, top, bottom) of each box."""
-    found = []
+    result = []
     for group in ElementTree.fromstring(drawn).iter("g"):
         box, text = group.find("rect"), group.find("text")
         if box is not None:
             x, y, width, height = (float(box.get(key)) for key in ("x", "y", "width", "height"))
-            found.append((text.text, x, x + width, y, y + height))
-    return found
+            result.append((text.text, x, x + width, y, y + height))
+    return result
 
 
 @pytest.mark.parametrize("used", [RULES, {"train_dpo", "sample_and_judge", "a_new_rule"}])

@@ -145,12 +145,12 @@ def test_shards_do_not_change_what_is_asked():
     pool = prompts(*(f"p{i}" for i in range(7)))
     engine = Engine(lambda request: ["x"] * request.n)
     whole, _ = respond(engine, pool, 2, DECODING, seed=5)
-    asked = engine.asked
+    requests = engine.asked
     for shards in (1, 2, 3, 7, 9):
         engine = Engine(lambda request: ["x"] * request.n)
         rows = [row for i in range(shards) for row in respond(engine, shard(pool, i, shards), 2, DECODING, seed=5)[0]]
         assert rows == whole
-        assert engine.asked == asked
+        assert engine.asked == requests
 
 
 # -- sample
@@ -479,9 +479,9 @@ def test_text_that_looks_like_a_template_is_meta_judged_as_text():
     judgments = judgments_of(row, 3, 1)
     judgments[0]["text"] = "{judgment_b}\nScore: 3"
     engine, _, _ = meta(judgments, rows=[row])
-    asked = asked_text(engine.asked[0])
-    assert "Response: {judgment_a} {response} {prompt}\n" in asked
-    assert "Judgment A: {judgment_b}\nScore: 3\n" in asked
+    requests = asked_text(engine.asked[0])
+    assert "Response: {judgment_a} {response} {prompt}\n" in requests
+    assert "Judgment A: {judgment_b}\nScore: 3\n" in requests
 
 
 def test_presentations_that_do_not_fit_are_counted_and_cast_no_verdict():

@@ -19,15 +19,15 @@ from sample import meta_judge, sample_and_judge
 
 def test_fetch_seed_model_links_a_local_folder(tmp_path, weights):
     params = {"model": {"source": "path", "path": str(weights)}}
-    made = job(tmp_path, {}, {"weights": "seed", "manifest": "manifest.json"}, params)
-    fetch_seed_model.main(made)
+    built = job(tmp_path, {}, {"weights": "seed", "manifest": "manifest.json"}, params)
+    fetch_seed_model.main(built)
     assert (tmp_path / "seed/config.json").is_file()
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert len(manifest["weights_sha256"]["model.safetensors"]) == 64
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "output"),
     [
         ({"source": "path", "path": "/nowhere"}, "model.path: /nowhere is not a folder"),
         (
@@ -36,8 +36,8 @@ def test_fetch_seed_model_links_a_local_folder(tmp_path, weights):
         ),
     ],
 )
-def test_fetch_seed_model_says_what_a_folder_lacks(tmp_path, model, said, refused):
-    assert said in refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, {"model": model}))
+def test_fetch_seed_model_says_what_a_folder_lacks(tmp_path, model, output, refused):
+    assert output in refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, {"model": model}))
 
 
 def test_fetch_seed_model_refuses_a_model_without_a_chat_template(tmp_path, refused):
@@ -47,8 +47,8 @@ def test_fetch_seed_model_refuses_a_model_without_a_chat_template(tmp_path, refu
     settings = tmp_path / "bare/tokenizer_config.json"
     settings.write_text(json.dumps({k: v for k, v in json.loads(settings.read_text()).items() if k != "chat_template"}))
     params = {"model": {"source": "path", "path": str(tmp_path / "bare")}}
-    said = refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, params))
-    assert "no chat template" in said
+    output = refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, params))
+    assert "no chat template" in output
 
 
 def split_job(tmp_path, trees, **inputs):
@@ -84,8 +84,8 @@ def test_build_eft_on_the_laptops_trees(tmp_path):
 
 def test_too_few_accepted_judgments_stop_the_run(tmp_path, refused):
     split_rankings.main(split_job(tmp_path, ROOT / "config/laptop/trees.jsonl"))
-    said = refused(build_eft, eft_job(tmp_path, "written", train_examples=1630))
-    assert "EFT has 84 examples, and eft.train_examples asks for 1630" in said
+    output = refused(build_eft, eft_job(tmp_path, "written", train_examples=1630))
+    assert "EFT has 84 examples, and eft.train_examples asks for 1630" in output
     assert not (tmp_path / "train.jsonl").exists()
 
 
@@ -137,17 +137,19 @@ def test_an_annotator_that_does_not_know_the_form_gets_one_message(tmp_path, ref
         }
         for row in read(tmp_path / "candidates.jsonl")
     ]
-    made = eft_job(tmp_path, "seed", judgments=[write(tmp_path / "judgments.jsonl", *rows)])
-    assert "Of 28 prompts, 0 have readable judgments" in refused(build_eft, made)
+    built = eft_job(tmp_path, "seed", judgments=[write(tmp_path / "judgments.jsonl", *rows)])
+    assert "Of 28 prompts, 0 have readable judgments" in refused(build_eft, built)
 
 
 def test_build_prompts_drops_repeats_and_refuses_a_repeated_id(tmp_path, refused):
     rows = [{"prompt_id": f"p{i}", "text": text} for i, text in enumerate(["a", "b", "a "])]
-    build_prompts.main(job(tmp_path, {"prompts": write(tmp_path / "in.jsonl", *rows)}, {"pool": "pool.jsonl"}))
+    inputs = {"prompts": write(tmp_path / "in.jsonl", *rows), "earlier": []}
+    build_prompts.main(job(tmp_path, inputs, {"pool": "pool.jsonl"}))
     assert [row["prompt_id"] for row in read(tmp_path / "pool.jsonl")] == ["p0", "p1"]
     rows[1]["prompt_id"] = "p0"
-    made = job(tmp_path, {"prompts": write(tmp_path / "in.jsonl", *rows)}, {"pool": "pool.jsonl"})
-    assert "'p0' occurs twice" in refused(build_prompts, made)
+    write(tmp_path / "in.jsonl", *rows)
+    built = job(tmp_path, inputs, {"pool": "pool.jsonl"})
+    assert "'p0' occurs twice" in refused(build_prompts, built)
 
 
 def test_a_later_file_of_prompts_adds_no_prompt_that_was_there(tmp_path):
@@ -169,8 +171,8 @@ def test_slice_prompts_cuts_disjoint_slices_and_refuses_one_too_many(tmp_path, r
         slices.append({row["prompt_id"] for row in read(tmp_path / f"{t}.jsonl")})
     assert len(slices[0]) == len(slices[1]) == 3
     assert not slices[0] & slices[1]
-    made = job(tmp_path, {"pool": pool}, {"out": "3.jsonl"}, {"slice": 3, "per_iteration": 3, "seed": 0})
-    assert "the pool has 7" in refused(slice_prompts, made)
+    built = job(tmp_path, {"pool": pool}, {"out": "3.jsonl"}, {"slice": 3, "per_iteration": 3, "seed": 0})
+    assert "the pool has 7" in refused(slice_prompts, built)
 
 
 # -- sampling
@@ -269,13 +271,13 @@ VERDICTS = [verdict(0, 1, "first"), verdict(1, 0, "second"), verdict(2, 3, "firs
 def test_fit_elo_and_build_judge_pairs(tmp_path, prompts):
     half = {"judgments": [write(tmp_path / "j.jsonl", *JUDGMENTS)]}
     verdicts = [write(tmp_path / "m0.jsonl", *VERDICTS[:1]), write(tmp_path / "m1.jsonl", *VERDICTS[:0:-1])]
-    made = job(
+    built = job(
         tmp_path,
         half | {"meta_judgments": verdicts},
         {"elo": "elo.jsonl", "stats": "elo.json"},
         {"position_weights": "iteration", "elo_l2": 0.01},
     )
-    fit_elo.main(made)
+    fit_elo.main(built)
     facts = json.loads((tmp_path / "elo.json").read_text())
     # three wins in the first slot, one in the second
     assert (facts["omega1"], facts["omega2"]) == (0.25, 0.75)
@@ -303,7 +305,7 @@ def actor(tmp_path, prompts, **changes):
     judgments = [judgment(0, 0, 4), judgment(0, 1, None), judgment(1, 0, 4), judgment(2, 0, 1), judgment(2, 1, 2)]
     params = {"rho": 0.0, "max_chosen_chars": None, "allow_truncated_chosen": False, "k": None, "n": None}
     params["consistent_halves"] = False
-    made = job(
+    built = job(
         tmp_path,
         {
             "prompts": prompts,
@@ -313,7 +315,7 @@ def actor(tmp_path, prompts, **changes):
         {"scores": "scores.jsonl", "pairs": "pairs.jsonl", "stats": "stats.json"},
         params | {"system_prompt": None} | changes,
     )
-    build_actor_pairs.main(made)
+    build_actor_pairs.main(built)
     return read(tmp_path / "pairs.jsonl"), json.loads((tmp_path / "stats.json").read_text())
 
 
@@ -364,9 +366,9 @@ def test_check_pairs_passes_or_names_every_fault(tmp_path, refused):
     check_pairs.main(job(tmp_path, inputs, {"out": "stats.json"}, {"gates": gates}))
     assert json.loads((tmp_path / "stats.json").read_text())["judgments"]["parse_rate"] == 0.5
     gates |= {"min_parse_rate": 0.6, "max_truncated": 0.4, "min_actor_pairs": 4}
-    said = refused(check_pairs, job(tmp_path, inputs, {"out": "no.json"}, {"gates": gates}))
+    output = refused(check_pairs, job(tmp_path, inputs, {"out": "no.json"}, {"gates": gates}))
     for words in ("gates.min_parse_rate", "gates.max_truncated", "gates.min_actor_pairs", "all scores equal: 7"):
-        assert words in said
+        assert words in output
     assert not (tmp_path / "no.json").exists()
 
 

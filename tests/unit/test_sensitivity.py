@@ -50,19 +50,19 @@ def battles(spread, bias=0.0, responses=300, n=6, seed=0):
 
 def test_the_reliability_of_elo_is_its_squared_correlation_with_the_truth():
     verdicts, strength = battles(spread=1.0, bias=0.5)
-    found = reliability.of_elo(verdicts, 0.1, 5, np.random.default_rng(0))
+    result = reliability.of_elo(verdicts, 0.1, 5, np.random.default_rng(0))
     scores = reliability._fit(verdicts, np.ones(verdicts.shape, dtype=bool), 0.1)
     centred = strength - strength.mean(axis=1, keepdims=True)
     with_truth = (scores * centred).sum() / ((scores**2).sum() * (centred**2).sum()) ** 0.5
-    assert found["both_orders"] == pytest.approx(with_truth**2, abs=0.06)
-    assert found["both_orders"] > found["one_order"] > 0.3
-    assert 0 < found["same_pair_one_order"] < 1
+    assert result["both_orders"] == pytest.approx(with_truth**2, abs=0.06)
+    assert result["both_orders"] > result["one_order"] > 0.3
+    assert 0 < result["same_pair_one_order"] < 1
 
 
 def test_elo_of_verdicts_by_chance_has_no_reliability():
     verdicts, _ = battles(spread=0.0)
-    found = reliability.of_elo(verdicts, 0.1, 5, np.random.default_rng(0))
-    assert abs(found["one_order"]) < 0.06
+    result = reliability.of_elo(verdicts, 0.1, 5, np.random.default_rng(0))
+    assert abs(result["one_order"]) < 0.06
     none = reliability.of_elo(np.zeros((4, 3, 3)), 0.1, 2, np.random.default_rng(0))
     assert none["one_order"] is none["both_orders"] is None
 
@@ -80,8 +80,8 @@ def test_pairs_are_those_of_the_loop(rho):
     for p in range(len(means)):
         places = np.flatnonzero(~np.isnan(means[p]))
         expected = pairs.select_actor_pair(list(means[p, places]), list(lengths[p, places]), rho, list(may[p, places]))
-        found = None if chosen[p] < 0 else (chosen[p], rejected[p])
-        assert found == (expected and (places[expected[0]], places[expected[1]]))
+        result = None if chosen[p] < 0 else (chosen[p], rejected[p])
+        assert result == (expected and (places[expected[0]], places[expected[1]]))
 
 
 def test_the_true_gap_and_the_best_n_are_those_of_the_simulation():

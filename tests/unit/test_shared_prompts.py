@@ -16,13 +16,13 @@ OUTPUTS = ("log_probs", "entropy", "mean_logits", "is_top1")
 def batch(*rows):
     """What TRL's collators make of rows of (prompt, completion): padded on the right, labels on completions."""
     length = max(len(prompt) + len(completion) for prompt, completion in rows)
-    found = {"input_ids": [], "attention_mask": [], "labels": []}
+    result = {"input_ids": [], "attention_mask": [], "labels": []}
     for prompt, completion in rows:
         padding = length - len(prompt) - len(completion)
-        found["input_ids"].append([*prompt, *completion] + [0] * padding)
-        found["attention_mask"].append([1] * (length - padding) + [0] * padding)
-        found["labels"].append([-100] * len(prompt) + [*completion] + [-100] * padding)
-    return {name: torch.tensor(rows) for name, rows in found.items()}
+        result["input_ids"].append([*prompt, *completion] + [0] * padding)
+        result["attention_mask"].append([1] * (length - padding) + [0] * padding)
+        result["labels"].append([-100] * len(prompt) + [*completion] + [-100] * padding)
+    return {name: torch.tensor(rows) for name, rows in result.items()}
 
 
 def test_a_common_prefix_stands_once_and_rows_do_not_see_each_other():
@@ -48,9 +48,9 @@ def test_a_common_prefix_stands_once_and_rows_do_not_see_each_other():
 @pytest.mark.parametrize("autocast", [False, True])
 def test_values_and_gradients_are_those_of_trl(rows, autocast):
     torch.manual_seed(0)
-    found = []
+    result = []
     for add in (trl.trainer.utils.add_fused_lm_head, shared_prompts.add_fused_lm_head):
-        if not found:
+        if not result:
             weights = LlamaForCausalLM(LlamaConfig(**SMALL)).state_dict()
         model = LlamaForCausalLM(LlamaConfig(**SMALL))
         model.load_state_dict(weights)
@@ -58,11 +58,11 @@ def test_values_and_gradients_are_those_of_trl(rows, autocast):
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             given = model(**batch(*rows), use_cache=False, fused_lm_head=True)
         (given.log_probs.sum(1) * torch.arange(1, len(rows) + 1)).sum().backward()
-        found.append(given | {name: weight.grad for name, weight in model.named_parameters()})
-    assert found[0].keys() - found[1].keys() == {"loss"}
-    for name in found[1]:
+        result.append(given | {name: weight.grad for name, weight in model.named_parameters()})
+    assert result[0].keys() - result[1].keys() == {"loss"}
+    for name in result[1]:
         torch.testing.assert_close(
-            found[1][name], found[0][name], rtol=0.1 if autocast else 1e-4, atol=0.1 if autocast else 1e-5
+            result[1][name], result[0][name], rtol=0.1 if autocast else 1e-4, atol=0.1 if autocast else 1e-5
         )
 
 

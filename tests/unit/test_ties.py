@@ -27,11 +27,11 @@ def test_the_order_of_the_judgments_changes_the_last_bit():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "found"),
+    ("a", "b", "result"),
     [(4, 3, 1), (3, 4, -1), (4, 4, 0), (A, B, 0), (B, A, 0), (4, 4 + 1e-10, 0), (4, 4 + 1e-8, -1), (4 + 1e-8, 4, 1)],
 )
-def test_closer_than_the_tolerance_is_equal(a, b, found):
-    assert ties.compare(a, b) == found
+def test_closer_than_the_tolerance_is_equal(a, b, result):
+    assert ties.compare(a, b) == result
 
 
 def test_levels_count_from_the_lowest():
@@ -42,8 +42,8 @@ def test_levels_count_from_the_lowest():
 
 @pytest.mark.parametrize("scores", [(A, B), (B, A)])
 def test_agreement_counts_it_as_a_tie(scores):
-    found = agreement.pairwise(scores, [0, 1])
-    assert (found["agreement"], found["agreement_without_ties"], found["spearman"], found["ties"]) == (
+    result = agreement.pairwise(scores, [0, 1])
+    assert (result["agreement"], result["agreement_without_ties"], result["spearman"], result["ties"]) == (
         0.5,
         None,
         None,
@@ -59,8 +59,8 @@ def test_spearman_ranks_it_as_a_tie():
 @pytest.mark.parametrize("means", [{"a": A, "b": B}, {"a": B, "b": A}])
 def test_table_3_counts_it_as_a_tie(means):
     rows = [{"first": "a", "second": "b", "winner": "first"}, {"first": "b", "second": "a", "winner": "second"}]
-    found = judge_vs_gpt4.gpt4_chosen(rows, means)
-    assert (found["ties"], found["agreement"], found["agreement_without_ties"]) == (1, 0.5, None)
+    result = judge_vs_gpt4.gpt4_chosen(rows, means)
+    assert (result["ties"], result["agreement"], result["agreement_without_ties"]) == (1, 0.5, None)
 
 
 def test_no_pair_to_show_where_all_means_are_equal():
@@ -72,8 +72,8 @@ def test_no_pair_to_show_where_all_means_are_equal():
 
 @pytest.mark.parametrize(("model", "seed"), [(A, B), (B, A)])
 def test_the_arena_counts_it_as_half_a_win(model, seed):
-    found = arena_laptop.win_rate({"p": model}, {"p": seed}, 10, np.random.default_rng(0))
-    assert (found["win_rate"], found["ties"]) == (50, 1)
+    result = arena_laptop.win_rate({"p": model}, {"p": seed}, 10, np.random.default_rng(0))
+    assert (result["win_rate"], result["ties"]) == (50, 1)
 
 
 @pytest.mark.parametrize("scores", list(permutations([A, B, 1.0])))
@@ -94,6 +94,6 @@ def test_the_same_eleven_scores_in_another_order_always_tie(scores, data):
 
 def test_means_of_different_sums_never_tie():
     # scores have two decimals at most, so unequal means of n judgments lie at least 0.01 / n apart
-    found = {round(sum(of) * 10) / 10 / 4: sum(of) / 4 for of in product(SCORES, repeat=4)}
-    values = sorted(found.values())
+    result = {round(sum(of) * 10) / 10 / 4: sum(of) / 4 for of in product(SCORES, repeat=4)}
+    values = sorted(result.values())
     assert all(ties.compare(low, high) == -1 for low, high in pairwise(values))

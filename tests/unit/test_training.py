@@ -65,8 +65,8 @@ def test_inert_rows_leave_ids_out_and_text_in(model):
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     row = {"prompt_id": "p", "prompt": [{"role": "user", "content": "a<|end|>b"}]}
-    (made,) = inert_rows([row], tokenizer, ("prompt",))
-    assert made == {"prompt": [{"role": "user", "content": "a<\u200b|end|>b"}]}
+    (built,) = inert_rows([row], tokenizer, ("prompt",))
+    assert built == {"prompt": [{"role": "user", "content": "a<\u200b|end|>b"}]}
 
 
 PAIR = {
@@ -221,18 +221,18 @@ class Run:
 
 
 @pytest.mark.parametrize(
-    ("options", "change", "said"),
+    ("options", "change", "output"),
     [
         ({"token_limit": 5}, {}, "no pair has at most 5 tokens a side (dpo.max_length)"),
         ({"stop_epoch": 2}, {}, "stop_epoch 2 lies after the end of the schedule"),
         ({}, {"chosen_by": "high"}, "data.jsonl, line 1: the field 'chosen_by'"),
     ],
 )
-def test_bad_input_gets_one_message(tmp_path, model, options, change, said):
+def test_bad_input_gets_one_message(tmp_path, model, options, change, output):
     run = Run(tmp_path, model, [PAIR | change], **options)
     status, _, errors = run.here()
     assert status == 1
-    assert said in errors
+    assert output in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "weights").exists()
 

@@ -61,9 +61,9 @@ def test_every_study_has_a_root_of_its_own():
 
 
 def test_one_gpu_differs_from_the_paper_in_the_adapter_and_the_learning_rates():
-    found = differences(settings.resolve(laid_over(*ONE_GPU[0])), ROOT / "config/paper.yaml")
-    assert {key.rsplit(".", 1)[1] for key, _, _ in found} == {"use_peft", "learning_rate"}
-    assert ["sft.use_peft", "False", "True"] in found
+    result = differences(settings.resolve(laid_over(*ONE_GPU[0])), ROOT / "config/paper.yaml")
+    assert {key.rsplit(".", 1)[1] for key, _, _ in result} == {"use_peft", "learning_rate"}
+    assert ["sft.use_peft", "False", "True"] in result
 
 
 def test_an_open_judge_serves_all_benchmarks(tmp_path):
@@ -123,8 +123,13 @@ def test_the_paper_is_the_protocol():
     assert (generation["temperature"], generation["top_p"], generation["max_rouge_l"]) == (0.6, 0.9, 0.7)
     sampling = paper["sampling"]
     for stage, n, tokens in (("responses", 7, 2048), ("judgments", 11, 768), ("meta_judgments", None, 1024)):
-        asked = sampling[stage]
-        assert (asked.get("n"), asked["temperature"], asked["top_p"], asked["max_tokens"]) == (n, 0.8, 0.95, tokens)
+        requests = sampling[stage]
+        assert (requests.get("n"), requests["temperature"], requests["top_p"], requests["max_tokens"]) == (
+            n,
+            0.8,
+            0.95,
+            tokens,
+        )
     assert sampling["meta_judgments"] | {"strip_scores": False, "orders": "both"} == sampling["meta_judgments"]
     assert sampling["judgments"]["max_score"] == 5
     assert sampling["system_prompt"] is None
@@ -181,7 +186,7 @@ def test_the_ablations_hold_table_4_and_the_sweeps():
 
 
 @pytest.mark.parametrize(
-    ("place", "found"),
+    ("place", "result"),
     [
         ("hf://owner/name@abc", {"repo": "owner/name", "revision": "abc", "file": None}),
         ("hf://datasets/owner/name@abc/in/it.gz", {"repo": "owner/name", "revision": "abc", "file": "in/it.gz"}),
@@ -189,8 +194,8 @@ def test_the_ablations_hold_table_4_and_the_sweeps():
         ("config/trees.jsonl", None),
     ],
 )
-def test_places_on_the_hub(place, found):
-    assert config_files.on_hub(place) == found
+def test_places_on_the_hub(place, result):
+    assert config_files.on_hub(place) == result
 
 
 def test_other_models_are_those_that_are_not_the_seed():
@@ -272,7 +277,7 @@ def put(path, value):
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "output"),
     [
         ("sampling.responses.temprature", 1.0, "sampling.responses.temprature: no such key"),
         ("sampeling", {}, "sampeling: no such key"),
@@ -347,8 +352,8 @@ def put(path, value):
         ("benchmarks.files", {"mt_bench_questions": "x"}, "benchmarks.files.mt_bench_questions: the file x does not"),
     ],
 )
-def test_a_fault_is_named_by_its_key(path, value, said):
-    assert said in faults(put(path, value))
+def test_a_fault_is_named_by_its_key(path, value, output):
+    assert output in faults(put(path, value))
 
 
 @pytest.mark.parametrize("key", ["model", "eft", "methods", "run"])
@@ -362,9 +367,9 @@ def test_a_number_that_yaml_reads_as_text_is_explained():
 
 @pytest.mark.parametrize(("key", "value"), [("api_key_env", "sk-secret"), ("base_url", "http://me:secret@host/v1")])
 def test_a_secret_that_stands_in_the_config_by_mistake_is_not_repeated(key, value):
-    said = faults(put(f"benchmarks.judges.local.{key}", value))
-    assert f"judges.local.{key}" in said
-    assert "secret" not in said
+    output = faults(put(f"benchmarks.judges.local.{key}", value))
+    assert f"judges.local.{key}" in output
+    assert "secret" not in output
 
 
 def test_a_benchmark_whose_judge_is_not_there_is_named():
@@ -375,7 +380,7 @@ def test_a_benchmark_whose_judge_is_not_there_is_named():
 
 
 @pytest.mark.parametrize(
-    ("accelerate", "gpus", "said"),
+    ("accelerate", "gpus", "output"),
     [
         ("fsdp_8gpu.yaml", 0, "resources.train.gpu is 0"),
         ("gpu.yaml", 8, "trains on one GPU (distributed_type NO), and resources.train.gpu is 8"),
@@ -389,21 +394,21 @@ def test_a_benchmark_whose_judge_is_not_there_is_named():
     ],
 )
 @pytest.mark.parametrize("where", ["sft", "dpo", "methods.meta-rewarding.iterations.1"])
-def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, said, where):
+def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, output, where):
     config = load()
     config["resources"]["train"]["gpu"] = gpus
     fitting = "fsdp_8gpu.yaml" if gpus > 2 else "gpu.yaml" if accelerate == "cpu.yaml" else "cpu.yaml"
     for section in ("sft", "dpo"):
         config[section]["accelerate"] = f"config/accelerate/{fitting}"
     put(f"{where}.accelerate", f"config/accelerate/{accelerate}")(config)
-    if said is None:
+    if output is None:
         for section in ("sft", "dpo"):
             config[section]["batch_size"] = 32  # eight processes with up to four examples each
         settings.resolve(config)
         return
     with pytest.raises(settings.ConfigError) as error:
         settings.resolve(config)
-    assert said in str(error.value)
+    assert output in str(error.value)
     assert f"config: {where}.accelerate".replace(".1.", "[1].") in str(error.value)
 
 
@@ -424,9 +429,9 @@ def test_all_faults_are_told_at_once():
         config["engine"]["nam"] = "vllm"
         config["sampling"]["seed"] = -1
 
-    said = faults(change)
-    assert "engine.nam" in said
-    assert "sampling.seed" in said
+    output = faults(change)
+    assert "engine.nam" in output
+    assert "sampling.seed" in output
 
 
 def test_an_iteration_falls_back_to_its_method_then_to_pairs_and_dpo():
@@ -462,8 +467,8 @@ def test_the_list_of_all_keys_is_that_of_the_schema():
 
 
 def test_the_schema_for_editors_is_current():
-    found = document_config.EDITOR_SCHEMA.read_text(encoding="utf-8")
-    assert found == document_config.editor_schema(), "run envs/run python workflow/document_config.py"
+    result = document_config.EDITOR_SCHEMA.read_text(encoding="utf-8")
+    assert result == document_config.editor_schema(), "run envs/run python workflow/document_config.py"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -57,9 +57,9 @@ def test_another_platform_is_named(machine):
 def test_a_wrong_python_is_named(machine):
     command(machine, "python3.11", "exit 1")
     command(machine, "python3", 'if [ "$1" = --version ]; then echo Python 3.13.1; fi; exit 1')
-    said = refused(machine)
-    assert "Python 3.11 was not found" in said
-    assert "Python 3.13.1" in said
+    output = refused(machine)
+    assert "Python 3.11 was not found" in output
+    assert "Python 3.13.1" in output
 
 
 def test_a_missing_compiler_is_named(machine):
@@ -117,12 +117,12 @@ def test_the_environment_of_snakemake_has_neither_engine_nor_trainer():
 
 def rules():
     """{rule: its text} of the rules that stand by themselves."""
-    found = {}
+    result = {}
     for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for text in re.split(r"(?m)^(?=rule |for )", file.read_text()):
             if text.startswith("rule "):
-                found[text[len("rule ") : text.index(":")]] = text
-    return found
+                result[text[len("rule ") : text.index(":")]] = text
+    return result
 
 
 def test_every_rule_names_an_environment_that_is_there_and_a_log():
@@ -144,7 +144,7 @@ def test_the_slurm_profile_spells_every_gpu_job_for_sites_with_gres_only():
     text = (ROOT / "workflow/profiles/slurm/config.v8+.yaml").read_text()
     spelled = dict(re.findall(r'#   (\w+): \{gpu: 0, gres: "gpu:(\d)"\}', text))
     needs = {name: re.search(r'\*\*needs\("(\w+)"\)', text) for name, text in rules().items()}
-    wanted = {name: {"engine": "1", "train": "8"}[found[1]] for name, found in needs.items() if found}
+    wanted = {name: {"engine": "1", "train": "8"}[result[1]] for name, result in needs.items() if result}
     wanted["check_training_node"] = "8"  # `use rule`
     # judges that are served here
     wanted |= dict.fromkeys(("judge_alpaca_eval", "judge_arena_hard", "judge_mt_bench"), "1")  # of one loop

@@ -25,15 +25,15 @@ def finish(root, files):
 
 
 def test_a_faster_machine_and_a_half_finished_run_take_less(laptop, tmp_path):
-    found, resolved = laptop
+    result, resolved = laptop
     parameters = resolved["plan"]["parameters"]
-    whole = estimate.seconds(found, tmp_path, 1e11, parameters)
+    whole = estimate.seconds(result, tmp_path, 1e11, parameters)
     assert 600 < whole < 2400  # two cores with AVX2 alone; README says at most 25 minutes
-    assert estimate.seconds(found, tmp_path, 6e11, parameters) < 0.7 * whole
-    finish(tmp_path, next(row["files"] for row in found["rows"] if row["stage"] == "train_dpo"))
-    assert estimate.seconds(found, tmp_path, 1e11, parameters) < whole
-    finish(tmp_path, [name for row in found["rows"] for name in row["files"]] + ["report/index.html"])
-    assert estimate.seconds(found, tmp_path, 1e11, parameters) == 0
+    assert estimate.seconds(result, tmp_path, 6e11, parameters) < 0.7 * whole
+    finish(tmp_path, next(row["files"] for row in result["rows"] if row["stage"] == "train_dpo"))
+    assert estimate.seconds(result, tmp_path, 1e11, parameters) < whole
+    finish(tmp_path, [name for row in result["rows"] for name in row["files"]] + ["report/index.html"])
+    assert estimate.seconds(result, tmp_path, 1e11, parameters) == 0
 
 
 def test_the_rate_is_measured_in_the_type_that_this_machine_uses():
@@ -44,5 +44,5 @@ def test_the_rate_is_measured_in_the_type_that_this_machine_uses():
 
 def test_a_run_on_gpus_is_told_by_its_plan():
     resolved = settings.resolve(settings.load(["config/paper.yaml"]))
-    found = plan.plan(resolved)
-    assert f"{found['totals']['gpu_hours']:,.1f} GPU hours" in estimate.line(found, resolved, ROOT / "scripts")
+    result = plan.plan(resolved)
+    assert f"{result['totals']['gpu_hours']:,.1f} GPU hours" in estimate.line(result, resolved, ROOT / "scripts")

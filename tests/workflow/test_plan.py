@@ -32,8 +32,8 @@ def settings(*names, **changes):
     return resolve(config)
 
 
-def rows(found) -> dict:
-    return {row["stage"]: row for row in found["rows"]}
+def rows(result) -> dict:
+    return {row["stage"]: row for row in result["rows"]}
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +112,10 @@ def test_the_hours_lie_within_public_figures():
 
 
 def test_the_first_engines_compile_and_a_pool_takes_one_start():
-    found = plan(settings("paper.yaml"))
-    cold = [line.split(":")[0] for line in found["arithmetic"] if "more with cold caches" in line]
+    result = plan(settings("paper.yaml"))
+    cold = [line.split(":")[0] for line in result["arithmetic"] if "more with cold caches" in line]
     assert cold == ["annotate_eft"]
-    assert any(line.startswith("generate_prompts") and "1 engine starts" in line for line in found["arithmetic"])
+    assert any(line.startswith("generate_prompts") and "1 engine starts" in line for line in result["arithmetic"])
 
 
 def test_checkpoints_cost_hours_and_disk(paper):
@@ -143,22 +143,22 @@ def test_one_shard_where_every_start_holds_all_cards():
 
 def test_more_gpus_take_less_time_down_to_the_longest_chain():
     resolved = settings("paper.yaml")
-    found = plan(resolved)
-    hours = [hours_on_the_clock(found, resolved, gpus) for gpus in (8, 16, 64, 1000)]
-    assert hours[0] == pytest.approx(found["totals"]["gpu_hours"] / 8, rel=0.1)
+    result = plan(resolved)
+    hours = [hours_on_the_clock(result, resolved, gpus) for gpus in (8, 16, 64, 1000)]
+    assert hours[0] == pytest.approx(result["totals"]["gpu_hours"] / 8, rel=0.1)
     assert hours[0] > hours[1] >= hours[2] == hours[3] > 3  # a model is trained after the one before it, on 8 GPUs
-    assert hours_on_the_clock(found, resolved, 4) is None
+    assert hours_on_the_clock(result, resolved, 4) is None
     assert hours_on_the_clock(plan(settings()), settings(), 8) is None
 
 
 def test_finished_jobs_correct_what_is_left():
-    found = plan(settings("paper.yaml"))
-    assert hours_left(found) is None
-    sampling = rows(found)["annotate_eft"]
+    result = plan(settings("paper.yaml"))
+    assert hours_left(result) is None
+    sampling = rows(result)["annotate_eft"]
     sampling["measured"] = {"jobs": 4, "gpu_hours": sampling["gpu_hours"]}  # half of the jobs, all the hours: 2 times
-    of_kind = sum(row["gpu_hours"] for row in found["rows"] if row["kind"] == "sample")
-    others = found["totals"]["gpu_hours"] - of_kind
-    left = hours_left(found)
+    of_kind = sum(row["gpu_hours"] for row in result["rows"] if row["kind"] == "sample")
+    others = result["totals"]["gpu_hours"] - of_kind
+    left = hours_left(result)
     assert left["times_planned"] == {"sample": 2.0}
     assert left["gpu_hours"] == pytest.approx(2 * (of_kind - sampling["gpu_hours"] / 2) + others, abs=0.05)
 
@@ -182,10 +182,10 @@ def test_a_model_at_hand_is_counted(tmp_path):
     fetch_seed_model.from_random(0, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text()) | {"max_position_embeddings": 8192}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    found = plan(settings("paper.yaml", model={"source": "path", "path": str(tmp_path)}))
+    result = plan(settings("paper.yaml", model={"source": "path", "path": str(tmp_path)}))
     # embedding 260 x 64; a layer: attention 4 x 64 x 64, MLP 3 x 64 x 128, norms 2 x 64; the last norm 64
     parameters = 260 * 64 + 2 * (4 * 64 * 64 + 3 * 64 * 128 + 2 * 64) + 64
-    assert rows(found)["fetch_seed_model"]["disk_gb"] == round(2 * parameters / 1e9, 3)
+    assert rows(result)["fetch_seed_model"]["disk_gb"] == round(2 * parameters / 1e9, 3)
     assert model_size(tmp_path) == {"parameters": parameters, "kv_bytes_per_token": 2 * 2 * 2 * 32 * 2}
     assert model_size(tmp_path / "nothing") == {}
 
@@ -193,25 +193,25 @@ def test_a_model_at_hand_is_counted(tmp_path):
 def test_an_adapter_takes_less_than_full_fine_tuning():
     full, adapter = (rows(plan(settings("paper.yaml", *more))) for more in ((), ("one_gpu.yaml",)))
     for stage, passes in (("train_sft", (8, 6)), ("train_dpo", (10, 8))):
-        hours = [found[stage]["gpu_hours"] for found in (full, adapter)]
+        hours = [result[stage]["gpu_hours"] for result in (full, adapter)]
         assert hours[1] / hours[0] == pytest.approx(passes[1] / passes[0], abs=1e-2)
         assert adapter[stage]["most_disk_gb"] == 0
 
 
 def test_a_study_of_a_day_takes_a_day_on_one_card():
-    found = plan(settings("paper.yaml", "one_gpu.yaml", "one_day.yaml"))
-    assert all(row["cost_usd"] is None for row in found["rows"])
-    assert 6 < found["totals"]["gpu_hours"] <= 24
+    result = plan(settings("paper.yaml", "one_gpu.yaml", "one_day.yaml"))
+    assert all(row["cost_usd"] is None for row in result["rows"])
+    assert 6 < result["totals"]["gpu_hours"] <= 24
 
 
 def test_without_gpus_there_are_no_hours():
-    found = plan(settings())
-    assert found["totals"]["gpu_hours"] is None
-    assert found["totals"]["jobs"] == sum(row["jobs"] for row in found["rows"])
+    result = plan(settings())
+    assert result["totals"]["gpu_hours"] is None
+    assert result["totals"]["jobs"] == sum(row["jobs"] for row in result["rows"])
 
 
 def test_planned_beside_measured(tmp_path):
-    found = plan(settings("smoke.yaml", sampling__shards=2))
+    result = plan(settings("smoke.yaml", sampling__shards=2))
     facts = {"requests": 3, "completions": 12, "prompt_tokens": 90, "cached_prompt_tokens": 60, "output_tokens": 40}
     facts |= {"seconds": 800, "process_seconds": 900, "host": {"gpus": ["a", "a"]}}
     for stage in ("responses", "judgments"):  # of one job a shard
@@ -220,13 +220,13 @@ def test_planned_beside_measured(tmp_path):
             of_job = facts | {"log": f"logs/sample_and_judge/m0/{shard}.log"}
             (tmp_path / f"m0/{stage}/{shard}.stats.json").write_text(json.dumps(of_job))
     (tmp_path / "m0/manifest.json").write_text(json.dumps({"seconds": 60, "tokens": 7, "host": {"gpus": []}}))
-    measured = {stage: row["measured"] for stage, row in rows(measure(found, tmp_path)).items()}
+    measured = {stage: row["measured"] for stage, row in rows(measure(result, tmp_path)).items()}
     took = measured["sample_and_judge"]
     assert (took["jobs"], took["requests"], took["completions"], took["output_tokens"]) == (2, 12, 48, 160)
     assert (took["prompt_tokens"], took["distinct_prompt_tokens"], took["gpu_hours"]) == (360, 120, 2)
     assert (measured["train_sft"]["prompt_tokens"], measured["train_sft"]["gpu_hours"]) == (7, None)
     assert measured["meta_judge"] is None
-    assert shown(measure(found, tmp_path)).count("  measured") == 2 + 1  # and together
+    assert shown(measure(result, tmp_path)).count("  measured") == 2 + 1  # and together
 
 
 def test_the_command_loads_no_model_and_says_what_is_wrong(tmp_path):

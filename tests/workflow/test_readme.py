@@ -39,10 +39,10 @@ def test_every_function_and_file_is_there():
         module = None
         for name in named(row[3]):
             if name.endswith((".py", ".smk", "/", ".yaml")):
-                found = [
+                result = [
                     place for folder in ("scripts", "workflow") for place in (ROOT / folder).rglob(name.rstrip("/"))
                 ]
-                assert found or (ROOT / name).exists(), name
+                assert result or (ROOT / name).exists(), name
             elif "." in name:
                 module, function = name.rsplit(".", 1)
                 assert hasattr(importlib.import_module(f"metarewarding.{module}"), function), name

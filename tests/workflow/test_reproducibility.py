@@ -44,10 +44,10 @@ def value_at(key: str):
 
 
 def keys(of: dict, path: str) -> set[str]:
-    found = set()
+    result = set()
     for name, value in of.items():
-        found |= keys(value, f"{path}.{name}") if isinstance(value, dict) else {f"{path}.{name}"}
-    return found
+        result |= keys(value, f"{path}.{name}") if isinstance(value, dict) else {f"{path}.{name}"}
+    return result
 
 
 def test_the_tables_are_read_whole():
@@ -67,8 +67,8 @@ def test_every_value_is_that_of_the_config(what, key, value):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_exists(name):
     module, attribute = name.rsplit(".", 1)
-    found = importlib.import_module("lineage" if module == "lineage" else f"metarewarding.{module}")
-    assert hasattr(found, attribute)
+    result = importlib.import_module("lineage" if module == "lineage" else f"metarewarding.{module}")
+    assert hasattr(result, attribute)
 
 
 @pytest.mark.parametrize("section", ["eft", "prompts", "templates", "sampling", "pairs", "sft", "dpo"])

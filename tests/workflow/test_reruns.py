@@ -40,12 +40,12 @@ def runs(folder, change=None, words=()) -> set[tuple[str, str]]:
 
     Whatever runs, the report follows; it is checked here and left out.
     """
-    found = why.jobs(dry_run(folder, change, words))
+    result = why.jobs(dry_run(folder, change, words))
     # an iteration's summary is the page's; it lies with the model
     of_page = (f"{RESULTS}/report/", "summarise_iteration")
-    report = [job for job in found if job["output"][0].startswith(of_page[0]) or job["rule"] == of_page[1]]
-    assert bool(found) == bool(report)
-    return {(job["rule"], model_of(job["output"][0])) for job in found if job not in report}
+    report = [job for job in result if job["output"][0].startswith(of_page[0]) or job["rule"] == of_page[1]]
+    assert bool(result) == bool(report)
+    return {(job["rule"], model_of(job["output"][0])) for job in result if job not in report}
 
 
 def overlay(folder, change) -> tuple[str, ...]:
@@ -67,9 +67,9 @@ def really_run(folder, change, *words) -> None:
 
 
 def model_of(path: str) -> str:
-    found = re.match(rf"{RESULTS}/(seed|m0|data|[a-z][a-z-]*/m\d+)/", path)
-    assert found, path
-    return found[1]
+    result = re.match(rf"{RESULTS}/(seed|m0|data|[a-z][a-z-]*/m\d+)/", path)
+    assert result, path
+    return result[1]
 
 
 def edit(path, old, new):
@@ -171,14 +171,14 @@ def test_rho_of_the_first_iteration(same):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_benchmark_settings(same, change, rules):
-    found = {(rule, model) for rule, model in runs(same, {"benchmarks": change}) if rule != "prepare_preferences"}
-    assert found == each(rules - {"prepare_preferences"}, *MODELS)
+    result = {(rule, model) for rule, model in runs(same, {"benchmarks": change}) if rule != "prepare_preferences"}
+    assert result == each(rules - {"prepare_preferences"}, *MODELS)
 
 
 def test_repeats_of_the_meta_judge(same):
     """What is repeated is not trained on, but the job asks for both: the store answers for what is known."""
-    found = runs(same, {"sampling": {"meta_judgments": {"repeats": 0.5}}})
-    assert {("meta_judge", "m0"), ("measure_sensitivity", "m0")} <= found
+    result = runs(same, {"sampling": {"meta_judgments": {"repeats": 0.5}}})
+    assert {("meta_judge", "m0"), ("measure_sensitivity", "m0")} <= result
 
 
 def test_the_loss_of_dpo(same):
@@ -186,14 +186,14 @@ def test_the_loss_of_dpo(same):
 
 
 def test_regressions_add_their_own_rules_alone(same):
-    found = runs(same, {"benchmarks": {"lm_eval": {"tasks": ["ifeval"]}}})
-    assert found == each({"measure_regressions"}, *MODELS) | {("prepare_regressions", "data")}
+    result = runs(same, {"benchmarks": {"lm_eval": {"tasks": ["ifeval"]}}})
+    assert result == each({"measure_regressions"}, *MODELS) | {("prepare_regressions", "data")}
 
 
 def test_a_setting_of_the_judge(same):
-    found = runs(same, {"sampling": {"judgments": {"max_tokens": 20}}})
+    result = runs(same, {"sampling": {"judgments": {"max_tokens": 20}}})
     first = {"sample_and_judge", "meta_judge", "measure_meta_judge", "measure_sensitivity"}
-    assert found == (
+    assert result == (
         each(AFTER_EVALUATION, *MODELS)
         | each(first, "m0", "meta-rewarding/m1")
         | each(ACTOR_PAIRS | {"train_dpo"}, *TRAINED)
@@ -202,9 +202,9 @@ def test_a_setting_of_the_judge(same):
 
 
 def test_options_of_the_chat_template_make_another_seed(same):
-    found = runs(same, {"model": {"template_options": {"enable_thinking": False}}})
-    assert ("fetch_seed_model", "seed") in found
-    assert {("train_sft", "m0"), *each({"train_dpo"}, *TRAINED), *each(AFTER_EVALUATION, *MODELS)} <= found
+    result = runs(same, {"model": {"template_options": {"enable_thinking": False}}})
+    assert ("fetch_seed_model", "seed") in result
+    assert {("train_sft", "m0"), *each({"train_dpo"}, *TRAINED), *each(AFTER_EVALUATION, *MODELS)} <= result
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,9 @@ def test_options_of_the_chat_template_make_another_seed(same):
     ],
 )
 def test_eft_settings(same, change, rules):
-    found = runs(same, change)
-    assert {rule for rule, model in found if model == "data"} == rules
-    assert ("train_sft", "m0") in found
+    result = runs(same, change)
+    assert {rule for rule, model in result if model == "data"} == rules
+    assert ("train_sft", "m0") in result
 
 
 def test_one_more_iteration(done):
@@ -286,10 +286,10 @@ def drawn(folder, *names) -> dict[str, int]:
 
 def test_a_first_run_draws_everything(same):
     """Each stats file of the finished run: nothing came from a store, but the judgments that two benchmarks share."""
-    found = [json.loads(path.read_text()) for path in (same / RESULTS).rglob("*.stats.json")]
-    asked = [facts for facts in found if "from_store" in facts]
-    shared = [facts for facts in asked if facts["from_store"]]
-    assert len(asked) == 2 * 2 + 2 + 4 * len(MODELS) + len(MODELS)
+    result = [json.loads(path.read_text()) for path in (same / RESULTS).rglob("*.stats.json")]
+    requests = [facts for facts in result if "from_store" in facts]
+    shared = [facts for facts in requests if facts["from_store"]]
+    assert len(requests) == 2 * 2 + 2 + 4 * len(MODELS) + len(MODELS)
     assert all(facts["from_store"] == facts["completions"] for facts in shared)
     assert len(shared) == len(MODELS)
 
@@ -362,30 +362,30 @@ def test_a_check_of_a_node_that_is_done_again_or_changed_runs_nothing_after_it(d
 def test_the_meta_judges_template(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
-    found = runs(done)
-    of_m0 = {rule for rule, model in found if model == "m0"}
+    result = runs(done)
+    of_m0 = {rule for rule, model in result if model == "m0"}
     assert of_m0 == {"meta_judge", "measure_meta_judge", "measure_sensitivity"}
-    assert {model for _, model in found} == {"m0", "meta-rewarding/m1", "meta-rewarding/m2"}
+    assert {model for _, model in result} == {"m0", "meta-rewarding/m1", "meta-rewarding/m2"}
 
 
 def test_the_judges_template(done):
     with open(done / "config/smoke/judge.txt", "a") as file:
         file.write("Be brief.\n")
-    found = runs(done)
-    assert ("build_eft", "data") in found
-    assert ("train_sft", "m0") in found
-    assert ("evaluate_model", "m0") in found
+    result = runs(done)
+    assert ("build_eft", "data") in result
+    assert ("train_sft", "m0") in result
+    assert ("evaluate_model", "m0") in result
     # M0 judges the seed's answers, and the seed judges people's replies
-    assert {rule for rule, model in found if model == "seed"} == AFTER_EVALUATION
-    assert {rule for rule, model in found if model == "data"} == {"build_eft"}
+    assert {rule for rule, model in result if model == "seed"} == AFTER_EVALUATION
+    assert {rule for rule, model in result if model == "data"} == {"build_eft"}
 
 
 def test_the_rubric_is_part_of_both_templates(done):
     with open(done / "config/smoke/rubric.txt", "a") as file:
         file.write("Be brief.\n")
     text = dry_run(done)
-    found = {(job["rule"], model_of(job["output"][0])) for job in why.jobs(text) if "report/" not in job["output"][0]}
-    assert {("build_eft", "data"), ("train_sft", "m0"), ("meta_judge", "m0"), ("evaluate_model", "seed")} <= found
+    result = {(job["rule"], model_of(job["output"][0])) for job in why.jobs(text) if "report/" not in job["output"][0]}
+    assert {("build_eft", "data"), ("train_sft", "m0"), ("meta_judge", "m0"), ("evaluate_model", "seed")} <= result
     asking = ("build_eft:", "evaluate_model:", "sample_and_judge:", "judge_answers:", "meta_judge:")
     jobs = [job for job in re.split(r"\n(?:local)?rule ", text) if job.startswith(asking)]
     assert {job.split(":")[0] + ":" for job in jobs} == set(asking)
@@ -394,10 +394,10 @@ def test_the_rubric_is_part_of_both_templates(done):
 
 def test_a_real_edit_in_elo(done):
     edit(done / "scripts/metarewarding/elo.py", "def fit(", "ADDED = 1\n\n\ndef fit(")
-    found = runs(done)
-    assert each(JUDGE_PAIRS, "meta-rewarding/m1", "meta-rewarding/m2") <= found
-    assert {rule for rule, model in found if model == "m0"} == {"measure_sensitivity"}  # reliability of Elo
-    assert {model for _, model in found} == {"m0", "meta-rewarding/m1", "meta-rewarding/m2"}
+    result = runs(done)
+    assert each(JUDGE_PAIRS, "meta-rewarding/m1", "meta-rewarding/m2") <= result
+    assert {rule for rule, model in result if model == "m0"} == {"measure_sensitivity"}  # reliability of Elo
+    assert {model for _, model in result} == {"m0", "meta-rewarding/m1", "meta-rewarding/m2"}
 
 
 @pytest.mark.slow
@@ -414,16 +414,16 @@ def test_an_edit_of_a_benchmarks_module_reruns_what_uses_that_part_of_it(done):
 def test_an_edit_of_how_pairs_are_selected_leaves_what_m0_answered_and_judged(done):
     with open(done / "scripts/metarewarding/pairs.py", "a") as file:
         file.write("\nADDED = 1\n")
-    found = runs(done)
-    assert each({"build_actor_pairs"}, *TRAINED) <= found
-    assert not each({"sample_and_judge", "evaluate_model", "train_sft"}, "seed", "m0") & found
+    result = runs(done)
+    assert each({"build_actor_pairs"}, *TRAINED) <= result
+    assert not each({"sample_and_judge", "evaluate_model", "train_sft"}, "seed", "m0") & result
 
 
 def test_a_recipe_is_an_input_of_the_rules_that_read_it(done):
     edit(done / "config/trl/dpo_laptop.yaml", "weight_decay: 0.0", "weight_decay: 0.1")
-    found = runs(done)
-    assert each({"train_dpo"}, *TRAINED) <= found
-    assert {model for _, model in found} == set(TRAINED)
+    result = runs(done)
+    assert each({"train_dpo"}, *TRAINED) <= result
+    assert {model for _, model in result} == set(TRAINED)
     edit(done / "config/accelerate/cpu.yaml", "num_machines: 1", "num_machines: 1 ")
     assert ("train_sft", "m0") in runs(done)
 
@@ -441,10 +441,10 @@ def explained(folder, change):
 
 
 def test_why_names_the_change_the_jobs_and_what_stays(same):
-    said = explained(same, iterations("meta-rewarding", 2, rho=0.3))
-    assert "rho of meta-rewarding, iteration 2: 0.32 -> 0.3" in said
-    assert "methods.meta-rewarding.iterations[1].rho" in said
-    jobs, stays = said.split("Runs, ")[1].split("Stays:")
+    output = explained(same, iterations("meta-rewarding", 2, rho=0.3))
+    assert "rho of meta-rewarding, iteration 2: 0.32 -> 0.3" in output
+    assert "methods.meta-rewarding.iterations[1].rho" in output
+    jobs, stays = output.split("Runs, ")[1].split("Stays:")
     assert re.search(r"^  train_dpo +1  meta-rewarding/m2$", jobs, re.MULTILINE)
     assert "sample_and_judge" not in jobs
     assert re.search(r"^  m0 +weights, responses, judgments, meta_judgments", stays, re.MULTILINE)
@@ -459,18 +459,18 @@ def test_why_names_files_code_and_keys_of_the_whole_run(done):
         done / "scripts/metarewarding/evaluation/arena_hard.py", "import", "import os\nimport"
     )  # of no rule that runs here
     edit(done / "scripts/preferences/build_actor_pairs.py", "@logged", "ADDED = 1\n\n\n@logged")
-    said = explained(done, {"benchmarks": {"arena_laptop": {"bootstrap_rounds": 300}}})
-    assert "changed file: config/smoke/meta_judge.txt" in said
-    assert "code of build_actor_pairs" in said
-    assert "arena_hard" not in said
-    assert "bootstrap_rounds of score_benchmark: 200 -> 300" in said
+    output = explained(done, {"benchmarks": {"arena_laptop": {"bootstrap_rounds": 300}}})
+    assert "changed file: config/smoke/meta_judge.txt" in output
+    assert "code of build_actor_pairs" in output
+    assert "arena_hard" not in output
+    assert "bootstrap_rounds of score_benchmark: 200 -> 300" in output
 
 
 def test_why_also_names_what_follows_hide(same):
     change = iterations("meta-rewarding", 2, rho=0.3) | {"sampling": {"judgments": {"max_tokens": 20}}}
-    said = explained(same, change)
-    assert "max_tokens of sample_and_judge: 24 -> 20 (config: sampling.judgments.max_tokens)" in said
-    assert "rho of meta-rewarding, iteration 2: 0.32 -> 0.3" in said.split("run anyway:")[1]
+    output = explained(same, change)
+    assert "max_tokens of sample_and_judge: 24 -> 20 (config: sampling.judgments.max_tokens)" in output
+    assert "rho of meta-rewarding, iteration 2: 0.32 -> 0.3" in output.split("run anyway:")[1]
 
 
 def test_why_says_that_nothing_runs(same):
@@ -521,8 +521,8 @@ def test_the_runs_manifest_holds_every_hash(same):
 
 def hashes(folder, what) -> dict[str, str]:
     """{path: sha256} of the JSONL files and weights under some folders of the results."""
-    found = [path for name in what for path in (folder / RESULTS / name).rglob("*")]
-    kept = [path for path in found if path.suffix in (".jsonl", ".safetensors")]
+    result = [path for name in what for path in (folder / RESULTS / name).rglob("*")]
+    kept = [path for path in result if path.suffix in (".jsonl", ".safetensors")]
     assert kept
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
 
@@ -530,12 +530,12 @@ def hashes(folder, what) -> dict[str, str]:
 @pytest.mark.slow
 def test_a_second_run_from_scratch_is_the_same_byte_for_byte(finished_smoke, tmp_path):
     second = copy_project(tmp_path / "second")
-    made = snakemake(second, f"{RESULTS}/meta-rewarding/m1/weights", *SMOKE)
-    assert made.returncode == 0, made.stderr[-3000:]
-    found = hashes(second, ["."])
+    built = snakemake(second, f"{RESULTS}/meta-rewarding/m1/weights", *SMOKE)
+    assert built.returncode == 0, built.stderr[-3000:]
+    result = hashes(second, ["."])
     first = hashes(finished_smoke[0], ["."])
-    assert len([path for path in found if path.endswith("model.safetensors")]) == 3
-    assert found == {path: first[path] for path in found}
+    assert len([path for path in result if path.endswith("model.safetensors")]) == 3
+    assert result == {path: first[path] for path in result}
 
 
 @pytest.mark.slow

@@ -20,13 +20,13 @@ def by_hand(folder, file):
 
 
 def test_a_file_that_no_rule_makes_and_missing_inputs_get_one_message(project):
-    for file, said in (
+    for file, output in (
         ("results/smoke/no_such_file", "no rule makes results/smoke/no_such_file"),
         (PROMPTS, "rule slice_prompts needs results/smoke/data/prompts/pool/1.jsonl, which is missing"),
     ):
         run = by_hand(project, file)
         assert run.returncode == 1
-        assert run.stderr.startswith(f"error: {said}")
+        assert run.stderr.startswith(f"error: {output}")
         assert "Traceback" not in run.stderr
 
 

@@ -23,14 +23,14 @@ def resources(project, target, *words) -> dict:
     """{rule: its resources, as a dry-run prints them}."""
     run = snakemake(project, "-n", target, *SLURM, *words)
     assert run.returncode == 0, run.stdout
-    found, rule = {}, None
+    result, rule = {}, None
     for line in run.stdout.splitlines():
         if line.startswith(("rule ", "localrule ")):
             rule = line.split()[1].rstrip(":")
         elif line.strip().startswith("resources:"):
             pairs = (pair.split("=", 1) for pair in line.partition(":")[2].split(", "))
-            found[rule] = {key.strip(): value for key, value in pairs}
-    return found
+            result[rule] = {key.strip(): value for key, value in pairs}
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def test_a_split_judge_stays_on_one_node(project):
     change = {"benchmarks": {"judges": {"big": judge}, "arena_hard": {"judge": "big"}}}
     (project / "split.yaml").write_text(yaml.safe_dump(change))
     target = "results/seed/benchmarks/arena_hard/verdicts.jsonl"
-    found = resources(project, target, "--configfile", "config/paper.yaml", "split.yaml")
-    judging = next(of for rule, of in found.items() if of.get("gpu") == "4")
+    result = resources(project, target, "--configfile", "config/paper.yaml", "split.yaml")
+    judging = next(of for rule, of in result.items() if of.get("gpu") == "4")
     assert judging["nodes"] == "1"
 
 
@@ -119,8 +119,8 @@ def test_what_earlier_tries_were_short_of(tmp_path, texts, short):
     for number, text in enumerate(texts):
         (folder / f"{number}.log").write_text(text)
         os.utime(folder / f"{number}.log", (number, number))
-    found = [shortages.count(tmp_path, "train_dpo", ["meta-rewarding", "1"], key) for key in ("mem_mb", "runtime")]
-    assert tuple(found) == short
+    result = [shortages.count(tmp_path, "train_dpo", ["meta-rewarding", "1"], key) for key in ("mem_mb", "runtime")]
+    assert tuple(result) == short
 
 
 def test_sbatch_gets_no_token_and_jobs_all_their_cores(monkeypatch):

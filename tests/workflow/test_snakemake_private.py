@@ -32,10 +32,10 @@ def test_what_the_workflow_uses_is_there(owner, name, used):
 
 
 def test_a_dag_and_a_programs_object_are_made_as_before():
-    made = {"Workflow": "_dag", "DAG": "_jobid"}
+    built = {"Workflow": "_dag", "DAG": "_jobid"}
     for owner in (Workflow, DAG):
         source = inspect.getsource(owner)
-        name = made[owner.__name__]
+        name = built[owner.__name__]
         assert f"self.{name}" in source, f"This Snakemake's {owner.__name__} has no {name}: change job_of for it."
     taken = list(inspect.signature(Snakemake.__init__).parameters)[1:]
     given = ["input", "output", "params", "wildcards", "threads", "resources", "log", "config", "rulename"]
@@ -47,6 +47,6 @@ def test_a_job_has_the_files_of_its_rule_and_a_program_gets_them(monkeypatch):
     monkeypatch.chdir(ROOT)
     file = "results/smoke/data/prompts/1.jsonl"
     job = snakemake_private.job_of(file, ROOT / "Snakefile", [Path("config/smoke.yaml")])
-    made = snakemake_private.object_of(job)
-    assert (made.rule, list(made.output)) == ("slice_prompts", [file])
-    assert made.log[0] == "results/smoke/logs/slice_prompts/1.log"
+    built = snakemake_private.object_of(job)
+    assert (built.rule, list(built.output)) == ("slice_prompts", [file])
+    assert built.log[0] == "results/smoke/logs/slice_prompts/1.log"

@@ -65,8 +65,8 @@ def test_the_paper_is_planned_and_asks_for_no_meta_judgment_where_none_is_traine
     assert jobs["fetch_trees"] == jobs["fetch_seed_model"] == 1
     assert "fetch_other_model" not in jobs
     assert jobs["evaluate_model"] == 10
-    asked = set(re.findall(r"results/(\S+)/meta_judgments/\d+\.jsonl", run.stdout))
-    assert asked == {"m0", "meta-rewarding/m1"}
+    requests = set(re.findall(r"results/(\S+)/meta_judgments/\d+\.jsonl", run.stdout))
+    assert requests == {"m0", "meta-rewarding/m1"}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_an_own_root_moves_everything(project):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "output"),
     [
         ({"sampling": {"tempratur": 1}}, "config: sampling.tempratur: no such key"),
         ({"methods": {"self-rewarding": {"iterations": [{"rho": 0.1}]}}}, "iterations[0].train_on: missing"),
@@ -142,10 +142,10 @@ def test_an_own_root_moves_everything(project):
         ({"prompts": {"per_iteration": 7}}, "2 iterations of prompts.per_iteration 7 need 14 prompts"),
     ],
 )
-def test_a_bad_config_gets_one_message_and_no_traceback(project, change, said):
+def test_a_bad_config_gets_one_message_and_no_traceback(project, change, output):
     run = snakemake(project, "-n", *overlay(project, change))
     assert run.returncode != 0
-    assert said in run.stdout + run.stderr
+    assert output in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
 
 

@@ -43,7 +43,7 @@ rule fetch_seed_model:
 
 
 use rule fetch_seed_model as fetch_other_model with:
-    # a model beside the seed that writes EFT judgments (annotator) or new prompts (generator)
+    # a model other than the seed that writes EFT judgments (annotator) or new prompts (generator)
     input:
         lambda wildcards: OTHER_MODELS[wildcards.role].get("path", []),
     output:

@@ -7,7 +7,7 @@ OTHER_MODELS = config_files.other_models(SETTINGS)
 
 
 def weights_of(role):
-    """The weights of a model beside those that the loop makes: the seed's, where the config names no other."""
+    """The weights of a model other than those that the loop makes: the seed's, where the config names no other."""
     return f"<results>/data/{role}/weights" if role in OTHER_MODELS else "<results>/seed/weights"
 
 

@@ -40,7 +40,7 @@ for name in BENCHMARKS_WITH_JUDGE:
             f"<results>/logs/judge_{name}/{{model}}.log",
         wildcard_constraints:
             model=ANY_MODEL,
-        localrule: asked_over_api(name)
+        localrule: uses_api(name)
         conda:
             environment("evaluate")
         threads: judge_threads(name)
@@ -73,7 +73,7 @@ rule label_alpaca_eval:
         stats="<results>/data/benchmarks/alpaca_eval_categories.stats.json",
     log:
         "<results>/logs/label_alpaca_eval.log",
-    localrule: asked_over_api("alpaca_eval")
+    localrule: uses_api("alpaca_eval")
     conda:
         environment("evaluate")
     threads: judge_threads("alpaca_eval")
@@ -128,7 +128,7 @@ rule compare_fixed_responses:
         stats="<results>/seed/benchmarks/judge_vs_gpt4/gpt4_chosen.stats.json",
     log:
         "<results>/logs/compare_fixed_responses.log",
-    localrule: asked_over_api("judge_vs_gpt4")
+    localrule: uses_api("judge_vs_gpt4")
     conda:
         environment("evaluate")
     threads: judge_threads("judge_vs_gpt4")
@@ -154,7 +154,7 @@ rule compare_best_and_worst:
         stats="<results>/{model}/benchmarks/judge_vs_gpt4/self_chosen.stats.json",
     log:
         "<results>/logs/compare_best_and_worst/{model}.log",
-    localrule: asked_over_api("judge_vs_gpt4")
+    localrule: uses_api("judge_vs_gpt4")
     conda:
         environment("evaluate")
     threads: judge_threads("judge_vs_gpt4")

@@ -51,31 +51,31 @@ def judge_params(benchmark):
     return params | (engine_params() if settings["weights"] else {"engine": None})
 
 
-def asked_over_api(benchmark):
+def uses_api(benchmark):
     """Whether a benchmark's judge is a server elsewhere: such jobs run where Snakemake runs, which has internet access."""
     return not judge_weights(benchmark)
 
 
 def judge_threads(benchmark):
     """Those of an engine for a judge that is served here."""
-    return 1 if asked_over_api(benchmark) else NEEDS["engine"]["threads"]
+    return 1 if uses_api(benchmark) else NEEDS["engine"]["threads"]
 
 
 def judge_needs(benchmark):
     """Those of an engine for a judge that is served here, with as many GPUs as its model is split over."""
-    if asked_over_api(benchmark):
+    if uses_api(benchmark):
         return {}
     split = SETTINGS["benchmarks"]["judges"][SETTINGS["benchmarks"][benchmark]["judge"]]["tensor_parallel"]
     return needs("engine") | ({"gpu": split, "nodes": 1} if split > NEEDS["engine"]["gpu"] else {})
 
 
 def judge_reads(benchmark):
-    """{name: file} of what a benchmark's judge is asked with, beside a model's answers."""
+    """{name: file} of what a benchmark's judge is asked with, in addition to a model's answers."""
     files = {name: benchmark_file(source) for name, source in registry.get(benchmark).judge_reads.items()}
     return files | {"questions": questions_of(benchmark)} | judge_weights(benchmark)
 
 
 def verdicts_of(benchmark, ending=""):
-    """The file of a judge's verdicts on a model's answers; with another ``ending``, one beside it."""
+    """The file of a judge's verdicts on a model's answers; with another ``ending``, one in the same folder."""
     name = registry.get(benchmark).verdict_file
     return f"<results>/{{model}}/benchmarks/{benchmark}/{name.rsplit('.', 1)[0] + ending if ending else name}"

@@ -38,7 +38,7 @@ rule write_report:
             "<results>/report/index.html",
             caption="../report/page.rst",
             category="1. The page",
-            labels={"page": "All figures and tables, beside the paper"},
+            labels={"page": "All figures and tables, compared with the paper"},
         ),
         tables=report(
             directory("<results>/report/tables"),
@@ -78,7 +78,7 @@ rule write_report:
 
 
 rule write_iteration_report:
-    """The page as it stands after an iteration, while the next ones run."""
+    """The page after an iteration, while the next ones run."""
     input:
         unpack(lambda wildcards: report_files(models_until(wildcards))),
         paper="workflow/report/paper.csv",
@@ -110,7 +110,7 @@ rule write_iteration_report:
 
 
 rule write_plan:
-    """What the run should take, beside what it took."""
+    """The plan of the run, compared with what was measured."""
     input:
         [f"<results>/{file}" for row in PLAN["rows"] for file in row["files"]],
     output:

@@ -7,7 +7,7 @@ import sys
 
 import shortages
 
-# the programs in scripts/<stage>/ import the package beside these folders, in every conda environment
+# the programs in scripts/<stage>/ import the package next to these folders, in every conda environment
 shell.prefix(
     f"set -euo pipefail; export PYTHONPATH={shlex.quote(f'{BASE}/scripts')}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
@@ -69,7 +69,7 @@ def engine_params():
 
 
 def completion_store(wildcards, output):
-    """The file beside a job's first output that keeps what its engine has drawn; see metarewarding/engines/completions.py.
+    """The file next to a job's first output that keeps what its engine has drawn; see metarewarding/engines/completions.py.
 
     No output: Snakemake would delete it before a rerun.
     """

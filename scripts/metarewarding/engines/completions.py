@@ -1,4 +1,4 @@
-"""The completion store: every completion that an engine has drawn, kept beside a job's outputs.
+"""The completion store: every completion that an engine has drawn, kept next to a job's outputs.
 
 A job that was killed, or that runs again with another judge setting, asks the engine only for what is missing.
 The store is no declared output: Snakemake deletes outputs before it runs a job again. It may be deleted at any time.

@@ -127,11 +127,11 @@ class Engine:
                 self.store.add(keys[i, first + k], completion)
 
         if missing:
-            asked = [
+            fitting = [
                 Request(requests[i].id, requests[i].messages, size, requests[i].seed + k, requests[i].decoding)
                 for i, k, size in missing
             ]
-            self.started().complete([prompts[i] for i, _, _ in missing], asked, done)
+            self.started().complete([prompts[i] for i, _, _ in missing], fitting, done)
         return results
 
     def started(self):

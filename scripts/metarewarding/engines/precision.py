@@ -9,7 +9,7 @@ _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def resolve_dtype(dtype: str, gpu: bool | None = None) -> str:
-    """Return the name of the type that ``dtype`` stands for on this machine.
+    """Return the name of the type that ``dtype`` means on this machine.
 
     "auto" is bfloat16 on a GPU and on a CPU that multiplies bfloat16 matrices in hardware, float32 elsewhere: a CPU
     with AVX2 alone computes bfloat16 at 1/60 of the speed of float32. Any other type is returned as it is.

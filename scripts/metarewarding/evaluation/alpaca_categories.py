@@ -50,5 +50,5 @@ def requests(questions: Sequence[Question], template: str) -> list[dict]:
 
 def read_category(text: str) -> str | None:
     """The category that an answer names, whatever its case and marks; None where it is not one name of the list."""
-    said = text.strip().removeprefix("Category:").strip(" \t\n-*_.\"'`").casefold()
-    return next((name for name in CATEGORIES if name.casefold() == said), None)
+    reply = text.strip().removeprefix("Category:").strip(" \t\n-*_.\"'`").casefold()
+    return next((name for name in CATEGORIES if name.casefold() == reply), None)

@@ -116,7 +116,7 @@ def judge(asking, questions, answers, files, own, model) -> tuple[list[dict], di
     if missing > own["max_missing"] * len(rows):
         raise UserError(
             f"judge '{asking.judge['name']}' gave no verdict on {missing} of {len(rows)} answers: neither of the two "
-            "tokens that stand for the outputs was among its likeliest, and benchmarks.alpaca_eval.max_missing is "
+            "tokens that name the outputs was among its likeliest, and benchmarks.alpaca_eval.max_missing is "
             f"{own['max_missing']}. The others are kept in {asking.store}: run again to ask for the missing ones once "
             f"more, choose another benchmarks.judges.{asking.judge['name']}.model, or raise max_missing."
         )
@@ -146,11 +146,11 @@ def score_files(own, model: str) -> dict[str, str]:
 def score(files, own, model: str, seed: int) -> dict:
     """Return the win rate and the length-controlled one, with the judge that gave the verdicts."""
     facts = read_json(files["stats"])
-    found = alpaca_eval_scores(files["annotations"], files.get("gamed"), files["reference"])
+    scores = alpaca_eval_scores(files["annotations"], files.get("gamed"), files["reference"])
     if files.get("categories"):
-        found["categories"] = category_win_rates(files["annotations"], read_json(files["categories"]))
-    found |= {field: facts[field] for field in ("judge", "judge_model", "annotator", "missing", "cost")}
-    return found | {"complete": found["lc_win_rate"] is not None}  # a subset's score compares with no other
+        scores["categories"] = category_win_rates(files["annotations"], read_json(files["categories"]))
+    scores |= {field: facts[field] for field in ("judge", "judge_model", "annotator", "missing", "cost")}
+    return scores | {"complete": scores["lc_win_rate"] is not None}  # a subset's score compares with no other
 
 
 BENCHMARK = Benchmark(
@@ -208,8 +208,8 @@ BENCHMARK = Benchmark(
     board=[("LC win rate, %", "lc_win_rate", "{:.2f}"), ("win rate, %", "win_rate", "{:.2f}")],
     outcome=("lc_win_rate", "AlpacaEval 2 length-controlled win rate", " %"),
     length=("avg_length", "AlpacaEval answers"),
-    # characters of a question and an answer (table 1); beside them: instructions (assumed) and the reference (2049)
-    volume={"questions": FULL, "requests": 1, "question": 165, "answer": 1980, "beside": 2000 + 2049, "verdict": 4},
+    # characters of a question and an answer (table 1); also: instructions (assumed) and the reference (2049)
+    volume={"questions": FULL, "requests": 1, "question": 165, "answer": 1980, "context": 2000 + 2049, "verdict": 4},
     paper_tables={"Table 1": "AlpacaEval 2", "Table 4": "Length control"},
     labels={"lc_win_rate": "Length-controlled win rate", "win_rate": "Win rate", "avg_length": "Mean length"},
     paper_n={"": FULL},

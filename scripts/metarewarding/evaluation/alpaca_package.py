@@ -35,7 +35,7 @@ def annotate(
     def handler(request):
         return httpx.Response(200, json=answer(json.loads(request.content)))
 
-    asked = {row["instruction"] for row in outputs}
+    instructions = {row["instruction"] for row in outputs}
     settings = annotator_settings(annotator)
     # Without requires_chatml a model whose name holds "instruct" would be sent to /completions.
     settings["completions_kwargs"] |= {"model_name": judge["model"], "requires_chatml": True} | (changes or {})
@@ -45,12 +45,12 @@ def annotate(
         config.write_text(yaml.safe_dump({judge["name"]: settings}))
         program = package("annotators").PairwiseAnnotator(annotators_config=config, caching_path=None)
         rows = program.annotate_head2head(
-            outputs_1=[row for row in reference if row["instruction"] in asked],
+            outputs_1=[row for row in reference if row["instruction"] in instructions],
             outputs_2=outputs,
             chunksize=None,
             num_procs=1,
             price_per_token=judge["price_in"] / 1e6,
-            client_config_path=Path(folder) / "none",  # else a file beside the installed package would be read
+            client_config_path=Path(folder) / "none",  # otherwise a file of the installed package would be read
             openai_api_keys=["none"],
             openai_organization_ids=[None],
             openai_api_base="http://judge",

@@ -44,12 +44,12 @@ def requests(
     wanted = {question["prompt_id"] for question in questions}
     shared.check_ids(wanted, set(answers), "the model's answers")
     shared.check_ids(wanted, set(baseline_answers), "the baseline's answers", True)
-    made = []
+    built = []
     for question in questions:
         identity = question["prompt_id"]
         games = (baseline_answers[identity], answers[identity]), (answers[identity], baseline_answers[identity])
         for game, (a, b) in enumerate(games, start=1):
-            made.append(
+            built.append(
                 {
                     "id": f"{identity}/game{game}",
                     "prompt_id": identity,
@@ -59,10 +59,10 @@ def requests(
                     "max_tokens": max_tokens,
                 }
             )
-    return made
+    return built
 
 
-def requests_again(asked: Sequence[dict], texts: dict[str, str]) -> list[dict]:
+def requests_again(first_requests: Sequence[dict], texts: dict[str, str]) -> list[dict]:
     """Return the requests whose judgment holds no label at all, each with that judgment and a word to finish it."""
     return [
         {
@@ -74,7 +74,7 @@ def requests_again(asked: Sequence[dict], texts: dict[str, str]) -> list[dict]:
                 {"role": "user", "content": ASK_AGAIN},
             ],
         }
-        for request in asked
+        for request in first_requests
         if not _LABEL.search(texts[request["id"]])
     ]
 
@@ -236,8 +236,8 @@ BENCHMARK = Benchmark(
     board=[("Arena-Hard, %", "score", "{:.1f}")],
     outcome=("score", "Arena-Hard score", " %"),
     figure=("score", "Score, %", "Table 2"),
-    # characters of a question and an answer (table 2); beside them: instructions and the baseline's answer (assumed)
-    volume={"questions": FULL, "requests": 2, "question": 700, "answer": 2430, "beside": 1700 + 1700},
+    # characters of a question and an answer (table 2); also: instructions and the baseline's answer (assumed)
+    volume={"questions": FULL, "requests": 2, "question": 700, "answer": 2430, "context": 1700 + 1700},
     paper_tables={"Table 2": "Arena-Hard"},
     labels={"score": "Score", "mean_length": "Mean length"},
     claims=[

@@ -53,7 +53,7 @@ def engine_arguments(engine: dict, weights: str, dtype: str, gpus: int) -> tuple
 
 def scores(results: dict) -> dict[str, dict]:
     """Return {task: {metric: {value, stderr}}} of the harness's results; stderr is None where it gives none."""
-    found: dict[str, dict] = {}
+    by_task: dict[str, dict] = {}
     for task, values in results.items():
         for key, value in values.items():
             metric, _, of_filter = key.partition(",")
@@ -61,8 +61,8 @@ def scores(results: dict) -> dict[str, dict]:
                 continue
             stderr = values.get(f"{metric}_stderr,{of_filter}")
             name = metric if of_filter == "none" else f"{metric} ({of_filter})"
-            found.setdefault(task, {})[name] = {
+            by_task.setdefault(task, {})[name] = {
                 "value": float(value),
                 "stderr": float(stderr) if isinstance(stderr, int | float) else None,
             }
-    return found
+    return by_task

@@ -45,7 +45,7 @@ def requests(
 
     ``top_logprobs``: how many likeliest tokens to ask for; GPT-4 gave five at most.
     """
-    template, made = _template(), []
+    template, built = _template(), []
     for a, b in pairs:
         for first, second in ((a, b), (b, a)):
             values = {
@@ -53,7 +53,7 @@ def requests(
                 "output_1": text_of[first["response_id"]],
                 "output_2": text_of[second["response_id"]],
             }
-            made.append(
+            built.append(
                 {
                     "id": f"{first['response_id']} {second['response_id']}",
                     "prompt_id": first["prompt_id"],
@@ -65,19 +65,19 @@ def requests(
                     "top_logprobs": top_logprobs,
                 }
             )
-    return made
+    return built
 
 
-def verdicts(asked: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping) -> list[PairVerdict]:
+def verdicts(sent: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping) -> list[PairVerdict]:
     """A row for each presentation; the likelier of the two identifiers wins, None when neither is likely."""
     rows = []
-    for request in asked:
+    for request in sent:
         reply = replies[request["id"]]
         likely = {}
         top = reply["logprobs"]["content"][0]["top_logprobs"] if reply["logprobs"] else []  # null: it did not fit
         for token in reversed(top):
             likely[token["token"].strip()] = token["logprob"]
-        found = {name: likely[name] for name in (FIRST, SECOND) if name in likely}
+        logprobs = {name: likely[name] for name in (FIRST, SECOND) if name in likely}
         rows.append(
             PairVerdict(
                 prompt_id=request["prompt_id"],
@@ -86,7 +86,7 @@ def verdicts(asked: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping
                 judge=judge["name"],
                 judge_model=judge["model"],
                 text=reply["text"],
-                winner={FIRST: "first", SECOND: "second"}[max(found, key=found.get)] if found else None,
+                winner={FIRST: "first", SECOND: "second"}[max(logprobs, key=logprobs.get)] if logprobs else None,
             )
         )
     return rows

@@ -92,7 +92,7 @@ def requests(
     shared.check_ids(wanted, set(answers), "the model's answers")
     with_reference = {q["prompt_id"] for q in questions if q["category"] in NEEDS_REFERENCE}
     shared.check_ids(with_reference, set(references), "the reference answers", True)
-    made = []
+    built = []
     for question in questions:
         identity = question["prompt_id"]
         values = {}
@@ -103,7 +103,7 @@ def requests(
         values |= {"question": values["question_1"], "answer": values["answer_1"]}
         for turn in (1, 2):
             name = f"single-{'math-' if identity in with_reference else ''}v1{'-multi-turn' if turn == 2 else ''}"
-            made.append(
+            built.append(
                 {
                     "id": f"{identity}/turn{turn}",
                     "prompt_id": identity,
@@ -115,11 +115,11 @@ def requests(
                     "max_tokens": max_tokens,
                 }
             )
-    return made
+    return built
 
 
 def turns_by_id(answers: Sequence[Turn]) -> dict[tuple[str, int], str]:
-    """Return {(question id, turn): text}; an answer that stands twice is an error."""
+    """Return {(question id, turn): text}; a duplicate is an error."""
     texts = {(row["prompt_id"], row["turn"]): row["text"] for row in answers}
     if len(texts) != len(answers):
         raise UserError(f"the answers hold {len(answers)} turns, of which {len(texts)} differ; ids must be unique.")
@@ -128,8 +128,8 @@ def turns_by_id(answers: Sequence[Turn]) -> dict[tuple[str, int], str]:
 
 def rating(text: str) -> float | None:
     """Return the first ``[[rating]]`` of ``text``, else the first ``[rating]``; None when it lies outside 1 to 10."""
-    found = next(filter(None, (pattern.search(text) for pattern in _RATINGS)), None)
-    value = float(found[1]) if found else None
+    match = next(filter(None, (pattern.search(text) for pattern in _RATINGS)), None)
+    value = float(match[1]) if match else None
     return value if value is not None and 1 <= value <= 10 else None
 
 
@@ -137,18 +137,18 @@ def judge(asking, questions, answers, files, own, model) -> tuple[list[dict], di
     """Return the judge's rating of each turn, and facts for their stats."""
     from metarewarding.engines.sampling import parse_facts
 
-    asked = requests(
+    sent = requests(
         questions,
         turns_by_id(answers),
         read_references(files["references"]),
         read_prompts(files["judge_prompts"]),
         own["judge_max_tokens"],
     )
-    replies = asking(asked)
+    replies = asking(sent)
     rows = [
         {key: request[key] for key in ("prompt_id", "turn", "category", "prompt")}
         | {"text": replies[request["id"]]["text"], "score": rating(replies[request["id"]]["text"])}
-        for request in asked
+        for request in sent
     ]
     return rows, parse_facts(row["score"] for row in rows)
 
@@ -243,8 +243,8 @@ BENCHMARK = Benchmark(
     board=[("MT-Bench", "average", "{:.2f}")],
     outcome=("average", "MT-Bench rating", ""),
     figure=("average", "Rating, 1 to 10", "Table 6"),
-    # characters of a question and an answer (table 6); beside them: the judge's instructions (assumed)
-    volume={"questions": FULL, "requests": 2, "question": 270, "answer": 1560, "beside": 900},
+    # characters of a question and an answer (table 6); also: the judge's instructions (assumed)
+    volume={"questions": FULL, "requests": 2, "question": 270, "answer": 1560, "context": 900},
     paper_tables={"Table 6": "MT-Bench"},
     labels={"average": "Average", "turn1": "Turn 1", "turn2": "Turn 2", "mean_length": "Mean length"},
 )

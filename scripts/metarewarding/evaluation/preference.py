@@ -84,7 +84,7 @@ def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[flo
 
     Mean +- 1.96 cluster-robust standard errors, with the factor G / (G - 1) for G clusters, cut at 0 and 100. Where the
     clusters do not vary at all (all right, or all wrong) the standard error says 0 and means nothing: the Wilson
-    interval of G independent clusters stands instead. (None, None) with fewer than two clusters.
+    interval of G independent clusters is used instead. (None, None) with fewer than two clusters.
     """
     index: dict = {}
     of_cluster = np.array([index.setdefault(cluster, len(index)) for cluster in clusters], dtype=int)

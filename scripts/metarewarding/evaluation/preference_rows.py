@@ -95,7 +95,7 @@ def benchmark(
     sources: dict | None = None,
     **settings: dict,
 ) -> Benchmark:
-    """Return the registry's entry of a preference benchmark; ``settings`` are those beside the ones that all have."""
+    """Return the registry's entry of a preference benchmark; ``settings`` are those that not all benchmarks have."""
     folder = f"<results>/{{}}/benchmarks/{name}"
 
     def score_files(own: Mapping, model: str) -> dict[str, str]:

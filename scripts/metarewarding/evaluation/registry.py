@@ -55,7 +55,7 @@ class Benchmark:
     licence: str = ""
 
     # A benchmark judge gives verdicts, where the kind is JUDGED_ANSWERS.
-    judge_reads: dict[str, str] = field(default_factory=dict)  # {name: source}, beside answers and questions
+    judge_reads: dict[str, str] = field(default_factory=dict)  # {name: source}, besides answers and questions
     judge_keys: tuple[str, ...] = ()  # the settings that ``judge`` takes
     # (asking, questions, answers, files, own, model) -> (verdicts, facts for the stats file). ``asking`` is a
     # metarewarding.judges.asking.Asking, ``files`` are {name of judge_reads: path}; each verdict gets `judge` and
@@ -65,7 +65,7 @@ class Benchmark:
 
     # The score of a model.
     score_keys: tuple[str, ...] = ()  # the settings that ``score`` takes
-    # (files, own, model, seed) -> the row of score.json beside `benchmark` and `model`
+    # (files, own, model, seed) -> the row of score.json, without `benchmark` and `model`
     score: Callable[..., dict]
     # (own, model) -> {name: path} of what it reads; by default answers, verdicts and their stats, or judgments, prompts
     # and responses where the kind is PREFERENCE
@@ -79,12 +79,12 @@ class Benchmark:
     length: tuple[str, str] | None = None  # (place of the mean length, what is as long), watched for growth
 
     # What workflow/plan.py counts with: questions, requests to the judge for each, and the mean characters of a
-    # question, of an answer, of all that the judge reads beside them, and of its verdict (plan.api_verdict_chars where
+    # question, of an answer, of the judge's other input (context), and of its verdict (plan.api_verdict_chars where
     # it is not given). Where the kind is PREFERENCE: prompts and responses, and the mean characters of each (prompt,
     # response).
     volume: dict[str, float] = field(default_factory=dict)
 
-    # The paper's values (workflow/report/paper.csv) beside ours.
+    # The paper's values (workflow/report/paper.csv) that are compared with ours.
     paper_tables: dict[str, str] = field(default_factory=dict)  # {place, such as "Table 1": title}
     labels: dict[str, str] = field(default_factory=dict)  # {metric: label}
     is_share: bool = False  # scores are in [0, 1], the paper's in %
@@ -137,7 +137,7 @@ def sources() -> dict[str, tuple[str, str, str | None]]:
 def address(source: str, revision: str | None = None) -> tuple[str, str | None]:
     """Return (URL, sha256 or None) of a source, at the mirror that the environment names, if it names one.
 
-    ``revision`` stands for {revision} in the path of a source whose revision the config names.
+    ``revision`` replaces {revision} in the path of a source whose revision the config names.
     """
     site, path, digest = sources()[source]
     path = path.replace("{revision}", revision or "")

@@ -25,9 +25,9 @@ def published_format(read):
     return checked
 
 
-def check_ids(wanted: set, found: set, what: str, may_be_more: bool = False) -> None:
+def check_ids(wanted: set, ids: set, what: str, may_be_more: bool = False) -> None:
     """Raise UserError where the ids ``found`` are not those ``wanted``."""
-    lacking, unknown = sorted(wanted - found), [] if may_be_more else sorted(found - wanted)
+    lacking, unknown = sorted(wanted - ids), [] if may_be_more else sorted(ids - wanted)
     if lacking or unknown:
         raise UserError(
             f"{what} do not match the {len(wanted)} questions: {len(lacking)} are lacking and {len(unknown)} "

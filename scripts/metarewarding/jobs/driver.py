@@ -1,4 +1,4 @@
-"""A job ends with the Snakemake that started it: an orphan would write beside the job of the next run."""
+"""A job ends with the Snakemake that started it: an orphan would write to the same files as the job of the next run."""
 
 import os
 import select
@@ -67,11 +67,11 @@ def descendants(pid: int) -> list[int]:
             continue
         if state != "Z":
             children.setdefault(int(parent), []).append(int(folder.name))
-    found, waiting = [], [pid]
+    pids, waiting = [], [pid]
     while waiting:
         waiting += (own := children.get(waiting.pop(), []))
-        found += own
-    return found
+        pids += own
+    return pids
 
 
 def _kill(pid: int, kind: int) -> None:

@@ -1,4 +1,4 @@
-"""A second name for expensive outputs, in the folder `.kept` beside them: Snakemake deletes outputs before a rerun.
+"""A second name for expensive outputs, in a folder `.kept` next to them: Snakemake deletes outputs before a rerun.
 
 A job that succeeds links its outputs there (hard links, which take no space while the outputs are there), so a job that
 fails afterwards leaves the last good ones. `workflow/restore.py` puts them back.
@@ -19,17 +19,17 @@ def keep(outputs: Iterable[str | Path]) -> None:
     """Link files and folders into `.kept`, in the place of what was kept before."""
     for output in map(Path, outputs):
         kept = output.parent / FOLDER / (output.name + SUFFIX)
-        beside = kept.with_name(f".{kept.name}.partial")
+        partial = kept.with_name(f".{kept.name}.partial")
         kept.parent.mkdir(parents=True, exist_ok=True)
-        _remove(beside)
+        _remove(partial)
         try:
-            link(output, beside)
+            link(output, partial)
         except OSError as error:  # a file system without hard links: a copy would take as much space again
             logger.warning("%s is not kept for a later rerun that fails: %s", output, error)
-            _remove(beside)
+            _remove(partial)
             continue
         _remove(kept)
-        os.replace(beside, kept)
+        os.replace(partial, kept)
 
 
 def link(source: Path, target: Path) -> None:

@@ -1,7 +1,7 @@
 """One Snakemake for each results folder, and none while jobs of an earlier one still run: both would write its files.
 
-Snakemake's own lock lies beside the Snakefile: `--unlock` removes it, and another clone does not see it. The kernel
-releases these two at the end of their processes, however they end; Linux passes them on to an NFS server.
+Snakemake's own lock is in the folder of the Snakefile: `--unlock` removes it, and another clone does not see it. The
+kernel releases these two when their processes end, also by a kill. Linux passes them on to an NFS server.
 """
 
 import fcntl

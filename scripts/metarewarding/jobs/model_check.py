@@ -74,10 +74,10 @@ def _config_fault(folder: Path) -> str | None:
 def _tokenizer_fault(folder: Path) -> str | None:
     for name in ("tokenizer.json", "tokenizer_config.json", "generation_config.json"):
         if (folder / name).is_file():
-            found = _json_object(folder / name)
-            if isinstance(found, str):
-                return found
-            if "auto_map" in found:
+            content = _json_object(folder / name)
+            if isinstance(content, str):
+                return content
+            if "auto_map" in content:
                 return f"{folder / name} asks for code of the model's own (auto_map), which is never run here."
     return None
 
@@ -173,12 +173,12 @@ def shape_fault(folder: Path, tensors: dict[str, dict]) -> str | None:
                 return f"{where}: hidden_size is {width}, and the tensor {name} has {of['shape'][1]}."
             if words is not None and of["shape"][0] != words:
                 return f"{where}: vocab_size is {words}, and the tensor {name} has {of['shape'][0]}."
-    found = {int(match[1]) for name in tensors if (match := re.search(r"\blayers\.(\d+)\.", name))}
+    numbers = {int(match[1]) for name in tensors if (match := re.search(r"\blayers\.(\d+)\.", name))}
     # of some models a further layer predicts the token after the next one
     most = (layers or 0) + (config.get("num_nextn_predict_layers") or 0)
-    if layers is not None and found and not set(range(layers)) <= found <= set(range(most)):
-        lacking = sorted(set(range(layers)) - found)
+    if layers is not None and numbers and not set(range(layers)) <= numbers <= set(range(most)):
+        lacking = sorted(set(range(layers)) - numbers)
         return f"{where}: num_hidden_layers is {layers}, and the weights have " + (
-            f"no layer {lacking[0]}." if lacking else f"{len(found)}."
+            f"no layer {lacking[0]}." if lacking else f"{len(numbers)}."
         )
     return None

@@ -25,8 +25,8 @@ LONGEST_WAIT = 60.0  # seconds between two tries, unless the server asks for mor
 class _TryAgain(Exception):
     """A fault that may pass; ``wait`` is what the server asked for, in seconds."""
 
-    def __init__(self, said: str, wait: float = 0.0):
-        super().__init__(said)
+    def __init__(self, reason: str, wait: float = 0.0):
+        super().__init__(reason)
         self.wait = wait
 
 
@@ -48,7 +48,7 @@ def estimate(requests: Sequence[dict], judge: dict) -> dict:
 
 
 class Call:
-    """One run over the requests that are missing: what it has cost, and what it was told."""
+    """One run over the requests that are missing: what it has cost, and the replies."""
 
     def __init__(self, judge: dict, store: Path, tries: int, first_wait: float, stored: list[Reply]):
         self.judge, self.store, self.tries, self.first_wait = judge, store, tries, first_wait
@@ -161,10 +161,10 @@ class Call:
                 return json.loads(text)
             except ValueError:
                 raise _TryAgain(f"a reply that is no JSON: {text[:200]!r}") from None
-        said = f'it answered {status}: "{text[:500].strip()}"'
+        answer = f'it answered {status}: "{text[:500].strip()}"'
         # A used-up account answers 429 as well, and does not fill up by waiting.
         if status >= 500 or (status in (408, 409, 425, 429) and "insufficient_quota" not in text):
-            raise _TryAgain(said, _retry_after(response.headers.get("retry-after", "")))
+            raise _TryAgain(answer, _retry_after(response.headers.get("retry-after", "")))
         if status in (401, 403):
             key = f"the environment variable {self.judge['api_key_env']}" if self.judge["api_key_env"] else "no key"
             fix = f"It was sent {key} ({self.where}.api_key_env): give a key that may use this model."
@@ -174,7 +174,7 @@ class Call:
             fix = f"The account behind {self.where}.api_key_env has nothing left: fill it up, or name another key."
         else:
             fix = f"It does not take the request: look at {self.where}.model, and at the server's words."
-        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {said}. {fix} {self.kept()}")
+        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {answer}. {fix} {self.kept()}")
 
     def row(self, reply, identity: str, digest: str, body: dict) -> Reply:
         try:

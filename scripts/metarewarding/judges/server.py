@@ -41,12 +41,12 @@ def judge_server(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w") as said, ended_by_sigterm():
+    with open(log, "w") as output, ended_by_sigterm():
         process = subprocess.Popen(
             [*program, *arguments(weights, name, engine, port)],
             # not among the arguments, which every user of the machine can read
             env=environment(engine) | ({"VLLM_API_KEY": key} if key else {}),
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # one group with its children, so that all of them can be stopped
         )

@@ -22,7 +22,7 @@ FEW = 30  # pairs under which a share says little
 def alerts(metrics: dict) -> list[dict]:
     """[{title, text, where}], ``where`` the id of the part of the page that shows it."""
     rows = {row["model"]: row for row in metrics["models"]}
-    found = [
+    messages = [
         ("Parse rate below 80 %", "the judge's or meta-judge's texts often hold no readable verdict", "parse_rates",
          parse_rates(rows)),
         ("Scores have collapsed", "one value is more than 80 % of the scores given, so pairs hang on little",
@@ -49,11 +49,11 @@ def alerts(metrics: dict) -> list[dict]:
         ("Reward accuracy is not above chance on pairs that were trained on", "DPO has not learned its own pairs",
          "dpo_accuracy", accuracy(rows, "trained")),
         ("Too few held-out pairs to tell whether DPO generalises", "raise dpo.held_out", "dpo_accuracy",
-         untold_accuracy(rows)),
+         unknown_accuracy(rows)),
     ]  # fmt: skip
     return [
         {"title": title, "means": means, "where": where, "cases": cases}
-        for title, means, where, cases in found
+        for title, means, where, cases in messages
         if cases
     ]
 
@@ -147,32 +147,32 @@ def truncated(rows: dict) -> list[str]:
 
 def degenerations(rows: dict) -> dict[str, dict]:
     """{model: the signs of degeneration in its parent's responses} of the models that have them."""
-    return {model: found for model, row in rows.items() if (found := (row["summary"] or {}).get("degeneration"))}
+    return {model: measures for model, row in rows.items() if (measures := (row["summary"] or {}).get("degeneration"))}
 
 
 def repeating(rows: dict) -> list[str]:
     return [
-        f"{rows[model]['parent']}: {percent(found['repeated_8grams'])} of {found['responses']} responses for {model}"
-        for model, found in degenerations(rows).items()
-        if found["repeated_8grams"] > MAX_REPEATING
+        f"{rows[model]['parent']}: {percent(of['repeated_8grams'])} of {of['responses']} responses for {model}"
+        for model, of in degenerations(rows).items()
+        if of["repeated_8grams"] > MAX_REPEATING
     ]
 
 
 def empty(rows: dict) -> list[str]:
     return [
-        f"{rows[model]['parent']}: {100 * found['empty']:.1f} % of {found['responses']} responses for {model}"
-        for model, found in degenerations(rows).items()
-        if found["empty"] > MAX_EMPTY
+        f"{rows[model]['parent']}: {100 * measures['empty']:.1f} % of {measures['responses']} responses for {model}"
+        for model, measures in degenerations(rows).items()
+        if measures["empty"] > MAX_EMPTY
     ]
 
 
 def alike(rows: dict) -> list[str]:
     cases, of = [], degenerations(rows)
-    for model, found in of.items():
+    for model, measures in of.items():
         first = model
         while rows[first]["parent"] in of:
             first = rows[first]["parent"]
-        then, now = of[first]["distinct_2"], found["distinct_2"]
+        then, now = of[first]["distinct_2"], measures["distinct_2"]
         if then and now is not None and now / then < 1 - MAX_DISTINCT_2_FALL:
             cases.append(f"{rows[model]['parent']}: {now:.3f} in the responses for {model}, {then:.3f} in the first")
     return cases
@@ -196,12 +196,12 @@ def chosen_falls(rows: dict) -> list[str]:
 
 def last_measured(rows: dict, which: str) -> list[tuple[str, dict]]:
     """(model, the last epoch's row) for each kind of the pairs ``which``: trained, or held_out if there are any."""
-    found: dict[tuple[str, str], dict] = {}
+    last: dict[tuple[str, str], dict] = {}
     for model, row in rows.items():
         for entry in (row["training"] or {}).get("epochs", []):
             if entry.get("set") == which:
-                found[model, entry["kind"]] = entry
-    return [(model, entry) for (model, _), entry in found.items()]
+                last[model, entry["kind"]] = entry
+    return [(model, entry) for (model, _), entry in last.items()]
 
 
 def accuracy(rows: dict, which: str) -> list[str]:
@@ -212,7 +212,7 @@ def accuracy(rows: dict, which: str) -> list[str]:
     ]
 
 
-def untold_accuracy(rows: dict) -> list[str]:
+def unknown_accuracy(rows: dict) -> list[str]:
     return [
         f"{model}: {entry['pairs']} {entry['kind']} pairs ({percent(entry['accuracy'])} right)"
         for model, entry in last_measured(rows, "held_out")

@@ -42,11 +42,11 @@ def scoreboard(runs: dict[str, dict]) -> list[dict]:
     for title, benchmark, metric, _ in MEASURES:
         rows = []
         for model in models:
-            found = {label: value(metrics, model, benchmark, metric) for label, metrics in runs.items()}
-            if not any(found.values()):
+            values = {label: value(metrics, model, benchmark, metric) for label, metrics in runs.items()}
+            if not any(values.values()):
                 continue
-            cells = [interval(of) for of in found.values()]
-            cells += [difference(found[first], of) for label, of in found.items() if label != first]
+            cells = [interval(of) for of in values.values()]
+            cells += [difference(values[first], of) for label, of in values.items() if label != first]
             rows.append([model, *cells])
         if rows:
             heads = ["Model", *runs, *(f"{label} − {first}" for label in runs if label != first)]
@@ -54,10 +54,10 @@ def scoreboard(runs: dict[str, dict]) -> list[dict]:
     return tables
 
 
-def interval(found: tuple | None) -> str:
-    if found is None:
+def interval(score: tuple | None) -> str:
+    if score is None:
         return "–"
-    return f"{found[0]:.1f}" + (f" ({found[1]:.1f} to {found[2]:.1f})" if found[1] is not None else "")
+    return f"{score[0]:.1f}" + (f" ({score[1]:.1f} to {score[2]:.1f})" if score[1] is not None else "")
 
 
 def difference(first: tuple | None, other: tuple | None) -> str:

@@ -15,9 +15,9 @@ def of_log(path: Path, logs: Path) -> dict:
     """{stage, model, shard} from a log's place `<stage>/<model>/<shard>.log`; what a path does not say is None."""
     stage, *rest = path.relative_to(logs).with_suffix("").parts
     fixed = {"fetch_seed_model": "seed", "train_sft": "m0"}.get(stage)
-    found = _MODEL.match("/".join(rest))
-    left = "/".join(rest)[found.end() :].strip("/") if found else "/".join(rest)
-    return {"stage": stage, "model": found.group() if found else fixed, "shard": left or None}
+    match = _MODEL.match("/".join(rest))
+    left = "/".join(rest)[match.end() :].strip("/") if match else "/".join(rest)
+    return {"stage": stage, "model": match.group() if match else fixed, "shard": left or None}
 
 
 def jobs(root: str | Path) -> list[dict]:
@@ -27,7 +27,7 @@ def jobs(root: str | Path) -> list[dict]:
     the epoch: the end is the log's last change, the start is the end minus the seconds that the job reports; None
     where it reports none.
     """
-    logs, found = Path(root) / "logs", []
+    logs, times = Path(root) / "logs", []
     for path in logs.rglob("*.log"):
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
@@ -43,8 +43,8 @@ def jobs(root: str | Path) -> list[dict]:
             job["state"], seconds = "done", read_json(manifest)["seconds"]
         if seconds is not None:
             job["start"] = job["end"] - seconds
-        found.append(job)
-    return sorted(found, key=lambda job: job["end"])
+        times.append(job)
+    return sorted(times, key=lambda job: job["end"])
 
 
 def finished(root: str | Path) -> list[dict]:

@@ -1,4 +1,4 @@
-"""The page's section "Did the judge improve?": judge benchmarks beside tables 3, 5 and 7, and what K and N buy."""
+"""The page's section "Did the judge improve?": judge benchmarks with tables 3, 5 and 7, and what K and N buy."""
 
 from math import sqrt
 
@@ -20,8 +20,8 @@ def section(metrics: dict) -> dict | None:
     rows = []
     for row in metrics["models"]:
         cells = [interval_text(value_of(row, name)) for name in measures]
-        beside = [value_at(row, place) for _, place in BESIDE]
-        rows.append([row["model"], *cells, *(percent(value and 100 * value) for value in beside)])
+        others = [value_at(row, place) for _, place in BESIDE]
+        rows.append([row["model"], *cells, *(percent(value and 100 * value) for value in others)])
     return {
         "verdict": verdict(metrics, measures),
         "heads": heads,
@@ -100,7 +100,7 @@ def verdict(metrics: dict, measures: list[str]) -> str:
     chain = next(iter(chains(metrics).values()))
     by_model = {row["model"]: row for row in metrics["models"]}
     if len(chain) < 3 or "m0" not in chain:
-        return "No model was trained beyond M0, so nothing is said about its judge."
+        return "No model was trained beyond M0, so there is no verdict on its judge."
     better, worse, same = [], [], []
     for name in measures:
         before, after = value_of(by_model["m0"], name), value_of(by_model[chain[-1]], name)
@@ -129,17 +129,17 @@ def consistency(metrics: dict) -> tuple[list[str], list[list[str]]] | None:
     heads = ["Meta-judge", "Same order, another seed, %", "kappa", "Other order, %", "Repeated", "Read both times"]
     rows = []
     for row in metrics["models"]:
-        found = value_at(row, "sensitivity.consistency")
-        if found:
-            kappa = found["retest_kappa"]
+        measure = value_at(row, "sensitivity.consistency")
+        if measure:
+            kappa = measure["retest_kappa"]
             rows.append(
                 [
                     row["model"],
-                    percent(found["retest"] and 100 * found["retest"]),
+                    percent(measure["retest"] and 100 * measure["retest"]),
                     "–" if kappa is None else f"{kappa:.2f}".replace("-", "−"),
-                    percent(found["order"] and 100 * found["order"]),
-                    str(found["presentations"]),
-                    str(found["both_times"]),
+                    percent(measure["order"] and 100 * measure["order"]),
+                    str(measure["presentations"]),
+                    str(measure["both_times"]),
                 ]
             )
     return (heads, rows) if rows else None
@@ -156,7 +156,7 @@ def regressions(metrics: dict) -> tuple[list[str], list[list[str]]] | None:
     for model, of in measured.items():
         cells = []
         for task, metric in columns:
-            ours, seed = (found.get(task, {}) for found in (of, measured.get("seed", {})))
+            ours, seed = (scores.get(task, {}) for scores in (of, measured.get("seed", {})))
             cells.append(with_difference(ours.get(metric), None if model == "seed" else seed.get(metric)))
         rows.append([model, *cells])
     return heads, rows

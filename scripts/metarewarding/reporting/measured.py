@@ -1,4 +1,4 @@
-"""A plan beside what its stages took, from the stats, manifests and benchmark files that they left."""
+"""A plan compared with what its stages took, from the stats, manifests and benchmark files that they left."""
 
 import csv
 from pathlib import Path
@@ -25,8 +25,8 @@ def measure(plan: dict, root: str | Path) -> dict:
     """
     rows = []
     for row in plan["rows"]:
-        found = [read_json(path) for path in (Path(root, name) for name in row["files"]) if path.is_file()]
-        rows.append(row | {"measured": _together(found) if found else None})
+        stats = [read_json(path) for path in (Path(root, name) for name in row["files"]) if path.is_file()]
+        rows.append(row | {"measured": _together(stats) if stats else None})
     together = [row["measured"] for row in rows if row["measured"]]
     return plan | {"rows": rows, "totals": plan["totals"] | {"measured": _total(together) if together else None}}
 
@@ -62,11 +62,11 @@ def _resources(logs: list[str]) -> dict:
         if path.is_file():
             with open(path, newline="") as file:
                 rows += csv.DictReader(file, delimiter="\t")
-    found = {}
+    peaks = {}
     for key, (column, put_together) in _RESOURCES.items():
         values = [float(row[column]) for row in rows if row.get(column) not in (None, "NA", "-")]
-        found[key] = round(put_together(values), 1) if values else None
-    return found
+        peaks[key] = round(put_together(values), 1) if values else None
+    return peaks
 
 
 def _total(rows: list[dict]) -> dict:

@@ -98,10 +98,10 @@ def chains(metrics: dict) -> dict[str, list[str]]:
     models = [row["model"] for row in metrics["models"]]
     parents = {row["model"]: row["parent"] for row in metrics["models"] if row["parent"]}
     last = {model.rsplit("/m", 1)[0]: model for model in models if "/" in model}  # parents come first
-    found = {}
+    by_method = {}
     for method, model in last.items():
         chain = [model]
         while chain[0] in parents:
             chain.insert(0, parents[chain[0]])
-        found[method] = ["seed", *chain]
-    return found or {"m0": [model for model in ("seed", "m0") if model in models]}
+        by_method[method] = ["seed", *chain]
+    return by_method or {"m0": [model for model in ("seed", "m0") if model in models]}

@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs nothing beside it, from metrics, figures and the prompts to look into.
+"""The page: one self-contained HTML file, from metrics, figures and the prompts to look into.
 
 What a model wrote is text there, never markup: Jinja escapes every value, and the page's own policy lets no script
 run but the three that it was written with, and nothing be fetched.
@@ -45,7 +45,7 @@ def draw(figures: list[dict], folder: str | Path | None = None) -> None:
             (Path(folder) / f"{figure['id']}.png").write_bytes(vl_convert.vegalite_to_png(figure["spec"], scale=3))
 
 
-def said(text: str) -> Markup:
+def visible(text: str) -> Markup:
     """A model's text as HTML that a reader sees as it was written.
 
     HTML itself would turn a carriage return into a line feed and drop NUL, which is shown as its symbol.
@@ -165,7 +165,13 @@ def render(template: str | Path, figures: list[dict], **facts) -> str:
 
     folder = Path(template).parent
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"said": said, "number": number, "signed": signed, "counted": counted, "data_uri": data_uri}
+    environment.filters |= {
+        "visible": visible,
+        "number": number,
+        "signed": signed,
+        "counted": counted,
+        "data_uri": data_uri,
+    }
     environment.filters |= {"short_id": short_id, "duration": duration}
     bundle = in_script(vl_convert.javascript_bundle())
     script = in_script((folder / "page.js").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The paper's values beside this run's: value, difference, interval, and whether the difference is noise.
+"""The paper's values compared with this run's: value, difference, interval, and whether the difference is noise.
 
 A 95 % interval of ours is the benchmark's own where it has one, else the binomial one of a share of so many pairs;
 the paper's is the printed one, else the binomial one of as many pairs or questions as its tables imply, else as wide
@@ -39,8 +39,8 @@ CLAIMS = [
 
 def titles() -> dict[str, str]:
     """{place: title} of the paper's tables, in the paper's order."""
-    found = TITLES | {place: title for of in registry.every().values() for place, title in of.paper_tables.items()}
-    return dict(sorted(found.items()))
+    by_place = TITLES | {place: title for of in registry.every().values() for place, title in of.paper_tables.items()}
+    return dict(sorted(by_place.items()))
 
 
 def label(benchmark: str, metric: str) -> str:
@@ -149,8 +149,8 @@ def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:
     scores, rows = scores_by_model(metrics), []
     for target in paper:
         score = scores.get(target["model"], {}).get(target["benchmark"])
-        found = ours(score, target["benchmark"], target["metric"])
-        value, low, high = found or (None, None, None)
+        score_of_ours = ours(score, target["benchmark"], target["metric"])
+        value, low, high = score_of_ours or (None, None, None)
         paper_low, paper_high = paper_interval(target)
         rows.append(
             {key: target[key] for key in ("place", "benchmark", "metric", "unit", "model", "source")}
@@ -158,7 +158,7 @@ def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:
             | {"ours": value, "ours_low": low, "ours_high": high}
             | {"difference": None if value is None else value - target["value"]}
             | {"noise": noise(half(low, high), half(paper_low, paper_high)), "judge": None, "judge_model": None}
-            | ({key: score.get(key) for key in ("judge", "judge_model")} if found else {})
+            | ({key: score.get(key) for key in ("judge", "judge_model")} if score_of_ours else {})
         )
     return rows
 
@@ -178,7 +178,7 @@ def verdict(row: dict) -> str:
 def tables(rows: list[dict]) -> list[dict]:
     """The paper's tables: {place, title, metrics: [(metric, label, unit)], models: [(model, {metric: row})], measured,
     judges, sentence}."""
-    found = []
+    result = []
     for place, title in titles().items():
         of_table = [row for row in rows if row["place"] == place]
         cells: dict[str, dict[str, dict]] = {}
@@ -187,7 +187,7 @@ def tables(rows: list[dict]) -> list[dict]:
         units = {row["metric"]: row["unit"] for row in of_table}
         measured = [row for row in of_table if row["ours"] is not None]
         judges = sorted({f"{row['judge']} ({row['judge_model']})" for row in measured if row["judge"]})
-        found.append(
+        result.append(
             {
                 "place": place,
                 "title": title,
@@ -196,29 +196,29 @@ def tables(rows: list[dict]) -> list[dict]:
             | {"models": list(cells.items()), "measured": len(measured), "judges": judges}
             | {"benchmark": of_table[0]["benchmark"], "sentence": sentence(measured)}
         )
-    return found
+    return result
 
 
 def sentence(measured: list[dict]) -> str:
     """How many differences lie within noise, and which lies farthest beyond it."""
-    told = [row for row in measured if row["noise"] is not None]
-    if not told:
+    with_noise = [row for row in measured if row["noise"] is not None]
+    if not with_noise:
         return "No interval is known for these values." if measured else ""
-    beyond = [row for row in told if verdict(row) == "beyond noise"]
-    said = f"{len(told) - len(beyond)} of {len(told)} differences lie within noise."
+    beyond = [row for row in with_noise if verdict(row) == "beyond noise"]
+    text = f"{len(with_noise) - len(beyond)} of {len(with_noise)} differences lie within noise."
     if beyond:
         far = max(beyond, key=lambda row: abs(row["difference"]) / (row["noise"] or 1e-9))
         what, side = label(far["benchmark"], far["metric"]).lower(), "above" if far["difference"] > 0 else "below"
-        said += (
+        text += (
             f" Farthest beyond it: {what} of {far['model']}, {abs(far['difference']):.2f} {side} the paper, where "
             f"chance explains {far['noise']:.2f}."
         )
-    return said
+    return text
 
 
 def claims(metrics: dict, paper: list[dict]) -> list[dict]:
-    """The paper's main differences beside ours: {claim, unit, paper, ours, noise, said}, where we measured both."""
-    scores, found = scores_by_model(metrics), []
+    """The paper's main differences compared with ours: {claim, unit, paper, ours, noise, verdict}."""
+    scores, result = scores_by_model(metrics), []
     printed = {(row["benchmark"], row["metric"], row["model"]): row for row in paper}
     claimed = [(claim, name, *of) for name, known in registry.every().items() for claim, *of in known.claims]
     for claim, benchmark, metric, model, over in claimed + CLAIMS:
@@ -232,15 +232,15 @@ def claims(metrics: dict, paper: list[dict]) -> list[dict]:
         if metric == "avg_length":  # "as long" is a claim about closeness, not about a direction
             share = gain / pair[1][0]
             close = "within" if abs(share) <= AS_LONG else "not within"
-            said = f"{100 * share:+.0f} %: {close} {100 * AS_LONG:.0f} % of the same length"
+            verdict = f"{100 * share:+.0f} %: {close} {100 * AS_LONG:.0f} % of the same length"
         elif allowed is not None and abs(gain) <= allowed:
-            said = "within noise: this run does not decide it"
+            verdict = "within noise: this run does not decide it"
         elif gain * gain_there > 0:
-            said = "the same direction as the paper"
+            verdict = "the same direction as the paper"
         else:
-            said = "the opposite direction"
-        found.append(
+            verdict = "the opposite direction"
+        result.append(
             {"claim": claim, "of": f"{model} − {over}", "unit": theirs[0]["unit"], "paper": gain_there, "ours": gain}
-            | {"noise": allowed, "said": said}
+            | {"noise": allowed, "verdict": verdict}
         )
-    return found
+    return result

@@ -13,7 +13,7 @@ Edges = set[tuple[str, str]]
 LOOPS = ("train_dpo",)
 LEFT_OUT = {"write_iteration_report"}  # it takes what write_report takes
 SWEEPS = 12  # over the layers, to bring neighbours near each other
-CHARACTER, PADDING, GAP = 6.7, 14, 16  # px: width of a character, of a box beside its text, and between boxes
+CHARACTER, PADDING, GAP = 6.7, 14, 16  # px: width of a character, of a box without its text, and between boxes
 HEIGHT, STEP = 24, 56  # px: of a box, and from one layer to the next
 BEND = 8  # px: the width that a line takes in a layer that it passes
 
@@ -96,13 +96,13 @@ def width(point) -> float:
 def places(rows: list[list]) -> tuple[dict, float]:
     """Return ({point: (x, y) of its centre}, width of the drawing); each layer is centred."""
     widths = [sum(map(width, row)) + GAP * (len(row) - 1) for row in rows]
-    found, whole = {}, max(widths)
+    positions, whole = {}, max(widths)
     for number, row in enumerate(rows):
         x = (whole - widths[number]) / 2
         for point in row:
-            found[point] = (x + width(point) / 2, number * STEP + HEIGHT / 2)
+            positions[point] = (x + width(point) / 2, number * STEP + HEIGHT / 2)
             x += width(point) + GAP
-    return found, whole
+    return positions, whole
 
 
 def curve(points: list[tuple[float, float]]) -> str:

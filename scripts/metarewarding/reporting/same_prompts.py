@@ -11,14 +11,14 @@ SHOWN = 8  # prompts
 
 
 def side_by_side(
-    benchmark: str, asked: str, answers: dict[str, str], verdicts: dict[str, str], seed: int = 0
+    benchmark: str, questions: str, answers: dict[str, str], verdicts: dict[str, str], seed: int = 0
 ) -> list[dict]:
     """[{prompt_id, text, answers: [{model, text, score}]}] of SHOWN prompts, drawn by ``seed``.
 
     ``asked``: the questions' file; ``answers`` and ``verdicts``: {model: file}. Of questions with several turns the
     first one is shown. ``score`` is the mean over the verdicts of that answer, None where none could be read.
     """
-    texts = {row["prompt_id"]: row["turns"][0] for row in registry.questions(registry.get(benchmark), asked)}
+    texts = {row["prompt_id"]: row["turns"][0] for row in registry.questions(registry.get(benchmark), questions)}
     given = {model: first_answers(benchmark, path) for model, path in answers.items()}
     scored = {model: scores(benchmark, path) for model, path in verdicts.items() if Path(path).is_file()}
     shared = [identity for identity in texts if all(identity in of for of in given.values())]

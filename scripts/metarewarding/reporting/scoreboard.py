@@ -97,9 +97,9 @@ def table(head: list[str], rows: list[list[str]], width: float = math.inf, colou
 def stacked(head: list[str], rows: list[list[str]], width: int, paint) -> list[str]:
     lines = []
     for name, *values in rows:
-        told = [f"{column} {value}" for column, value in zip(head[1:], values, strict=True) if value not in ("-", "")]
+        cells = [f"{column} {value}" for column, value in zip(head[1:], values, strict=True) if value not in ("-", "")]
         lines += [paint(line, BOLD) for line in wrapped(name, width)]
-        lines += [f"  {line}" for line in wrapped(", ".join(told), max(width - 2, 1))]
+        lines += [f"  {line}" for line in wrapped(", ".join(cells), max(width - 2, 1))]
     return lines
 
 

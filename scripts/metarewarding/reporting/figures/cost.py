@@ -10,7 +10,7 @@ from metarewarding.reporting.figures.charts import (
     methods_scale,
     models_scale,
     plot,
-    told,
+    series_as_text,
 )
 
 
@@ -54,7 +54,7 @@ def bars(id, title, caption, rows, axis, what, form=",~r"):
         caption += " Paler bars: the plan."
     for row in rows:
         row["series"] = f"{row['what']}, {row['when']}"
-    return figure(id, "cost", title, caption, rows, chart, told(rows, "series", "stage", "value"))
+    return figure(id, "cost", title, caption, rows, chart, series_as_text(rows, "series", "stage", "value"))
 
 
 def tokens(metrics):

@@ -14,8 +14,8 @@ from metarewarding.reporting.figures.charts import (
     legend,
     methods_scale,
     plot,
+    series_as_text,
     toggle,
-    told,
 )
 from metarewarding.reporting.figures.outcome import judge_of, of_benchmark
 
@@ -90,7 +90,7 @@ def parse_rates(metrics, chain):
         caption,
         rows,
         alt.layer(rule, points),
-        told(rows, "kind", "model", "value", " %"),
+        series_as_text(rows, "kind", "model", "value", " %"),
     )
 
 
@@ -158,5 +158,5 @@ def meta_judge_bias(metrics, paper, chain):
         caption,
         rows,
         chart,
-        told(rows, "kind", "model", "value", " %"),
+        series_as_text(rows, "kind", "model", "value", " %"),
     )

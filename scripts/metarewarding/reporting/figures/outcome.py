@@ -11,8 +11,8 @@ from metarewarding.reporting.figures.charts import (
     legend,
     models_scale,
     plot,
+    series_as_text,
     toggle,
-    told,
 )
 from metarewarding.reporting.paper import ours, paper_interval, scores_by_model
 
@@ -92,9 +92,9 @@ def categories(metrics, paper, chain):
     scores = {row["model"]: row["judged"].get("alpaca_eval", {}).get("categories") for row in metrics["models"]}
     rows = [
         {"category": name, "model": model, "source": SOURCES[0], "value": of["win_rate"], "questions": of["n"]}
-        for model, found in scores.items()
-        if found
-        for name, of in found.items()
+        for model, score in scores.items()
+        if score
+        for name, of in score.items()
     ]
     if not rows:
         return None
@@ -103,7 +103,7 @@ def categories(metrics, paper, chain):
         if scores.get(target["model"]):
             name = target["metric"].removeprefix("categories.").removesuffix(".win_rate")
             rows.append({"category": name, "model": target["model"], "source": SOURCES[1], "value": target["value"]})
-    measured = [model for model, found in scores.items() if found]
+    measured = [model for model, score in scores.items() if score]
     # the first and the last model of each method: ten models in a row hide each other
     ends = dict.fromkeys(of[place] for models in chain.values() if (of := [m for m in models if m in measured])
                          for place in (0, -1))  # fmt: skip
@@ -154,5 +154,5 @@ def categories(metrics, paper, chain):
         caption,
         rows,
         chart,
-        told(rows, "model", "category", "value", " %"),
+        series_as_text(rows, "model", "category", "value", " %"),
     )

@@ -10,18 +10,18 @@ from metarewarding.reporting.figures.charts import (
     legend,
     methods_scale,
     plot,
+    series_as_text,
     toggle,
-    told,
 )
 
 
 def lengths(metrics):
     rows, seen = [], set()
     for row in metrics["models"]:
-        found = (row["summary"] or {}).get("lengths")
-        if found and row["parent"] not in seen:  # methods share the responses of a common parent
+        quantiles = (row["summary"] or {}).get("lengths")
+        if quantiles and row["parent"] not in seen:  # methods share the responses of a common parent
             seen.add(row["parent"])
-            rows.append({"model": row["parent"]} | found)
+            rows.append({"model": row["parent"]} | quantiles)
     if not rows:
         return None
     models = [row["model"] for row in rows]
@@ -190,7 +190,7 @@ def pairs_kept(metrics):
         .facet(row=alt.Row("kind:N", title=None, sort=kinds, header=alt.Header(orient="top", labelFontWeight="bold")))
         .resolve_scale(y="independent")
     )
-    description = told(
+    description = series_as_text(
         [row for row in rows if row["outcome"] == "pair"], "kind", "model", "share", " % of prompts gave a pair"
     )
     caption = "Each prompt gives at most one actor pair and one judge pair, or a reason why it gave none."

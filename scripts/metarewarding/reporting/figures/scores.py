@@ -20,9 +20,9 @@ from metarewarding.reporting.figures.charts import (
 def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score given"):
     """Shares of each score, a line for each model and a panel for each method; ``counts``: {model: {score: count}}."""
     rows = []
-    for model, found in counts.items():
-        total = sum(found.values())
-        mean = sum(float(score) * count for score, count in found.items()) / total
+    for model, number in counts.items():
+        total = sum(number.values())
+        mean = sum(float(score) * count for score, count in number.items()) / total
         rows += [
             {
                 "model": model,
@@ -32,7 +32,7 @@ def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score
                 "judgments": count,
                 "mean": mean,
             }
-            for score, count in sorted(found.items(), key=lambda item: float(item[0]))
+            for score, count in sorted(number.items(), key=lambda item: float(item[0]))
         ]
     if not rows:
         return None
@@ -72,9 +72,9 @@ def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score
 
 def judge_scores(metrics, paper):
     counts = {
-        row["model"]: found
+        row["model"]: judge_counts
         for row in metrics["models"]
-        if (found := row["judged"].get("judge_vs_gpt4", {}).get("scores"))
+        if (judge_counts := row["judged"].get("judge_vs_gpt4", {}).get("scores"))
     }
     printed = ", ".join(f"{row['model']} {row['value']}" for row in paper if row["place"] == "Figure 5")
     caption = (
@@ -92,8 +92,8 @@ def scores_given(metrics):
     }
     # a model that two methods start from gave one set of judgments
     seen: dict[str, dict] = {}
-    for names, found in counts.items():
-        seen.setdefault(names.split(" → ")[0], found)
+    for names, count in counts.items():
+        seen.setdefault(names.split(" → ")[0], count)
     caption = (
         "Each judge's readable judgments of its own responses to the training prompts. Pairs are made from these "
         "scores; where nearly all are equal, few pairs can be made."
@@ -133,12 +133,12 @@ def elo(metrics):
         )
         .facet(row=alt.Row("model:N", title="Pairs for", sort=models, header=alt.Header(orient="top")))
     )
-    said = "; ".join(
-        f"{model}: median {found['p50']:.2f} from best to worst judgment of a response"
-        for model, found in ranges.items()
+    description = "; ".join(
+        f"{model}: median {range_of['p50']:.2f} from best to worst judgment of a response"
+        for model, range_of in ranges.items()
     )
     caption = (
-        f"How far apart the meta-judge's verdicts put the judgments of one response. {said}. The bars far from 0 are "
-        "judgments that won or lost every battle; the L2 prior keeps their scores finite."
+        f"How far apart the meta-judge's verdicts put the judgments of one response. {description}. Bars far from 0 "
+        "are judgments that won or lost every battle; the L2 prior keeps their scores finite."
     )
-    return figure("elo", "judge", "Elo spread", caption, rows, chart, f"Histograms of Elo scores. {said}.")
+    return figure("elo", "judge", "Elo spread", caption, rows, chart, f"Histograms of Elo scores. {description}.")

@@ -11,8 +11,8 @@ from metarewarding.reporting.figures.charts import (
     model_dash,
     models_scale,
     plot,
+    series_as_text,
     toggle,
-    told,
 )
 from metarewarding.reporting.judging import measured, title_of, value_of
 
@@ -26,7 +26,7 @@ MEASURES = {
 
 def sensitivity(metrics: dict, chain: dict) -> list[dict | None]:
     """Return the figures of the section "Did the judge improve?"; None for those without values."""
-    found = {row["model"]: row["sensitivity"] for row in metrics["models"] if row.get("sensitivity")}
+    by_model = {row["model"]: row["sensitivity"] for row in metrics["models"] if row.get("sensitivity")}
     corrected = (
         "True gap: mean score of chosen minus rejected by judgments that had no part in the choice, which takes out "
         "the regression to the mean."
@@ -34,13 +34,13 @@ def sensitivity(metrics: dict, chain: dict) -> list[dict | None]:
     of_all, of_all_but_one = f"All responses. {corrected}", f"All judgments but one. {corrected}"
     of_n = [
         {"model": model, "x": row["n"]} | {key: row[key] for key in MEASURES}
-        for model, of in found.items()
+        for model, of in by_model.items()
         for row in of["k_and_n"]
         if row["k"] == of["k"]
     ]
     of_k = [
         {"model": model, "x": row["k"]} | {key: row[key] for key in MEASURES}
-        for model, of in found.items()
+        for model, of in by_model.items()
         for row in of["k_and_n"]
         if row["n"] == max(1, of["n"] - 1)
     ]
@@ -48,18 +48,18 @@ def sensitivity(metrics: dict, chain: dict) -> list[dict | None]:
         {"model": model, "x": row["rho"]}
         | {"with_pair": row["with_pair"], "shorter": row["shorter"], "gap": row["gap"]}
         | {"length": row["chosen_length"] and row["chosen_length"] - row["rejected_length"]}
-        for model, of in found.items()
+        for model, of in by_model.items()
         for row in of["rhos"]
     ]
     reliabilities = [
         {"model": model, "x": n, "reliability": value}
-        for model, of in found.items()
+        for model, of in by_model.items()
         for n, value in enumerate(of["reliability"] or [], start=1)
     ]
     designs = {"half_of_pairs": "half of the pairs", "one_order": "one order", "both_orders": "both orders"}
     elos = [
         {"model": model, "x": name, "reliability": of["elo"][key]}
-        for model, of in found.items()
+        for model, of in by_model.items()
         if of["elo"]
         for key, name in designs.items()
     ]
@@ -166,4 +166,6 @@ def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordina
         )
     charts[0] = charts[0].add_params(chosen)  # the others follow it by name
     chart = alt.concat(*charts, columns=2)
-    return figure(id, "judging", title, caption, values, chart, f"{title}. " + told(values, "series", axis, "value"))
+    return figure(
+        id, "judging", title, caption, values, chart, f"{title}. " + series_as_text(values, "series", axis, "value")
+    )
