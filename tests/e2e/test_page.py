@@ -9,6 +9,8 @@ import paper_sized
 import pytest
 from browser import check, chromium, opened, violations
 
+pytestmark = pytest.mark.slow
+
 NASTY = (
     "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'></div></body> <b>b</b> &lt;&amp;&#65;\n"
     "\n  indented\ttabbed \r cr {{ 7 * 7 }} {% raw %} ${pwned} </script> <!-- <style> * {display: none} </style>\n"
@@ -19,7 +21,7 @@ NASTY += "word " * ((20_000 - len(NASTY)) // 5 + 1)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def built(tmp_path_factory):
     """(the page, seconds that its script took) with NASTY among the texts."""
     assert len(NASTY) >= 20_000
     folder = tmp_path_factory.mktemp("paper")
@@ -34,9 +36,8 @@ def browser():
         yield result
 
 
-@pytest.mark.slow
-def test_it_is_built_in_under_a_minute_and_stays_under_10_mb(made):
-    page, seconds = made
+def test_it_is_built_in_under_a_minute_and_stays_under_10_mb(built):
+    page, seconds = built
     assert seconds < 60
     assert page.stat().st_size < 10e6
     figures = {path.stem for path in (page.parent / "figures").glob("*.svg")}
@@ -46,15 +47,13 @@ def test_it_is_built_in_under_a_minute_and_stays_under_10_mb(made):
         assert (page.parent / f"tables/{name}.csv").stat().st_size > 50
 
 
-@pytest.mark.slow
-def test_nothing_of_the_page_complains_asks_or_overflows(made, browser):
-    check(browser, made[0])
+def test_nothing_of_the_page_complains_asks_or_overflows(built, browser):
+    check(browser, built[0])
 
 
-@pytest.mark.slow
-def test_what_a_model_wrote_is_shown_whole_and_does_nothing(made, browser):
+def test_what_a_model_wrote_is_shown_whole_and_does_nothing(built, browser):
     shown = NASTY.replace("\0", "␀")
-    with opened(browser, made[0]) as (page, complaints, _):
+    with opened(browser, built[0]) as (page, complaints, _):
         result = page.evaluate(
             """text => ({
                 whole: [...document.querySelectorAll('.sample')].filter(box => box.textContent === text).length,
@@ -69,15 +68,13 @@ def test_what_a_model_wrote_is_shown_whole_and_does_nothing(made, browser):
         assert not complaints
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation(made, browser, scheme):
-    assert violations(browser, made[0], scheme) == []
+def test_axe_finds_no_violation(built, browser, scheme):
+    assert violations(browser, built[0], scheme) == []
 
 
-@pytest.mark.slow
-def test_a_search_leaves_the_prompts_that_hold_it(made, browser):
-    with opened(browser, made[0]) as (page, _, _):
+def test_a_search_leaves_the_prompts_that_hold_it(built, browser):
+    with opened(browser, built[0]) as (page, _, _):
         count = page.locator("details.prompt").count()
         page.fill("#look-search", "no text holds this")
         assert page.locator("details.prompt:not([hidden])").count() == 0
@@ -90,9 +87,8 @@ def test_a_search_leaves_the_prompts_that_hold_it(made, browser):
         assert page.locator("details.prompt[open]").count() == count
 
 
-@pytest.mark.slow
-def test_links_lead_to_what_they_name(made, browser):
-    with opened(browser, made[0]) as (page, _, _):
+def test_links_lead_to_what_they_name(built, browser):
+    with opened(browser, built[0]) as (page, _, _):
         dead = page.evaluate(
             """[...document.querySelectorAll('a[href^="#"]')].map(a => a.getAttribute('href').slice(1))
                 .filter(id => !document.getElementById(id))"""
@@ -103,9 +99,8 @@ def test_links_lead_to_what_they_name(made, browser):
         assert page.locator(f"[id='{link.get_attribute('href')[1:]}']").is_visible()  # inside details, which open
 
 
-@pytest.mark.slow
-def test_a_legend_hides_what_is_not_chosen(made, browser):
-    with opened(browser, made[0]) as (page, _, _):
+def test_a_legend_hides_what_is_not_chosen(built, browser):
+    with opened(browser, built[0]) as (page, _, _):
         figure = page.locator("#figure_3")
         figure.scroll_into_view_if_needed()
         page.wait_for_selector("#figure_3[data-live]")
@@ -117,17 +112,17 @@ def test_a_legend_hides_what_is_not_chosen(made, browser):
         assert figure.evaluate(marks) == 2
 
 
-def test_the_paper_stands_beside_ours(made):
-    page = made[0].read_text()
+def test_the_paper_stands_beside_ours(built):
+    page = built[0].read_text()
     assert "Not measured in this run: Table 4" in page  # the ablations are another run
     for table in (1, 2, 3, 5, 6, 7):
         assert re.search(rf"<h3[^>]*>Table {table}:", page)
-    with open(made[0].parent / "tables/table_2.csv", newline="") as file:
+    with open(built[0].parent / "tables/table_2.csv", newline="") as file:
         rows = {row["model"]: row for row in csv.DictReader(file) if row["metric"] == "score"}
     assert (rows["seed"]["paper"], rows["seed"]["paper_low"], rows["seed"]["paper_high"]) == ("20.6", "18.6", "22.4")
     assert {row["verdict"] for row in rows.values()} <= {"within noise", "beyond noise"}
     assert "The settings are the paper" in page
     assert "Planned: as calculated for H100" in page
-    metrics = json.loads((made[0].parent / "metrics.json").read_text())
+    metrics = json.loads((built[0].parent / "metrics.json").read_text())
     assert metrics["differs"] == []
     assert {row["model"] for row in metrics["models"]} == set(paper_sized.MODELS)

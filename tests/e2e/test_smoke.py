@@ -53,6 +53,7 @@ def test_what_is_looked_into_hangs_together(results):
         assert {verdict["first"] for verdict in prompt["verdicts"]} <= set(prompt["ranking"])
 
 
+@pytest.mark.slow
 def test_snakemakes_own_report_carries_the_page_and_the_tables(run):
     built = snakemake(run[0], *SMOKE, "--report", "report.html")
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-6000:]
@@ -138,6 +139,7 @@ def test_a_second_run_does_nothing(run):
     assert not planned(run[0], *SMOKE)
 
 
+@pytest.mark.slow
 def test_a_deleted_shard_is_redone_and_comes_out_the_same(run, results):
     project, _ = run
     shard = results / "m0/responses/0.jsonl"

@@ -452,6 +452,7 @@ def test_why_names_the_change_the_jobs_and_what_stays(same):
     assert not re.search(r"^  meta-rewarding/m2 +weights", stays, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_why_names_files_code_and_keys_of_the_whole_run(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
@@ -466,6 +467,7 @@ def test_why_names_files_code_and_keys_of_the_whole_run(done):
     assert "bootstrap_rounds of score_benchmark: 200 -> 300" in output
 
 
+@pytest.mark.slow
 def test_why_also_names_what_follows_hide(same):
     change = iterations("meta-rewarding", 2, rho=0.3) | {"sampling": {"judgments": {"max_tokens": 20}}}
     output = explained(same, change)
@@ -473,6 +475,7 @@ def test_why_also_names_what_follows_hide(same):
     assert "rho of meta-rewarding, iteration 2: 0.32 -> 0.3" in output.split("run anyway:")[1]
 
 
+@pytest.mark.slow
 def test_why_says_that_nothing_runs(same):
     assert explained(same, {"engine": {"cpu_cache_gb": 3}}).startswith("Nothing to be done")
 

@@ -19,6 +19,7 @@ def by_hand(folder, file):
     return subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_a_file_that_no_rule_makes_and_missing_inputs_get_one_message(project):
     for file, output in (
         ("results/smoke/no_such_file", "no rule makes results/smoke/no_such_file"),

@@ -57,6 +57,7 @@ def test_a_split_judge_stays_on_one_node(project):
     assert judging["nodes"] == "1"
 
 
+@pytest.mark.slow
 def test_the_first_jobs_on_gpus_wait_for_the_check_of_a_node(project):
     words = ("--configfile", "config/paper.yaml", *SLURM)
     run = snakemake(project, "-n", "results/m0/weights", *words)

@@ -164,6 +164,7 @@ def test_a_template_without_a_placeholder_is_refused_before_anything_is_sampled(
     assert "Traceback" not in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_the_catalog_finds_what_it_asks_of_a_standardised_workflow(project):
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
     assert usage["report"] is True
