@@ -51,5 +51,6 @@ onsuccess:
 # At the end, as it looks at every rule: Snakemake compares params without their names, and would miss some changes.
 snakemake_private.name_params(workflow.rules)
 
+snakemake_private.plan_without_conda(workflow)
 if not snakemake_private.runs_on_compute_node(workflow):
     terminal.install(scoreboard_text, lambda: workflow.dryrun)

@@ -5,10 +5,13 @@ Only `workflow.current_basedir` and `workflow.configfiles` are used elsewhere, i
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
 from pathlib import Path
+
+from snakemake.settings.types import DeploymentMethod
 
 from metarewarding.jobs import driver
 
@@ -39,6 +42,13 @@ def become_driver(workflow) -> None:
     # under nohup it is ignored, and stays so
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def plan_without_conda(workflow) -> None:
+    """Let a dry-run work where conda is not installed; Snakemake would ask it for its version, and then not use it."""
+    if {"-n", "--dry-run", "--dryrun"} & set(sys.argv) and not shutil.which("conda"):
+        settings = workflow.deployment_settings
+        settings.deployment_method = set(settings.deployment_method) - {DeploymentMethod.CONDA}
 
 
 def name_params(rules) -> None:

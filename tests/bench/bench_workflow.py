@@ -16,7 +16,7 @@ def dry_run(quick: bool, model: Path) -> list[dict]:
     config = "config/smoke.yaml" if quick else "config/paper.yaml"
     plain = ["-n", "--quiet", "rules", "--configfile", config]
     # the profile asks for conda, which a laptop need not have; a dry-run makes no environment
-    slurm = ["--profile", "workflow/profiles/slurm", "--software-deployment-method", "env-modules", *plain]
+    slurm = ["--profile", "workflow/profiles/slurm", *plain]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "project"

@@ -11,7 +11,7 @@ import yaml
 from conftest import ROOT, copy_project, snakemake
 
 # the profile itself does not print the rules
-SLURM = ("--profile", "workflow/profiles/slurm", "--sdm", "env-modules", "--quiet", "progress")
+SLURM = ("--profile", "workflow/profiles/slurm", "--quiet", "progress")  # no conda is needed for a dry-run
 
 
 @pytest.fixture(scope="module")

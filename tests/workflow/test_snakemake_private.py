@@ -24,6 +24,7 @@ from snakemake.script import Snakemake
         (WorkflowApi, "_workflow", "workflow/snakemake_private.py"),
         (Workflow, "async_run", "workflow/snakemake_private.py"),
         (Workflow, "dag", "workflow/snakemake_private.py"),
+        (Workflow, "deployment_settings", "workflow/snakemake_private.py"),
         (DAG, "file2jobs", "workflow/snakemake_private.py"),
     ],
 )
