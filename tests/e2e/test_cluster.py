@@ -66,7 +66,6 @@ def site(tmp_path_factory):
             "CONDA_CHANNEL_ALIAS": f"file://{folder}/channels",
             "SNAKEMAKE_CONDA_PREFIX": str(folder / "envs"),
             "PIP_NO_DEPS": "1",
-            "PIP_NO_COMPILE": "1",  # of three environments only a part is imported
             "HF_TOKEN": CANARY,
             "WITNESS": str(folder / "witness.jsonl"),
         }

@@ -230,8 +230,8 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
     # a job that was killed goes on from the completions that it has
     store = generated / "candidates.completions.jsonl"
     store.write_text("".join(store.read_text().splitlines(keepends=True)[:5]))
-    for name in drawn:
-        (generated / name).unlink()
+    for path in (*(generated / name for name in drawn), data / "prompts/pool/1.jsonl"):
+        path.unlink()
     resumed = snakemake(project, *targets, *SMOKE, "other.yaml")
     assert resumed.returncode == 0, resumed.stdout[-3000:] + resumed.stderr[-6000:]
     assert {name: (generated / name).read_bytes() for name in drawn} == drawn
