@@ -124,8 +124,8 @@ def in_words(job: dict, changes: dict) -> list[str]:
     return parts
 
 
-def also_changed(root: Path, planned: list[dict], now: dict, ignored: str) -> list[str]:
-    """What else differs from the config with which each model was made that is made again, and is not ``ignored``.
+def also_changed(root: Path, planned: list[dict], now: dict, reported: str) -> list[str]:
+    """What else differs from the config with which each model was made that is made again, and is not ``reported``.
 
     Snakemake looks for no further reason in a job that runs because of another one.
     """
@@ -151,8 +151,8 @@ def also_changed(root: Path, planned: list[dict], now: dict, ignored: str) -> li
                 if (
                     was != becomes
                     and key not in SHAPES_NOTHING
-                    and change not in ignored
-                    and f"config: {key})" not in ignored
+                    and change not in reported
+                    and f"config: {key})" not in reported
                 ):
                     changes[change] = None
     return list(changes)

@@ -13,8 +13,12 @@ from metarewarding.jobs.job import logged
 
 @logged
 def main(job):
-    engine_version(job.params.engine)
-    if messages := faults(job.params.checks):
+    messages = faults(job.params.checks)
+    try:
+        engine_version(job.params.engine)
+    except UserError as error:
+        messages.append(str(error))
+    if messages:
         raise UserError("\n".join(messages))
     Path(job.output[0]).mkdir(parents=True, exist_ok=True)
     (Path(job.output[0]) / "passed").write_text("The inputs were read without a fault.\n", encoding="utf-8")

@@ -78,19 +78,6 @@ def generate(
     return rows, facts | sampling.parse_facts(row["text"] for row in rows)
 
 
-def add_facts(rounds: Sequence[dict], candidates: Sequence[Candidate]) -> dict:
-    """The facts of ``rounds`` together: counts and seconds added up, rates of all ``candidates``."""
-    counts = [name for name in rounds[0] if name not in ("tokens_per_second", "parse_rate")]
-    total = {name: sum(facts[name] for facts in rounds) for name in counts}
-    drawn = sum((facts["tokens_per_second"] or 0) * facts["seconds"] for facts in rounds)
-    rate = round(drawn / total["seconds"], 1) if total["seconds"] else None
-    return (
-        total
-        | {"seconds": round(total["seconds"], 2), "tokens_per_second": rate}
-        | sampling.parse_facts(row["text"] for row in candidates)
-    )
-
-
 # -- reading
 
 # "Task 9:", "**Task 9:**", "**Task 9**:", "## Task 9" at the beginning of a line; bold may close at the label's

@@ -72,8 +72,8 @@ def main(job):
         )
     write_jsonl(job.output.candidates, candidates)
     write_jsonl(job.output.accepted, pool)
-    total = prompt_generation.add_facts(facts, candidates) | {"rounds": len(facts), "outcome": outcome}
-    write_json(job.output.stats, engine_facts(engine, total, job))
+    total = sampling.add_facts(facts) | sampling.parse_facts(row["text"] for row in candidates)
+    write_json(job.output.stats, engine_facts(engine, total | {"rounds": len(facts), "outcome": outcome}, job))
 
 
 if __name__ == "__main__":

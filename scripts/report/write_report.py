@@ -44,27 +44,27 @@ def run_facts(p) -> dict:
     return facts | {"configfiles": p.configfiles, "date": time.strftime("%Y-%m-%d %H:%M %Z")}
 
 
-def page_facts(metrics_of_run: dict, printed: list[dict], p) -> dict:
+def page_facts(collected: dict, printed: list[dict], p) -> dict:
     """The values of the page's template that come from the metrics."""
-    first, rest = summary.settings_in_order(metrics_of_run["differs"])
-    heads = scoreboard.board(metrics_of_run)[0]
+    first, rest = summary.settings_in_order(collected["differs"])
+    heads = scoreboard.board(collected)[0]
     return {
-        "metrics": metrics_of_run,
+        "metrics": collected,
         "linked": not p.progress,  # the page of an iteration has no further files
         "title": f"Meta-Rewarding: {summary.model_name(p.model)}, {' + '.join(Path(f).stem for f in p.configfiles)}",
-        "header": summary.facts(metrics_of_run, metrics_of_run["run"]),
-        "verdict_line": summary.verdict(metrics_of_run, p.progress),
-        "tiles": summary.tiles(metrics_of_run, [] if metrics_of_run["differs"] else printed),
-        "board": scoreboard.board(metrics_of_run),
-        "board_caption": board_caption(heads, metrics_of_run["eft"]),
-        "even": tables.even(metrics_of_run),
-        "tables": paper.tables(metrics_of_run["beside_the_paper"]),
+        "header": summary.facts(collected, collected["run"]),
+        "verdict_line": summary.verdict(collected, p.progress),
+        "tiles": summary.tiles(collected, [] if collected["differs"] else printed),
+        "board": scoreboard.board(collected),
+        "board_caption": board_caption(heads, collected["eft"]),
+        "even": tables.even(collected),
+        "tables": paper.tables(collected["beside_the_paper"]),
         "verdict": paper.verdict,
-        "claims": paper.claims(metrics_of_run, printed),
-        "stages": tables.stages(metrics_of_run),
-        "judging": metrics_of_run["judging"],
-        "provenance": tables.provenance(metrics_of_run),
-        "versions": tables.versions(metrics_of_run),
+        "claims": paper.claims(collected, printed),
+        "stages": tables.stages(collected),
+        "judging": collected["judging"],
+        "provenance": tables.provenance(collected),
+        "versions": tables.versions(collected),
         "settings_first": first,
         "settings_rest": rest,
     }

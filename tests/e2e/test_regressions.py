@@ -53,7 +53,6 @@ def test_regressions_run_to_the_page(project, monkeypatch):
     stages = {row["stage"]: row for row in json.loads((root / "report/plan.json").read_text())["rows"]}
     assert stages["measure_regressions"]["measured"]["jobs"] == len(MODELS)
     assert stages["measure_regressions"]["measured"]["seconds"] > 0
-    # another model's task does not run again
     again = snakemake(project, "-n", *WORDS)
     assert "Nothing to be done" in again.stdout
 

@@ -109,7 +109,7 @@ def smoke(given) -> list[dict]:
 
 
 def part_of_model(model: Path, folder: Path, layers: int) -> Path:
-    """The first ``layers`` layers of ``model``: its files in ``folder`` beside another config.json."""
+    """The first ``layers`` layers of ``model``: its files in ``folder``, with another config.json."""
     folder.mkdir()
     for path in model.iterdir():
         (folder / path.name).symlink_to(path.resolve())

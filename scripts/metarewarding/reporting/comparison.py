@@ -5,14 +5,22 @@ from metarewarding.reporting.figures.charts import by_iteration
 from metarewarding.reporting.metrics import chains, value_at
 from metarewarding.reporting.paper import half, noise, ours, scores_by_model
 
+
+def _outcomes():
+    """Yield the row of MEASURES of each benchmark that has an outcome."""
+    for benchmark, known in registry.every().items():
+        if known.outcome:
+            metric, name, unit = known.outcome
+            yield name + ("," + unit if unit else ""), benchmark, metric, unit.strip() or name
+
+
 # (title, benchmark, metric, axis); "arena" is the win rate of a run against its own seed
 MEASURES = [
-    *((name + ("," + unit if unit else ""), benchmark, metric, unit.strip() or name)
-      for benchmark, known in registry.every().items() if known.outcome for metric, name, unit in [known.outcome]),
+    *_outcomes(),
     ("Win rate against the run's own seed, %", "arena", "win_rate", "Win rate, %"),
     ("Judge's agreement with people, %", "judge_agreement", "agreement", "Agreement, %"),
     ("Mean characters of an answer", "arena", "mean_length", "Characters"),
-]  # fmt: skip
+]
 
 
 def labels(roots: list[str]) -> list[str]:

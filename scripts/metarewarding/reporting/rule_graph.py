@@ -9,8 +9,7 @@ from markupsafe import Markup, escape
 
 Edges = set[tuple[str, str]]
 
-# The loops of the workflow: a model is sampled from in the next iteration, kept prompts are shown in the next round.
-LOOPS = ("train_dpo",)
+LOOP = "train_dpo"  # the next iteration samples from its model
 LEFT_OUT = {"write_iteration_report"}  # it takes what write_report takes
 SWEEPS = 12  # over the layers, to bring neighbours near each other
 CHARACTER, PADDING, GAP = 6.7, 14, 16  # px: width of a character, of a box without its text, and between boxes
@@ -36,19 +35,19 @@ def reachable(edges: Edges, start: str) -> set[str]:
 
 
 def without_loop(edges: Edges) -> tuple[Edges, Edges]:
-    """Return (the edges within an iteration or round, those that lead to the next one)."""
-    back = {(a, b) for a, b in edges if a in LOOPS and a in reachable(edges, b)}
+    """Return (the edges within an iteration, those that lead to the next one)."""
+    back = {(a, b) for a, b in edges if a == LOOP and a in reachable(edges, b)}
     return edges - back, back
 
 
 def reduced(edges: Edges) -> Edges:
-    """Return the edges of an acyclic graph without those that a longer path stands for."""
+    """Return the edges of an acyclic graph without those that a longer path implies."""
     beyond = {a: set().union(*(reachable(edges, b) for x, b in edges if x == a)) for a, _ in edges}
     return {(a, b) for a, b in edges if b not in beyond[a]}
 
 
 def layers(edges: Edges, rules: Iterable[str]) -> dict[str, int]:
-    """Return the layer of each rule: one below the lowest that it needs; a rule that needs none stands near its use."""
+    """Return the layer of each rule: one below the lowest that it needs; a rule that needs none is near its use."""
     layer = dict.fromkeys(sorted(rules), 0)
     for _ in layer:
         for a, b in edges:
@@ -127,8 +126,8 @@ def box(rule: str, x: float, y: float, kind: str) -> str:
 def svg(edges: Edges, used: Iterable[str]) -> Markup | None:
     """Return the graph of the rules in ``used``, None where there are none; its classes are in page.css.
 
-    A line that a longer path stands for is left out. The rules that the next iteration or round starts with have the
-    class ``again``.
+    A line that a longer path implies is left out. The rules that the next iteration starts with have the class
+    ``again``.
     """
     rules = set(used) - LEFT_OUT
     if not rules:

@@ -35,7 +35,7 @@ SHARED = "before the methods"
 SOURCES = ("this run", "paper")
 
 
-# where a mark stands, and names that other columns repeat: no values of the run
+# columns that are no values of the run: positions of marks, and names that other columns repeat
 HIDDEN = {"x", "place", "series", "order", "panel", "band"}
 
 
