@@ -96,6 +96,7 @@ def test_a_file_of_another_kind_is_named(tmp_path, content, words):
 
 def test_what_the_workflow_made_may_be_deleted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("METAREWARDING_CONFIG", raising=False)  # a test that loads the workflow leaves its own
     (tmp_path / "results").mkdir()
     (tmp_path / "results/a.jsonl").write_bytes(GOOD[:-3])
     (tmp_path / "own.jsonl").write_bytes(GOOD[:-3])
