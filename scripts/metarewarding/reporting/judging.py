@@ -16,12 +16,12 @@ def section(metrics: dict) -> dict | None:
     measures = [name for name in measured(metrics) if any(value_of(row, name) for row in metrics["models"])]
     if not measures:
         return None
-    heads = ["Model", *(title_of(metrics, name) for name in measures), *(head for head, _ in BESIDE)]
+    heads = ["Model", *(title_of(metrics, name) for name in measures), *TABLE_5]
     rows = []
     for row in metrics["models"]:
-        cells = [interval_text(value_of(row, name)) for name in measures]
-        others = [value_at(row, place) for _, place in BESIDE]
-        rows.append([row["model"], *cells, *(percent(value and 100 * value) for value in others)])
+        values = [value_of(row, name) for name in measures]
+        values += [binomial(value_at(row, share), value_at(row, count)) for share, count in TABLE_5.values()]
+        rows.append([row["model"], *map(interval_text, values)])
     return {
         "verdict": verdict(metrics, measures),
         "heads": heads,
@@ -36,11 +36,11 @@ def section(metrics: dict) -> dict | None:
     }
 
 
-# table 5 and table 3: shares of the meta-judge's and the judge's verdicts
-BESIDE = [
-    ("Higher score wins, % (table 5)", "bias.higher_score_wins"),
-    ("Position bias, % (table 5)", "bias.position_bias"),
-]
+# column: (share, the number of pairs that it is a share of)
+TABLE_5 = {
+    "Higher score wins, % (table 5)": ("bias.higher_score_wins", "bias.agreeing_pairs"),
+    "Position bias, % (table 5)": ("bias.position_bias", "bias.pairs"),
+}
 
 
 def measured(metrics: dict) -> list[str]:
