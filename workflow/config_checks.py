@@ -16,7 +16,7 @@ MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": 
 
 
 def check(settings: dict) -> list[str]:
-    """Every fault across keys: names that must exist, files that must be there, pools that must suffice."""
+    """Return every fault across keys: missing names and files, and pools with too few prompts."""
     faults = []
     model = settings["model"]
     for key in MODEL_KEYS[model["source"]]:
@@ -99,7 +99,7 @@ def _loops(methods: dict, name: str) -> bool:
 
 
 def _check_reward_model(where: str, own: dict) -> list[str]:
-    """Faults of an iteration with ``scored_by``: a place that is none, and settings that it leaves without effect."""
+    """Return the faults of an iteration with ``scored_by``: an invalid model, and settings without effect."""
     place, hub, faults = own["scored_by"], on_hub(own["scored_by"]), []
     if place.startswith("hf://"):
         if hub is None or hub["file"] or place.startswith("hf://datasets/"):
@@ -117,7 +117,7 @@ def _check_reward_model(where: str, own: dict) -> list[str]:
 
 
 def _check_models_and_places(settings: dict) -> list[str]:
-    """Trees and models that are named by a text: a local place, or one on the hub at a revision."""
+    """Return the faults of trees and models: each is a local path, or a place on the hub with a revision."""
     faults = []
     trees, annotator = settings["eft"]["trees"], settings["eft"]["annotator"]
     hub = on_hub(trees)
@@ -143,7 +143,7 @@ def _check_models_and_places(settings: dict) -> list[str]:
 
 
 def _check_judges(benchmarks: dict) -> list[str]:
-    """Judges that benchmarks name, and where each is to be found."""
+    """Return the faults of judges, of what benchmarks need besides, and of published answers."""
     faults = []
     for name in benchmarks["run"]:
         judge = benchmarks[name].get("judge")
@@ -205,7 +205,7 @@ def _check_templates(settings: dict) -> list[str]:
 
 
 def _check_pool(settings: dict) -> list[str]:
-    """More iterations than the pools have prompts for are refused before anything is sampled."""
+    """Return a fault where there are more iterations than the pools have prompts for."""
     prompts, sizes = settings["prompts"], pool_sizes(settings)
     per_iteration = prompts["per_iteration"]
     deepest = max(depth(settings, model) for model in models(settings, list(settings["methods"])))

@@ -1,4 +1,4 @@
-"""Reading a YAML file, with every fault as one line that names the file and the line."""
+"""Read a YAML file and report every fault as one line with the file and the line number."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class _Loader(YAML_LOADER):
 
 
 def load(path: str | Path):
-    """The value of the YAML file ``path``; raise TextError where it is not there, not UTF-8 or not YAML."""
+    """Return the value of the YAML file ``path``; raise TextError where it is missing, not UTF-8 or not YAML."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Which settings of a run differ from those of another config, where a result depends on them."""
+"""Settings in which a run differs from another config, where results depend on them."""
 
 import re
 from functools import lru_cache
@@ -20,7 +20,7 @@ _NOT_SCIENCE = re.compile(
 
 
 def differences(settings: dict, other: Path) -> list[list[str]]:
-    """[key, value in the config file ``other``, value in ``settings``] of the settings that decide results and differ.
+    """Return [key, value in the file ``other``, value in ``settings``] of differing settings that results depend on.
 
     A method counts where ``settings`` runs it and both have it; keys with a default may be absent from ``other``.
     """
@@ -37,7 +37,7 @@ def differences(settings: dict, other: Path) -> list[list[str]]:
 
 
 def _science(settings: dict) -> dict:
-    """{dotted key: value} of the settings that decide results, each iteration's with what it takes from its method."""
+    """Return {dotted key: value} of the settings that results depend on, complete for each iteration."""
     rounds = {
         method: {f"iterations[{i}]": own for i, own in enumerate(iterations(settings, method))}
         | {"starts_from": of["starts_from"]}

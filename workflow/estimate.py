@@ -52,7 +52,7 @@ def seconds(plan: dict, root: str | Path, rate: float, parameters: float) -> flo
 
 
 def line(plan: dict, settings: dict, scripts: str | Path) -> str | None:
-    """Return what a run prints at its start; None where nothing is left to do or nothing is known."""
+    """Return the line that a run prints at its start; None where nothing is left to do or nothing is known."""
     root, gpu_hours = settings["pathvars"].get("results", "results"), plan["totals"]["gpu_hours"]
     if gpu_hours is not None:
         hint = "workflow/plan.py --explain shows the arithmetic"

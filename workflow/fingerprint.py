@@ -15,7 +15,7 @@ from pathlib import Path
 def fingerprint(
     script: str | Path, folder: str | Path, by_name: Iterable[Path] = (), fields: Iterable[str] = ()
 ) -> str:
-    """Sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not.
+    """Return sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not.
 
     ``by_name``: further modules, which it imports by a name that the code does not state. With ``fields`` only what
     these fields of their ``BENCHMARK`` need counts.
@@ -38,7 +38,7 @@ def fingerprint(
 
 
 def part_of(text: str, fields: tuple[str, ...]) -> str:
-    """The code of a benchmark's module that ``fields`` of its ``BENCHMARK = Benchmark(...)`` need, directly or not."""
+    """Return the code that ``fields`` of a module's ``BENCHMARK = Benchmark(...)`` need, directly or not."""
     body = ast.parse(text).body
     statements = {name: node for node in body for name in _defined(node)}
     values = [keyword.value for keyword in statements["BENCHMARK"].value.keywords if keyword.arg in fields]
@@ -53,7 +53,7 @@ def part_of(text: str, fields: tuple[str, ...]) -> str:
 
 
 def _defined(node: ast.stmt) -> list[str]:
-    """The names that a statement at the top of a module defines."""
+    """Return the names that a statement at the top of a module defines."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -63,7 +63,7 @@ def _defined(node: ast.stmt) -> list[str]:
 
 @cache  # most rules' scripts import the same modules, and every job's process asks for all of them
 def _parsed(text: str, package: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
-    """(What a module imports, a hash of its syntax tree without docstrings.)
+    """Return (the imports of a module, a hash of its syntax tree without docstrings).
 
     Of `from a import b` both `a` and `a.b` are named, as b may be a module; names of ``package`` are completed.
     """
@@ -87,7 +87,7 @@ def _parsed(text: str, package: tuple[str, ...], path: str) -> tuple[tuple[str, 
 
 
 def _files(folder: Path, module: str) -> list[Path]:
-    """What importing ``module`` runs of ``folder``: the module, and the packages that it lies in."""
+    """Return the files in ``folder`` that importing ``module`` runs: the module, and the packages around it."""
     parts = module.split(".")
     packages = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
     return [file for file in (folder.joinpath(*parts).with_suffix(".py"), *packages) if file.is_file()]

@@ -1,10 +1,12 @@
-"""What a plan says about the rest of a run: hours that are left, by what finished jobs took, and hours on the clock."""
+"""The rest of a run by its plan: hours left, corrected by finished jobs, and wall-clock hours."""
 
 import lineage
 
 
 def hours_left(plan: dict) -> dict | None:
-    """{gpu_hours, times_planned: what sampling and training took of the plan} of a measured plan; None at its start.
+    """Return {gpu_hours, times_planned} of a measured plan, None at its start.
+
+    ``times_planned``: what sampling and training took, as a multiple of the plan.
 
     A finished job's tokens a second, text lengths and starts are all in the hours that it took; what is left of its
     stage is corrected by them, and a stage without any by those of its kind.

@@ -12,7 +12,7 @@ TYPES = {"integer": int, "number": (int, float), "boolean": bool, "string": str,
 
 
 def check(settings: dict) -> list[str]:
-    """Faults of every recipe and accelerate file that the config names, and of their batches."""
+    """Return the faults of every recipe and accelerate file that the config names, and of their batches."""
     keys, read, faults = json.loads(KEYS_FILE.read_text(encoding="utf-8")), {}, []
     for key, path in named_files(settings):
         kind = key.rsplit(".", 1)[1]
@@ -39,7 +39,7 @@ def check(settings: dict) -> list[str]:
 
 
 def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
-    """Faults of the keys and values of one file, by the list of the keys that its reader takes."""
+    """Return the faults of the keys and values of one file, by the list of the keys that its reader takes."""
     faults = []
     for key, value in values.items():
         if key not in known:
@@ -55,7 +55,7 @@ def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
 
 
 def fits(value, kind) -> bool:
-    """Whether a YAML value is of the kind; TRL also reads a number from a string, and takes a string for a list."""
+    """Return whether a YAML value is of the kind; TRL also reads numbers from strings, and strings as lists."""
     if isinstance(kind, list):
         return value in kind
     if kind == "any":
@@ -79,7 +79,7 @@ def _nearest(key: str, known: list[str]) -> str | None:
 
 
 def _check_processes(key: str, path: str, launch: dict, gpus: int) -> list[str]:
-    """An accelerate configuration whose processes do not fit the GPUs of a training job: one GPU a process."""
+    """Return a fault where the processes do not match the GPUs of a training job: one process a GPU."""
     kind = launch.get("distributed_type")
     if kind is None:
         return [f"config: {key}: {path} is not an accelerate configuration; it has no distributed_type."]
@@ -97,7 +97,7 @@ def _check_processes(key: str, path: str, launch: dict, gpus: int) -> list[str]:
 
 
 def _check_batches(settings: dict, read: dict[str, dict]) -> list[str]:
-    """Batches that cannot be split over the processes with as many examples each as the recipe says."""
+    """Return the faults of batches that cannot be split over the processes with the recipe's examples each."""
     trainings = [("sft", settings["sft"])] + [
         (f"methods.{name}.iterations[{number}]", own)
         for name in settings["methods"]

@@ -1,4 +1,4 @@
-"""From TRL and accelerate: which keys a recipe and an accelerate configuration may have, and of which type.
+"""Write the list of keys, with their types, of recipes and accelerate files, from TRL and accelerate.
 
 envs/run python workflow/list_launch_keys.py      # writes workflow/schemas/launch_keys.json
 
@@ -18,7 +18,7 @@ NAMES = {int: "integer", float: "number", bool: "boolean", str: "string", dict: 
 
 
 def kinds(hint) -> list:
-    """The kinds of YAML values that a field with this type hint takes; a choice is a list of its own."""
+    """Return the kinds of YAML values that a field with this type hint accepts; a choice is a list of its own."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         names = [kind for arg in args for kind in kinds(arg)]
@@ -39,7 +39,7 @@ def of_class(cls: type) -> dict[str, list]:
 
 
 def listed() -> dict:
-    """{"sft", "dpo": keys of a recipe, "accelerate": keys of an accelerate configuration}."""
+    """Return {"sft", "dpo": keys of a recipe, "accelerate": keys of an accelerate configuration}."""
     from accelerate.commands.config.config_args import ClusterConfig
     from trl import DPOConfig, ModelConfig, SFTConfig
 

@@ -1,4 +1,4 @@
-"""The size of a model, from its own files: what the plan counts with where they are at hand."""
+"""The size of a model from its own files, for the plan."""
 
 import json
 import math
@@ -31,7 +31,7 @@ def model_size(folder: str | Path) -> dict:
 
 
 def _parameters(file: Path) -> int:
-    """The numbers in a safetensors file: it begins with the length of a JSON header that has each tensor's shape."""
+    """Return the number of parameters in a safetensors file, from the shapes in its JSON header."""
     with open(file, "rb") as opened:
         (length,) = struct.unpack("<Q", opened.read(8))
         header = json.loads(opened.read(length))

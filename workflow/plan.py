@@ -29,7 +29,7 @@ from metarewarding.reporting.measured import measure  # noqa: E402
 
 
 def plan(settings: dict, card: str | None = None) -> dict:
-    """{card, rows, totals, arithmetic} of what ``run`` builds from nothing, with resolved ``settings``.
+    """Return {card, rows, totals, arithmetic} of what ``run`` builds from nothing, with resolved ``settings``.
 
     These rows are the one list of a run's stages: the estimate at its start, what was measured, and the report's time
     table and figures follow it. A row: stage (the rule), kind (fetch, sample, train, save or ask), jobs, requests (of

@@ -15,7 +15,7 @@ CATEGORY_NAMES = 254  # characters of the list of categories that an instruction
 
 
 def benchmarks(planned: Plan, rubric, prompt, response, judgment) -> None:
-    """The rows of what every model is measured on."""
+    """Add the rows of what every model is measured on."""
     settings, models = planned.settings, planned.models
     measured = settings["benchmarks"]
     held_out = held_out_prompts(settings["eft"])
@@ -158,7 +158,7 @@ def benchmarks(planned: Plan, rubric, prompt, response, judgment) -> None:
 
 
 def regressions(planned: Plan, prompt, response) -> None:
-    """The rows of lm-evaluation-harness: a request a row of each task, as long as those of the loop."""
+    """Add the rows of lm-evaluation-harness: a request for each row of a task, as long as those of the loop."""
     own, models = planned.settings["benchmarks"]["lm_eval"], planned.models
     if not own["tasks"]:
         return

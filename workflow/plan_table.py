@@ -6,7 +6,7 @@ COUNTS = ("jobs", "requests", "completions", "prompt_tokens", "distinct_prompt_t
 
 
 def totals(rows: list[dict]) -> dict:
-    """The sums of the rows' numbers; null where no row has one."""
+    """Return the sums of the rows' numbers; null where no row has one."""
     sums = {}
     for key in (*COUNTS, "gpu_hours", "disk_gb", "cost_usd"):
         values = [row[key] for row in rows if row.get(key) is not None]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def export(settings: dict, folder: str) -> None:
-    """Put the resolved config and the state of the clone ``folder`` where a job's manifest finds them.
+    """Put the resolved config and the state of the clone ``folder`` into the environment, for the jobs' manifests.
 
     In environment variables (metarewarding/jobs/provenance.py reads them), not in params: another commit, or another
     setting that a rule does not use, reruns nothing. Every job's process does this, on compute nodes too; one
@@ -22,7 +22,7 @@ def export(settings: dict, folder: str) -> None:
 
 
 def git_state(folder: str) -> dict | None:
-    """{commit, dirty: whether a tracked file differs}; None outside a clone, without git, or when git is slow."""
+    """Return {commit, dirty: whether a tracked file differs}; None outside a clone, without git or after a time-out."""
 
     def git(*words):
         run = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, timeout=20, check=True)

@@ -1,4 +1,4 @@
-"""What the earlier tries of a SLURM job were short of, from the logs that SLURM left of them."""
+"""What earlier tries of a SLURM job were short of, from the logs that SLURM wrote."""
 
 import re
 from pathlib import Path

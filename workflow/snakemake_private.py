@@ -17,12 +17,12 @@ from metarewarding.jobs import driver
 
 
 def runs_on_compute_node(workflow) -> bool:
-    """Whether this process runs one job that another Snakemake has submitted."""
+    """Return whether this process runs one job that another Snakemake has submitted."""
     return workflow.remote_exec
 
 
 def config_files(workflow, folder) -> list[str]:
-    """The config files of a run, relative to the clone ``folder`` where they lie in it.
+    """Return the config files of a run, relative to the clone ``folder`` where they lie in it.
 
     config/config.yaml, which lies under every other, is named where it is the only one.
     """

@@ -1,4 +1,4 @@
-"""What is checked each time that a run starts, before its first job; a dry-run does not come here.
+"""Checks at each start of a run, before its first job; a dry-run skips them.
 
 A rule alone is not enough: once its output is there, a file that breaks later would let training go on.
 """

@@ -1,4 +1,4 @@
-"""What a run prints: one line for each finished job, and the scoreboard also where there is nothing to do.
+"""The terminal output of a run: one line for each finished job, and the scoreboard even without any job.
 
 Snakemake's own log file (.snakemake/log) keeps the long form. A logger plugin would have to be an installed package;
 this is a filter and a formatter on the handler that Snakemake has made.
@@ -53,7 +53,7 @@ class OneLineAJob(logging.Filter):
 
 
 def name(rule: str, wildcards: dict) -> str:
-    """`meta_judge  meta-rewarding/m1  shard 0`, in columns."""
+    """Return `meta_judge  meta-rewarding/m1  shard 0`, in columns."""
     left = {key: str(value) for key, value in wildcards.items()}
     model = left.pop("model", "")
     if "method" in left and "iteration" in left:

@@ -1,4 +1,4 @@
-"""Values that the schema accepts one by one, and that cannot work together or in a path."""
+"""Check values that are valid one by one but not together, or not in a path."""
 
 import json
 import os
@@ -13,7 +13,7 @@ CLONE = ("config", "docs", "envs", "profiles", "scripts", "tests", "workflow")
 
 
 def check(settings: dict) -> list[str]:
-    """Faults of lengths, of samples that would all be equal, and of paths that Snakemake cannot take."""
+    """Return the faults of lengths, of samples that would all be equal, and of paths that Snakemake cannot use."""
     return [
         *_check_engine(settings["engine"], settings["resources"]["engine"]["gpu"]),
         *_check_lengths(settings),
@@ -25,7 +25,7 @@ def check(settings: dict) -> list[str]:
 
 
 def _check_engine(engine: dict, gpus: int) -> list[str]:
-    """Settings that only vLLM on GPUs has."""
+    """Return the faults of settings that only vLLM on GPUs supports."""
     return [
         f"config: engine.{key}: only vLLM on GPUs has it; engine.name is {engine['name']} and resources.engine.gpu "
         f"{gpus}. Remove it."
@@ -35,7 +35,7 @@ def _check_engine(engine: dict, gpus: int) -> list[str]:
 
 
 def _check_lengths(settings: dict) -> list[str]:
-    """Completions that leave no room for a prompt, and a context that a local model does not have."""
+    """Return faults where completions leave no room for a prompt, or a local model has a shorter context."""
     limit, sampling, benchmarks = settings["engine"]["max_model_len"], settings["sampling"], settings["benchmarks"]
     lengths = {f"sampling.{stage}": sampling[stage] for stage in ("responses", "judgments", "meta_judgments")}
     lengths |= {f"benchmarks.{name}": benchmarks[name] for name in benchmarks["run"]}
@@ -62,7 +62,7 @@ def _check_lengths(settings: dict) -> list[str]:
 
 
 def _check_samples(settings: dict) -> list[str]:
-    """Settings by which an iteration could never have a pair."""
+    """Return the faults of settings by which an iteration could never have a pair."""
     faults, sampling = {}, settings["sampling"]
     responses, judgments = sampling["responses"], sampling["judgments"]
     for name in settings["methods"]:
@@ -87,7 +87,7 @@ def _check_samples(settings: dict) -> list[str]:
 
 
 def _check_paths(settings: dict) -> list[str]:
-    """Paths with braces or angle brackets, which Snakemake takes for wildcards and path variables."""
+    """Return the paths with braces or angle brackets, which Snakemake reads as wildcards and path variables."""
     places = [*named_files(settings), ("model.path", settings["model"].get("path") or "")]
     return [
         f"config: {key}: {path} holds one of {{ }} < >, which Snakemake would replace. Give it another name."
@@ -109,7 +109,7 @@ def _check_root(root: str) -> list[str]:
 
 
 def _check_folders(settings: dict) -> list[str]:
-    """A file in place of a folder of results, and a folder in which Snakemake cannot keep its records."""
+    """Return a fault where a file is in place of a results folder, or Snakemake cannot write its records."""
     root = Path(settings["pathvars"].get("results", "results"))
     folders = [root / name for name in ("data", "logs", "report", "seed", "m0", *settings["methods"])]
     faults = [
@@ -125,7 +125,7 @@ def _check_folders(settings: dict) -> list[str]:
 
 
 def _check_texts(settings: dict) -> list[str]:
-    """A system prompt that no tokenizer takes, a name that the hub cannot have, a file of prompts named twice."""
+    """Return the faults of the system prompt, of a hub repository's name, and of repeated prompt files."""
     faults, paths = [], settings["prompts"]["path"] or []
     if re.search("[\x00\ud800-\udfff]", settings["sampling"]["system_prompt"] or ""):
         faults.append("config: sampling.system_prompt: holds NUL or half a character (a lone surrogate). Remove it.")

@@ -1,4 +1,4 @@
-"""What a changed config, code or input would run again, why, and what stays. Nothing is run.
+"""Show what a changed config, code or input would run again, why, and what stays. Nothing is run.
 
     envs/run python workflow/why.py --configfile mine.yaml [any other words of snakemake]
 
@@ -28,7 +28,7 @@ KEPT = ("weights", "responses", "judgments", "meta_judgments", "pairs", "benchma
 
 
 def dry_run(words: list[str]) -> tuple[str, dict]:
-    """(what Snakemake's dry-run says, the resolved config); ends the process where Snakemake refuses."""
+    """Return (the output of Snakemake's dry-run, the resolved config); end the process where Snakemake refuses."""
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "config.json"
         run = subprocess.run(
@@ -44,7 +44,7 @@ def dry_run(words: list[str]) -> tuple[str, dict]:
 
 
 def jobs(text: str) -> list[dict]:
-    """{rule, output, reason, wildcards} of each job of a dry-run but `all`."""
+    """Return {rule, output, reason, wildcards} of each job of a dry-run except `all`."""
     result = []
     for block in re.split(r"^(?:local)?(?:rule|checkpoint) (?=\S+:$)", text, flags=re.MULTILINE)[1:]:
         rule, _, rest = block.partition(":\n")
@@ -62,7 +62,7 @@ def jobs(text: str) -> list[dict]:
 
 
 def changed_params(reason: str) -> dict:
-    """{name: (old value, new value)} of the params that a reason tells of."""
+    """Return {name: (old value, new value)} of the params that a reason lists."""
     before, _, now = reason.partition("before: ")[2].rpartition(" now: ")
     old, new = (
         [json.loads(ast.literal_eval(f"'{text}'")) for text in _BY_NAME.findall(half)] for half in (before, now)
@@ -79,7 +79,7 @@ def changed_params(reason: str) -> dict:
 
 
 def _inner(name: str, old, new) -> dict:
-    """A param that is a dict is reported by its keys that differ."""
+    """Return the changes of a param; one that is a dict is reported by its keys that differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         inner = {}
         for key in {**old, **new}:
@@ -90,7 +90,7 @@ def _inner(name: str, old, new) -> dict:
 
 
 def leaves(config, path: str = "") -> dict:
-    """{path: value} of everything in a config, with paths such as `methods.meta-rewarding.iterations[1].rho`."""
+    """Return {path: value} of everything in a config, with paths such as `methods.meta-rewarding.iterations[1].rho`."""
     if isinstance(config, dict):
         return {k: v for key, inner in config.items() for k, v in leaves(inner, f"{path}.{key}".lstrip(".")).items()}
     if isinstance(config, list) and any(isinstance(item, dict) for item in config):
@@ -99,7 +99,7 @@ def leaves(config, path: str = "") -> dict:
 
 
 def config_changes(configs: list[dict], now: dict) -> dict:
-    """{path: {old values}} of the keys in which a config that a manifest holds differs from ``now``."""
+    """Return {path: {old values}} of the keys in which the config in a manifest differs from ``now``."""
     new, changes = leaves(now), {}
     for config in configs:
         old = leaves(config)
@@ -110,7 +110,7 @@ def config_changes(configs: list[dict], now: dict) -> dict:
 
 
 def in_words(job: dict, changes: dict) -> list[str]:
-    """Why a job runs that nothing before it causes; empty where it only follows from others."""
+    """Return why a job runs that follows from no other one; empty where it only follows from others."""
     reason, parts = job["reason"], []
     for label, words in (("Missing output files: ", "missing"), ("Updated input files: ", "changed file")):
         if label in reason:
@@ -125,7 +125,7 @@ def in_words(job: dict, changes: dict) -> list[str]:
 
 
 def also_changed(root: Path, planned: list[dict], now: dict, reported: str) -> list[str]:
-    """What else differs from the config with which each model was made that is made again, and is not ``reported``.
+    """Return further differences from the configs of the models that are made again, without those ``reported``.
 
     Snakemake looks for no further reason in a job that runs because of another one.
     """
@@ -179,7 +179,7 @@ def _text(value) -> str:
 
 
 def staying(root: Path, planned: list[dict]) -> dict[str, list[str]]:
-    """{model: what of it is there and no job writes anew}."""
+    """Return {model: its existing files that no job writes anew}."""
     written = {name for job in planned for name in job["output"]}
     stays = {}
     for manifest in sorted([*root.glob("*/manifest.json"), *root.glob("*/m*/manifest.json")]):
@@ -240,7 +240,7 @@ def _counted(rules: Counter) -> str:
 
 
 def _place(job: dict, root: Path) -> str:
-    """The model in whose folder a job writes, or the first folder under the root."""
+    """Return the model in whose folder a job writes, or the first folder under the root."""
     parts = Path(job["output"][0]).relative_to(root).parts
     return "/".join(parts[:2]) if re.fullmatch(r"m\d+", parts[1]) and parts[0] not in ("seed", "m0") else parts[0]
 

@@ -1,4 +1,4 @@
-"""A judge compares pairs of the seed's responses in both orders: two fixed ones, or a model's best and worst."""
+"""Ask a judge to compare pairs of the seed's responses in both orders: two fixed ones, or a model's best and worst."""
 
 from metarewarding import judging
 from metarewarding.engines.sampling import distinct, parse_facts

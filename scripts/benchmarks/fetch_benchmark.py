@@ -1,4 +1,4 @@
-"""One file of a benchmark, from its pinned place (metarewarding/evaluation/) or from a local path."""
+"""Fetch one file of a benchmark from its pinned place (metarewarding/evaluation/) or a local path."""
 
 import re
 import shutil
@@ -48,7 +48,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
 
 
 def without_login(url: str) -> str:
-    """``url`` without the name and password that a mirror's address may hold."""
+    """Return ``url`` without the name and password that a mirror's address may contain."""
     return re.sub(r"//[^/@]*@", "//", url)
 
 

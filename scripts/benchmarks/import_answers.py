@@ -1,4 +1,4 @@
-"""Answers that others published, in alpaca_eval's or Arena-Hard's format, as rows of this project."""
+"""Convert answers that others published, in alpaca_eval's or Arena-Hard's format, to rows of this project."""
 
 from metarewarding.errors import UserError
 from metarewarding.evaluation import arena_hard_files, registry

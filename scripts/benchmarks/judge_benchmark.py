@@ -1,4 +1,4 @@
-"""A benchmark judge's verdicts on a model's answers; metarewarding/evaluation/<benchmark>.py says what it is asked."""
+"""Ask a benchmark judge about a model's answers; the requests come from metarewarding/evaluation/<benchmark>.py."""
 
 from metarewarding.evaluation import registry
 from metarewarding.jobs.job import elapsed, logged

@@ -1,4 +1,4 @@
-"""A judge sorts AlpacaEval's instructions into the categories of figure 4, once for all models."""
+"""Ask a judge for the category (figure 4) of each AlpacaEval instruction, once for all models."""
 
 from collections import Counter
 

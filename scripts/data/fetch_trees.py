@@ -1,4 +1,4 @@
-"""Open Assistant's message trees, from the Hugging Face hub at a pinned revision."""
+"""Fetch Open Assistant's message trees from the Hugging Face hub at a pinned revision."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,4 +1,4 @@
-"""How well a judge's scores agree with people's rankings (section 3.4, table 7)."""
+"""Measure how well a judge's scores agree with people's rankings (section 3.4, table 7)."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,7 +9,7 @@ from metarewarding import ties
 
 
 def pairwise(judge_scores: Sequence[float], human_ranks: Sequence[float]) -> dict:
-    """Agreement on one prompt's replies: scores (higher = better) against ranks (0 = best).
+    """Return the agreement on one prompt's replies: scores (higher = better) against ranks (0 = best).
 
     Returns ``agreement`` (share of reply pairs ordered as people order them, the judge's ties as
     0.5), ``agreement_without_ties`` (over the pairs that the judge does not tie), ``spearman``
@@ -38,7 +38,7 @@ def pairwise(judge_scores: Sequence[float], human_ranks: Sequence[float]) -> dic
 
 
 def over_prompts(results: Sequence[dict]) -> dict:
-    """Many prompts together: agreement pools the pairs, Spearman is averaged over the prompts that have one."""
+    """Return the agreement over many prompts: pairs are pooled, Spearman is averaged over the prompts that have one."""
     pairs = sum(result["pairs"] for result in results)
     tied = sum(result["ties"] for result in results)
     right = sum(result["agreement"] * result["pairs"] - result["ties"] / 2 for result in results if result["pairs"])
@@ -64,6 +64,6 @@ def _spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
 
 
 def _ranks(values: Sequence[float]) -> np.ndarray:
-    """Average ranks, 1 for the lowest."""
+    """Return average ranks, 1 for the lowest."""
     levels = np.array(ties.levels(values))
     return (levels[:, None] > levels).sum(axis=1) + ((levels[:, None] == levels).sum(axis=1) + 1) / 2

@@ -6,7 +6,7 @@ from metarewarding.records import Judgment, MetaJudgment
 
 
 def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[Judgment]) -> dict:
-    """Shares in [0, 1]; None where nothing counts towards one.
+    """Return shares in [0, 1], None where no verdict counts.
 
     - ``higher_score_wins``, ``lower_score_wins``: of the pairs of different scores whose two verdicts agree, those that
       the judgment of higher (lower) score wins (table 5).

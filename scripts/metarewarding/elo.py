@@ -4,7 +4,7 @@ import numpy as np
 
 
 def fit(battles: np.ndarray, l2: float = 1e-3, tolerance: float = 1e-10, max_steps: int = 200) -> np.ndarray:
-    """Scores e that maximise sum B[m, n] log sigmoid(e_m - e_n) - l2 / 2 sum e^2, of mean 0.
+    """Return the scores e of mean 0 that maximise sum B[m, n] log sigmoid(e_m - e_n) - l2 / 2 sum e^2.
 
     ``battles``: shape (..., n, n), B[m, n] the weight of m's wins over n, any leading batch shape.
     Returns shape (..., n). The prior (ours; the paper names none) makes the maximum finite and unique where a
@@ -61,7 +61,7 @@ def fit(battles: np.ndarray, l2: float = 1e-3, tolerance: float = 1e-10, max_ste
 
 
 def _evaluate(scores, i, j, wins, losses, l2: float) -> tuple[np.ndarray, np.ndarray]:
-    """(P(i beats j) for each pair, the objective) of each row of ``scores``."""
+    """Return (P(i beats j) for each pair, the objective) of each row of ``scores``."""
     difference = scores[:, i] - scores[:, j]
     small = np.exp(-np.abs(difference))  # does not overflow; the larger probability is 1 / (1 + small)
     probability = np.where(difference >= 0, 1.0, small) / (1 + small)

@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The exception for bad input, with a message for the user."""
 
 
 class UserError(Exception):

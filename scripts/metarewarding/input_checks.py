@@ -1,4 +1,4 @@
-"""What the user gives, read before anything is sampled or trained: prompts, trees, questions, rows, model folders.
+"""Check the user's inputs before anything is sampled or trained: prompts, trees, questions, rows, model folders.
 
 Without numpy, which the environment that runs Snakemake on a cluster does not have.
 """
@@ -12,7 +12,7 @@ from metarewarding.tree_checks import check_trees, read_trees
 
 
 def faults(given: dict) -> list[str]:
-    """Return one message for each input that is broken, so that all of them are known at once.
+    """Return one message for each broken input, so that all of them are reported at once.
 
     ``given``: {kind: files}, and for models [(key, folder)], as CHECKS of workflow/rules/data_inputs.smk.
     """

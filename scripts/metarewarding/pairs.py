@@ -1,4 +1,4 @@
-"""Which response and which judgment become chosen and rejected (sections 2.1 and 2.2)."""
+"""Select the chosen and rejected responses and judgments (sections 2.1 and 2.2)."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from metarewarding.ties import TOLERANCE, compare, levels
 def select_actor_pair(
     scores: Sequence[float], lengths: Sequence[int], rho: float, may_be_chosen: Sequence[bool] | None = None
 ) -> tuple[int, int] | None:
-    """(index of chosen, index of rejected) among one prompt's responses, or None (section 2.1).
+    """Return (index of chosen, index of rejected) among one prompt's responses, or None (section 2.1).
 
     ``scores`` are mean judge scores, ``lengths`` characters, 0 <= rho <= 1. Chosen is the shortest
     response of the top tier [(1 - rho) S_max + rho S_min, S_max]; rejected is the longest of the
@@ -35,7 +35,7 @@ def select_actor_pair(
 
 
 def tiers(scores: Sequence[float], rho: float) -> tuple[list[int], list[int]]:
-    """(indices of the top tier, indices of the bottom tier) of one prompt's scores (section 2.1)."""
+    """Return (indices of the top tier, indices of the bottom tier) of one prompt's scores (section 2.1)."""
     high, low = max(scores), min(scores)
     # the edges too: 0.7 * 5 + 0.3 * 1 and 3.8 are not the same float
     top = (1 - rho) * high + rho * low - TOLERANCE
@@ -48,7 +48,7 @@ def tiers(scores: Sequence[float], rho: float) -> tuple[list[int], list[int]]:
 def select_response_to_meta_judge(
     scores_by_response: dict[str, Sequence[float]], rng: np.random.Generator
 ) -> str | None:
-    """The response whose judge scores have the highest population variance (section 2.2).
+    """Return the response whose judge scores have the highest population variance (section 2.2).
 
     ``scores_by_response`` maps a response id to its valid scores. Ties are drawn by ``rng``. None
     when no response has two scores that differ.
@@ -68,7 +68,7 @@ def select_response_to_meta_judge(
 def select_judge_pair(
     elo: Sequence[float], rng: np.random.Generator, may_be_chosen: Sequence[bool] | None = None
 ) -> tuple[int, int] | None:
-    """(index of the highest Elo, index of the lowest), ties drawn by ``rng`` (section 2.2).
+    """Return (index of the highest Elo, index of the lowest), ties drawn by ``rng`` (section 2.2).
 
     ``may_be_chosen`` (default: all) says which of those tied for the highest Elo may be chosen.
     None when all scores are equal (nothing was won, so nothing is preferred) or when no judgment of the highest Elo

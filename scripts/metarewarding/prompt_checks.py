@@ -1,4 +1,4 @@
-"""A user's prompts: which ids and texts a pool may hold."""
+"""Check a user's prompts: which ids and texts a pool may contain."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ MOST_CHARACTERS = 200  # of a prompt's id: files and the ids of rows are named b
 
 
 def check_prompts(path: str | Path) -> list[Prompt]:
-    """The prompts of ``path``; raise UserError for an empty text and for an id that no row can be built on."""
+    """Return the prompts of ``path``; raise UserError for an empty text and for an unusable id."""
     rows = read_jsonl(path, Prompt)
     for row in rows:
         identity = row["prompt_id"]

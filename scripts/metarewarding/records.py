@@ -1,4 +1,4 @@
-"""What one row of each JSONL file holds, and the functions that read and write such files.
+"""The row types of all JSONL files, and the functions that read and write such files.
 
 Rows are plain dicts. Ids join everything; nothing is joined by position:
 ``response_id`` is ``<prompt_id>/r<k>`` and ``judgment_id`` is ``<response_id>/j<n>``.
@@ -211,7 +211,7 @@ def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
 
 
 def read_json(path: str | Path, needed: Sequence[str] = ()) -> dict:
-    """Read a JSON object that has the keys ``needed``; raise UserError naming the file where it is another thing."""
+    """Return a JSON object that has the keys ``needed``; raise UserError naming the file otherwise."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -230,7 +230,7 @@ def write_json(path: str | Path, value: dict) -> None:
 
 @contextmanager
 def replacing(path: str | Path):
-    """A text file that takes the name ``path`` only when everything in it was written."""
+    """Yield a text file that takes the name ``path`` only when everything in it was written."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")

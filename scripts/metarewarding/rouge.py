@@ -1,4 +1,4 @@
-"""Which texts resemble each other: ROUGE-L against many texts at once (Self-Instruct's filter for new prompts)."""
+"""Similarity of texts: ROUGE-L against many texts at once (Self-Instruct's filter for new prompts)."""
 
 import math
 import re
@@ -8,7 +8,7 @@ from rapidfuzz.distance import Indel
 
 
 def tokens(text: str) -> list[str]:
-    """The words that ROUGE compares, as the rouge-score package makes them without stemming.
+    """Return the words that ROUGE compares, as the rouge-score package makes them without stemming.
 
     Runs of a-z and 0-9 in lower case. Letters of other scripts separate words and are not compared: to the
     measure, texts that differ in nothing but these are the same.
@@ -41,7 +41,7 @@ class RougeIndex:
         self.lengths.append(len(encoded))
 
     def most_similar(self, text: str) -> tuple[str, float] | None:
-        """(id, ROUGE-L F1) of the most similar text, the first of several, or None below the threshold."""
+        """Return (id, ROUGE-L F1) of the most similar text, the first of several, or None below the threshold."""
         # no text here holds "\0", which marks the words that are new
         encoded = "".join(self.characters.get(word, "\0") for word in tokens(text))
         m = len(encoded)

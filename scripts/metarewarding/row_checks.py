@@ -1,4 +1,4 @@
-"""Reading a JSONL file row by row, each row checked against the TypedDict that says what it holds (records.py)."""
+"""Read a JSONL file row by row, each row checked against its TypedDict (records.py)."""
 
 import json
 import math
@@ -46,7 +46,7 @@ _NOT_IN_AN_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud8
 
 
 def id_fault(value, most: int = MOST_CHARACTERS) -> str | None:
-    """What is wrong with an id, or None: it must be short, and without blanks and control characters."""
+    """Return what is wrong with an id, or None: it must be short, without blanks and control characters."""
     if not isinstance(value, str):
         return f"is {json.dumps(value)[:80]}, and must be a string"
     if not value:
@@ -59,25 +59,25 @@ def id_fault(value, most: int = MOST_CHARACTERS) -> str | None:
 
 
 def results_root() -> Path:
-    """The folder of this run's results, by the config that the workflow has put in the environment."""
+    """Return the folder of this run's results, from the config in the environment."""
     config = json.loads(os.environ.get("METAREWARDING_CONFIG") or "null") or {}
     return Path((config.get("pathvars") or {}).get("results") or "results")
 
 
 def is_workflow_output(path: str | Path) -> bool:
-    """Whether a file lies below the results of this run: the workflow made it, and can make it again."""
+    """Return whether a file lies below the results of this run, so that the workflow can make it again."""
     return Path(path).resolve().is_relative_to(results_root().resolve())
 
 
 def fix_of(path: str | Path) -> str:
-    """How to fix a bad line: what the workflow made may be deleted, what is the user's may not."""
+    """Return how to fix a bad line: a file of the workflow may be deleted, a file of the user may not."""
     if is_workflow_output(path):
         return "It was cut off or edited: delete the file, and the workflow makes it again."
     return "Fix the line, and run again."
 
 
 def encoding_fault(start: bytes) -> str | None:
-    """What the first bytes of a file say against reading it as UTF-8 text, or None."""
+    """Return why a file with these first bytes is not UTF-8 text, or None."""
     if start.startswith(b"\x1f\x8b"):
         return "the file is compressed with gzip. Unpack it, or, where .gz is read, give it a name that ends in .gz"
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -198,7 +198,7 @@ def _check_types(row, kind: type, allowed: dict, path: str | Path, number: int) 
 
 
 def _choices(hint) -> tuple:
-    """The values that a Literal hint allows, None among them in a union with it; empty for other hints."""
+    """Return the values that a Literal hint allows (None too, in a union with it); empty for other hints."""
     origin, args = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
     if origin is Literal:
         return args
@@ -207,7 +207,7 @@ def _choices(hint) -> tuple:
 
 
 def _json_types(hint) -> tuple[type, ...]:
-    """The Python types that json.loads may give for a field with this type hint."""
+    """Return the Python types that json.loads may give for a field with this type hint."""
     origin, args = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
     if origin is NotRequired:
         return _json_types(args[0])

@@ -104,7 +104,7 @@ def _is_empty(text: str) -> bool:
 
 
 def _valid(answer: str, label: re.Match | None, low: float, high: float) -> float | None:
-    """The number that ``answer`` begins with, when it lies in [low, high] and every scale that is named is ``high``."""
+    """Return the number at the start of ``answer`` where it is in [low, high] and every stated scale is ``high``."""
     number = _ANSWER.match(answer)
     if number is None or _NO_SCORE.match(number["rest"]) or ("<" in number["before"] and ">" not in answer):
         return None

@@ -1,4 +1,4 @@
-"""What K responses, N judgments and rho buy, from the scores of a finished run: no new sampling.
+"""The effect of K responses, N judgments and rho, from the scores of a finished run: no new sampling.
 
 Scores are arrays of shape (prompts, K, N), NaN where a judgment is missing or unparsed or a prompt has fewer distinct
 responses; lengths (characters) and ``may_be_chosen`` have the shape (prompts, K).
@@ -15,7 +15,7 @@ KEEP = 0.95  # of the gap: what a recommended N must keep
 def select_pairs(
     means: np.ndarray, lengths: np.ndarray, rho: float, may_be_chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``pairs.select_actor_pair`` of all prompts at once: (index of chosen, index of rejected), both -1 without a pair.
+    """Return ``pairs.select_actor_pair`` of all prompts at once: (indices of chosen, of rejected), -1 without a pair.
 
     ``means``: shape (prompts, K), NaN for a response without a score, which takes no part.
     """
@@ -154,7 +154,7 @@ def cost(k: int, n: int, response_chars: float, judgment_chars: float) -> float:
 
 
 def recommend(rows: list[dict], response_chars: float, judgment_chars: float, keep: float = KEEP) -> dict | None:
-    """Return {n, kept, same_pair, cost} of the smallest N that keeps ``keep`` of the mean gap, with all K responses.
+    """Return {n, kept, same_pair, cost} of the smallest N that keeps the share ``keep`` of the mean gap, with all K.
 
     ``kept`` and ``cost`` are shares of those of all K and N. None where the gap of all is not known or not positive.
     """

@@ -1,4 +1,4 @@
-"""The rows of all shards of a stage, checked as a whole: nothing missing, nothing twice, nothing unknown.
+"""Read the rows of all shards of a stage and check them together: nothing missing, repeated or unknown.
 
 A row that is missing or renamed would train silently: it is no fault of its line. The counts are in the stats file
 that the same job wrote with the rows.
@@ -15,7 +15,7 @@ UNPARSED = {"Judgment": "score", "MetaJudgment": "winner"}
 
 
 def read_shards(paths: str | Path | Iterable[str | Path], kind: type) -> list[dict]:
-    """All rows of ``paths``, the files of one stage; see ``iter_shards``."""
+    """Return all rows of ``paths``, the files of one stage; see ``iter_shards``."""
     return list(iter_shards(paths, kind))
 
 
@@ -56,7 +56,7 @@ def stats_path(path: str | Path) -> Path:
 
 
 def stats_beside(path: str | Path) -> dict:
-    """What the job that wrote ``path`` counted; empty where there is no stats file, as of rows made by hand."""
+    """Return the counts in the stats file of ``path``; empty without one, as for rows made by hand."""
     return read_json(stats_path(path)) if stats_path(path).is_file() else {}
 
 

@@ -1,4 +1,4 @@
-"""Message trees: what each must hold, and what all of them together must."""
+"""Check message trees, each by itself and all of them together."""
 
 import gzip
 import zlib
@@ -10,7 +10,7 @@ from metarewarding.row_checks import decode_line, encoding_fault, id_fault
 
 
 def read_trees(path: str | Path) -> Iterator[dict]:
-    """The message trees of an Open Assistant export, one at a time, from ``.jsonl`` or ``.jsonl.gz``.
+    """Yield the message trees of an Open Assistant export, ``.jsonl`` or ``.jsonl.gz``.
 
     Raise UserError with file and line for what is not one.
     """
@@ -39,7 +39,7 @@ def read_trees(path: str | Path) -> Iterator[dict]:
 
 
 def tree_fault(tree) -> str | None:
-    """What is wrong with one message tree, or None: ids, texts and ranks of its prompt and ranked replies."""
+    """Return what is wrong with one message tree (ids, texts and ranks of its prompt and ranked replies), or None."""
     if not isinstance(tree, dict):
         return "a JSON object was expected"
     if fault := _id_fault(tree, "message_tree_id"):

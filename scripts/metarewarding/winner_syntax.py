@@ -85,7 +85,7 @@ def parse_winner(text: str) -> str | None:
 
 
 def _decides(line: str, label: re.Match) -> bool:
-    """Whether a winner line states a verdict, be it none; "The winner is more consistent." is prose."""
+    """Return whether a winner line states a verdict, even "none"; "The winner is more consistent." is prose."""
     if label["separator"].lower() != "is" and _BEGINS_WITH_LABEL.match(line):
         return True
     return bool(_ANY_OPTION.search(label["answer"]) or _NO_WINNER.search(label["answer"]))
@@ -109,7 +109,7 @@ def _winner(answer: str) -> str | None:
 
 
 def _on_the_line_below(lines: list[str]) -> str | None:
-    """The option that the next line that is not empty begins with; a list of both ("Judgment A: ...") has none."""
+    """Return the option at the start of the next line that is not empty; a list of both options has none."""
     below = next((line for line in lines if line.strip()), "")
     option = _LEADING_OPTION.match(below)
     return None if option is None or re.match(r"[*_\s]*:", option["rest"]) else _winner(below)

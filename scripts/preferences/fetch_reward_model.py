@@ -1,4 +1,4 @@
-"""A reward model from the hub at a pinned revision."""
+"""Fetch a reward model from the hub at a pinned revision."""
 
 from pathlib import Path
 

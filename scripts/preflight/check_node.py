@@ -1,4 +1,4 @@
-"""Whether a compute node can run engines or training: driver, GPUs, bfloat16, compiler, scratch, packages.
+"""Check whether a compute node can run engines or training: driver, GPUs, bfloat16, compiler, scratch, packages.
 
 One message lists all that is missing, each with its fix, after a minute and not after hours in the queue.
 """

@@ -1,4 +1,4 @@
-"""The prompt writer: rounds of candidates for one pool, each filtered, until the pool is full.
+"""Generate the prompts of one pool: rounds of candidates, each filtered, until the pool is full.
 
 A round shows prompts that earlier rounds gave. A job that was killed draws again only what its store does not have.
 """

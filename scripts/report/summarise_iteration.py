@@ -1,4 +1,4 @@
-"""What the report shows of one iteration beyond its counts: distributions, and a few prompts to look into.
+"""Summarise one iteration for the report: distributions, and a few prompts as examples.
 
 Everything is joined by id; of the large files one row at a time is held.
 """
@@ -33,7 +33,7 @@ QUANTILES = (5, 25, 50, 75, 95)
 
 
 def quantiles(values) -> dict | None:
-    """{p5 ... p95, mean, n} of ``values``; None where there are none."""
+    """Return {p5 ... p95, mean, n} of ``values``; None where there are none."""
     values = np.asarray(list(values), dtype=float)
     if not len(values):
         return None
@@ -42,8 +42,10 @@ def quantiles(values) -> dict | None:
 
 
 def in_tiers(scores: list[dict], rho: float) -> list[dict]:
-    """One prompt's score rows, each with its ``place`` between the prompt's lowest (0) and highest (1) score, and its
-    ``tier``: top, bottom, both or none. A prompt whose scores are all equal has no tiers, and gives nothing."""
+    """Return one prompt's score rows with their place and tier; empty where all its scores are equal.
+
+    ``place`` is between the prompt's lowest (0) and highest (1) score; ``tier`` is top, bottom, both or none.
+    """
     values = [row["score"] for row in scores]
     low, high = min(values), max(values)
     if pairs.select_actor_pair(values, [0] * len(values), 0) is None:
@@ -57,7 +59,7 @@ def in_tiers(scores: list[dict], rho: float) -> list[dict]:
 
 
 def length_against_score(scores: list[dict], actor_pairs: list[dict], rho: float, seed: int) -> list[dict]:
-    """Up to POINTS responses of whole prompts, drawn by seed: {response_id, length, score, place, tier, role}."""
+    """Return up to POINTS rows {response_id, length, score, place, tier, role} of whole prompts, drawn by seed."""
     role = {pair["chosen_id"]: "chosen" for pair in actor_pairs} | {p["rejected_id"]: "rejected" for p in actor_pairs}
     by_prompt: dict[str, list[dict]] = {}
     for row in scores:
@@ -76,7 +78,7 @@ def length_against_score(scores: list[dict], actor_pairs: list[dict], rho: float
 
 
 def elo_spread(elo: list[dict]) -> dict | None:
-    """Histogram of the Elo scores, and the range (highest minus lowest) within a response; None without Elo scores."""
+    """Return a histogram of the Elo scores, and their range within a response; None without Elo scores."""
     by_response: dict[str, list[float]] = {}
     for row in elo:
         by_response.setdefault(row["response_id"], []).append(row["elo"])
@@ -92,7 +94,7 @@ def elo_spread(elo: list[dict]) -> dict | None:
 
 
 def degenerate(responses: Iterable[dict], of_distinct_2: set[str]) -> dict | None:
-    """{responses, repeated_8grams, empty (shares of the responses), distinct_2}; None without responses.
+    """Return {responses, repeated_8grams, empty (shares of the responses), distinct_2}; None without responses.
 
     ``of_distinct_2``: the prompts whose responses distinct-2 is computed over, all together.
     """
@@ -111,12 +113,12 @@ def degenerate(responses: Iterable[dict], of_distinct_2: set[str]) -> dict | Non
 
 
 def drawn(prompt_ids: Iterable[str], seed: int) -> list[str]:
-    """All of the ``prompt_ids``, in an order that seed and ids decide."""
+    """Return all of the ``prompt_ids``, in an order that follows from seed and ids."""
     return sorted(prompt_ids, key=lambda prompt_id: sampling.rng(seed, "report", prompt_id).random())
 
 
 def of_prompts(paths: list[str], kind: type, wanted: set[str]) -> dict[str, list[dict]]:
-    """{prompt_id: rows} of the ``wanted`` prompts."""
+    """Return {prompt_id: rows} of the ``wanted`` prompts."""
     by_prompt: dict[str, list[dict]] = {prompt_id: [] for prompt_id in wanted}
     for row in rows_of(paths, kind):
         if row["prompt_id"] in wanted:
@@ -130,8 +132,11 @@ def rows_of(paths: list[str], kind: type) -> Iterator[dict]:
 
 
 def examples(prompts, responses, judgments, verdicts, scores, elo, chosen_pairs) -> list[dict]:
-    """The prompts with all that hangs on them by id: responses, best first, each with its judgments; what was
-    chosen and rejected; and of the meta-judged response the judgments by Elo, and every verdict."""
+    """Return the prompts with their rows, joined by id.
+
+    Each has its responses, best first, with their judgments; its chosen and rejected texts; and for the meta-judged
+    response the judgments by Elo and every verdict.
+    """
     role = {}
     for pair in chosen_pairs:
         role |= {pair["chosen_id"]: "chosen", pair["rejected_id"]: "rejected"}

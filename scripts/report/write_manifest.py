@@ -1,4 +1,4 @@
-"""The run in one file: config, commit, packages, and the hashes of its data and weights."""
+"""Write the manifest of the run: config, commit, packages, and the hashes of its data and weights."""
 
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.provenance import provenance, sha256

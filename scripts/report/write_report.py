@@ -1,5 +1,4 @@
-"""The page at the end of a run, its tables and figures, a table for the terminal, and the numbers behind them all, from
-the metrics files alone."""
+"""Write the page at the end of a run, its tables and figures, the scoreboard and all numbers, from metrics files."""
 
 import time
 from pathlib import Path
@@ -27,7 +26,7 @@ PAPER_PROMPTS = 5000  # an iteration (section 3.1)
 
 
 def small_run_note(model: dict, per_iteration: int) -> str | None:
-    """What a run smaller than the paper's shows and does not show."""
+    """Return what a run smaller than the paper's shows and does not show."""
     if per_iteration >= PAPER_PROMPTS:
         return None
     name = model.get("repo") or model.get("file") or model.get("path") or "a tiny random model"
@@ -39,13 +38,13 @@ def small_run_note(model: dict, per_iteration: int) -> str | None:
 
 
 def run_facts(p) -> dict:
-    """What the header says of the run beyond its metrics."""
+    """Return the facts of the run in the header that are not metrics."""
     facts = {"root": p.root, "model": p.model, "per_iteration": p.per_iteration, "seed": p.seed}
     return facts | {"configfiles": p.configfiles, "date": time.strftime("%Y-%m-%d %H:%M %Z")}
 
 
 def page_facts(collected: dict, printed: list[dict], p) -> dict:
-    """The values of the page's template that come from the metrics."""
+    """Return the values of the page's template that come from the metrics."""
     first, rest = summary.settings_in_order(collected["differs"])
     heads = scoreboard.board(collected)[0]
     return {
@@ -71,7 +70,7 @@ def page_facts(collected: dict, printed: list[dict], p) -> dict:
 
 
 def board_caption(heads: list[str], eft: dict) -> str:
-    """What the columns of the scoreboard mean, of those that it has."""
+    """Return the meaning of the scoreboard's columns, of those that it has."""
     captions = {
         "LC win rate, %": "LC win rate: length-controlled win rate on AlpacaEval 2; the other win rate is not "
         "controlled.",
@@ -86,7 +85,7 @@ def board_caption(heads: list[str], eft: dict) -> str:
 
 
 def texts(inputs: dict, examples: dict, p) -> dict:
-    """The values of the template that hold what models wrote."""
+    """Return the values of the template that contain what models wrote."""
     same, score = [], "The number is the mean score that M0 gives the answer, 0 to 5."
     if inputs.get("answers"):
         files = [{metrics.of_model(f, p.root): f for f in inputs.get(k, [])} for k in ("answers", "verdicts")]

@@ -1,4 +1,4 @@
-"""M(t-1) -> M(t): DPO on actor and judge pairs together, reference M(t-1) (section 2, appendix A.3).
+"""Train M(t) from M(t-1): DPO on actor and judge pairs together, reference M(t-1) (section 2, appendix A.3).
 
 By hand:
     accelerate launch --config_file config/accelerate/cpu.yaml scripts/train/train_dpo.py \\
@@ -33,7 +33,7 @@ class DpoArguments(RunArguments):
 
 
 def check_reference(args) -> None:
-    """UserError where precomputed reference log-probabilities would not be those that training computes.
+    """Raise UserError where precomputed reference log-probabilities would differ from those of training.
 
     In bf16 a pair's log-probability depends on the padding, and so on the other pairs of the batch, and the two
     passes batch differently; one pair at a time is exact. Between processes TRL shares the values by a
@@ -49,7 +49,7 @@ def check_reference(args) -> None:
 
 
 def shard_reference(model, accelerator):
-    """The reference model under FSDP, sharded layer by layer as accelerate shards the policy.
+    """Return the reference model under FSDP, sharded layer by layer as accelerate shards the policy.
 
     TRL's own way shards it as one block: each process then gathers the whole model for each pass, rounds
     otherwise than the policy does, and, where only the first process loaded the weights, has zeros for
@@ -61,7 +61,7 @@ def shard_reference(model, accelerator):
 
 
 def compute_reference_once(reference) -> None:
-    """Have a model whose weights stay as they are remember what it computed for a batch.
+    """Cache the outputs of a model with fixed weights by batch.
 
     Measuring pairs before training and each epoch of training ask the reference for the same batches: a pair at a
     time, always; several at a time, only where the same ones meet again.
@@ -80,7 +80,7 @@ def compute_reference_once(reference) -> None:
 
 
 def main(run: DpoArguments, args, config) -> None:
-    """Train as ``args`` (TRL's DPOConfig) and ``config`` (TRL's ModelConfig: the adapter) say.
+    """Train with ``args`` (TRL's DPOConfig) and ``config`` (TRL's ModelConfig: the adapter).
 
     With an adapter the reference is the model itself, with the adapter switched off.
     """

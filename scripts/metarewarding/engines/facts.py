@@ -1,4 +1,4 @@
-"""What the stats file of a sampling stage says of its engine and its job."""
+"""What the stats file of a sampling stage reports of its engine and its job."""
 
 import logging
 

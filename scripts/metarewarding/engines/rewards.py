@@ -1,4 +1,4 @@
-"""A reward model as the actor's judge (section 3.5): a sequence-classification model gives each response a number."""
+"""A reward model instead of the judge (section 3.5): a sequence classifier gives each response a score."""
 
 import os
 import time
@@ -54,7 +54,7 @@ class RewardModel:
         self.facts = {"engine": "transformers", "engine_version": transformers.__version__, "dtype": dtype}
 
     def tokens(self, prompt: str, response: str) -> list[int]:
-        """The token ids of one exchange in the reward model's own chat template."""
+        """Return the token ids of one exchange in the reward model's own chat template."""
         messages = [*chat(prompt), {"role": "assistant", "content": response}]
         return self.tokenizer.apply_chat_template(
             [{**message, "content": inert(message["content"], self.tokenizer)} for message in messages],
@@ -63,7 +63,7 @@ class RewardModel:
         )["input_ids"]
 
     def scores(self, texts: Sequence[list[int]]) -> list[float]:
-        """The score of each of the ``texts`` (token ids), in their order."""
+        """Return the score of each of the ``texts`` (token ids), in their order."""
         import torch
 
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # texts of like length: less padding
@@ -82,7 +82,7 @@ class RewardModel:
 
 
 def score(model, prompt_texts: dict[str, str], responses: Sequence[Response]) -> tuple[list[Reward], dict]:
-    """The reward of each response that fits the model's context, in their order; and the facts of this call.
+    """Return the rewards of the responses that fit the model's context, in their order, and the facts of this call.
 
     ``model`` is a RewardModel. Facts: requests, completions (rewards), prompt_tokens, too_long, reward_mean,
     reward_min, reward_max, seconds; and the counts of texts that a model writes, which are 0.

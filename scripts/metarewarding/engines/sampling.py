@@ -1,4 +1,4 @@
-"""How a model is asked, in which order and with which seed; and what the actor is asked (figure 1).
+"""Requests to a model, their order and their seeds; and the prompts of the actor (figure 1).
 
 What the judge and the meta-judge are asked is in their own modules, so that an edit there leaves the
 responses as they are.
@@ -59,7 +59,7 @@ Done = Callable[[int, int, Completion], None]
 
 
 def identity_seed(seed: int, stage: str, identity: str) -> int:
-    """A seed that depends on what is asked, never on when or in which shard it is asked.
+    """Return a seed that depends only on the request, not on the time or the shard of it.
 
     A multiple of SEED_SPACING below 2**58.
     """
@@ -68,17 +68,17 @@ def identity_seed(seed: int, stage: str, identity: str) -> int:
 
 
 def rng(seed: int, stage: str, identity: str = "") -> np.random.Generator:
-    """A generator for one draw, the same on every run and shard layout."""
+    """Return a generator for one draw, the same in every run and with any number of shards."""
     return np.random.default_rng(identity_seed(seed, stage, identity))
 
 
 def shard(rows: Sequence[dict], index: int, shards: int) -> list[dict]:
-    """The ``index``-th of ``shards`` runs of ``rows``, of lengths that differ by one at most."""
+    """Return the ``index``-th of ``shards`` runs of ``rows``, with lengths that differ by one at most."""
     return list(rows[len(rows) * index // shards : len(rows) * (index + 1) // shards])
 
 
 def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completion]], dict]:
-    """({request id: its completions}, the facts of this call).
+    """Return ({request id: its completions}, the facts of this call).
 
     Facts: requests, completions, from_store (completions that an earlier job had drawn), prompt_tokens and
     cached_prompt_tokens (of what the engine drew now; each of the n samples counts its prompt), output_tokens (of
@@ -126,7 +126,7 @@ def add_facts(calls: Sequence[dict]) -> dict:
 
 
 def chat(text: str, system_prompt: str | None = None) -> list[Message]:
-    """One user turn, after a system turn where there is a system prompt."""
+    """Return a chat of one user turn, after a system turn where there is a system prompt."""
     system = [{"role": "system", "content": system_prompt}] if system_prompt else []
     return [*system, {"role": "user", "content": text}]
 
@@ -137,7 +137,7 @@ def chat(text: str, system_prompt: str | None = None) -> list[Message]:
 def respond(
     engine, prompts: Sequence[Prompt], n: int, decoding: Decoding, seed: int, system_prompt: str | None = None
 ) -> tuple[list[Response], dict]:
-    """``n`` responses to each prompt (section 2.1), in the order of prompt and draw."""
+    """Return ``n`` responses to each prompt (section 2.1), in the order of prompt and draw."""
     requests = [
         Request(
             prompt["prompt_id"],
@@ -164,7 +164,7 @@ def respond(
 
 
 def distinct(responses: Sequence[Response]) -> list[Response]:
-    """The responses without those that repeat an earlier response to the same prompt, text for text."""
+    """Return the responses without exact repeats of an earlier response to the same prompt."""
     seen: set[tuple[str, str]] = set()
     kept = []
     for response in responses:
@@ -179,7 +179,7 @@ def distinct(responses: Sequence[Response]) -> list[Response]:
 
 
 def parse_facts(values) -> dict:
-    """{unparsed: how many are None, parse_rate: the share that is not}."""
+    """Return {unparsed: number of None, parse_rate: share of the others}."""
     values = list(values)
     unparsed = sum(value is None for value in values)
     return {"unparsed": unparsed, "parse_rate": round(1 - unparsed / len(values), 4) if values else None}

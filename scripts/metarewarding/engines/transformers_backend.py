@@ -79,7 +79,7 @@ class TransformersBackend:
 
 
 def _seeded_draw(seeds: list[int], decoding, device):
-    """A logits processor that makes the greedy choice a draw, each row with a generator of its own.
+    """Return a logits processor that turns the greedy choice into a draw, with a generator for each row.
 
     argmax(logits + Gumbel noise) is a draw from softmax(logits), so a batch can be sampled with one
     seed a row: what a row becomes does not depend on its neighbours (but for floating point).

@@ -103,7 +103,7 @@ class VllmBackend:
             self.llm.run([{"prompt_token_ids": prompt} for prompt in prompts], parameters, finished)
 
     def facts(self) -> dict:
-        """What else decides the texts of a seed: they differ between model runners and between attention kernels."""
+        """Return vLLM's model runner and attention kernels, as the texts of a seed depend on both."""
         config = self.llm.config
         layers = config.compilation_config.static_forward_context.values()  # empty where the copies are other processes
         kernels = sorted({layer.attn_backend.get_name() for layer in layers if hasattr(layer, "attn_backend")})
@@ -156,7 +156,7 @@ class Copies:
         atexit.register(self.engine.shutdown)  # the copies' processes end with this one
 
     def run(self, prompts, parameters, finished) -> None:
-        """Each copy gets one run of neighbours: they begin alike, and a copy computes what they share once."""
+        """Give each copy one run of neighbouring requests, as it computes their common prefix only once."""
 
         async def one(i: int):
             rank = i * self.copies // len(prompts)

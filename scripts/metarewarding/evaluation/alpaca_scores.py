@@ -25,7 +25,7 @@ HUB_REVISION = "2edc6fad8be6b14ea7230aabfd08188da6b8b814"
 def alpaca_eval_scores(
     annotations: str | Path, gamed: str | Path | None = None, reference: str | Path | None = None
 ) -> dict:
-    """{win_rate, win_rate_se, lc_win_rate, lc_win_rate_se, avg_length, n} of alpaca_eval's ``annotations``.
+    """Return {win_rate, win_rate_se, lc_win_rate, lc_win_rate_se, avg_length, n} of alpaca_eval's ``annotations``.
 
     Rates and standard errors are in percent and the package's own; ``n`` is the number of verdicts. The
     length-controlled ones need all 805 rows and are None for a subset. ``gamed`` is the hub's df_gamed.csv;
@@ -66,7 +66,7 @@ def alpaca_eval_scores(
 
 
 def category_win_rates(annotations: str | Path, categories: Mapping[str, str]) -> dict[str, dict]:
-    """{category: {win_rate, n}}: the percentage of verdicts won, each counted whole, a tie as half.
+    """Return {category: {win_rate, n}}: the percentage of verdicts won, each counted whole, a tie as half.
 
     ``categories`` maps an instruction, or a prompt_id where the rows have one, to its category; rows that
     it does not name are left out.
@@ -87,7 +87,7 @@ def category_win_rates(annotations: str | Path, categories: Mapping[str, str]) -
 
 
 def read_rows(path: str | Path, *fields: str) -> list[dict]:
-    """The rows of a JSON file in alpaca_eval's format; every instruction once, every row with ``fields``."""
+    """Return the rows of a JSON file in alpaca_eval's format; each instruction occurs once, each row has ``fields``."""
     try:
         rows = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -131,7 +131,7 @@ def _length_controlled(table, gamed: str | Path | None) -> dict:
 
 @contextmanager
 def hub_folder(gamed: str | Path | None):
-    """While open, the package finds ``gamed`` where it looks for the hub's df_gamed.csv, and asks nobody."""
+    """Let the package find ``gamed`` as its copy of the hub's df_gamed.csv, without network, while the block runs."""
     if gamed is None:
         yield
         return

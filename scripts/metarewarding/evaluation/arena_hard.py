@@ -63,7 +63,7 @@ def requests(
 
 
 def requests_again(first_requests: Sequence[dict], texts: dict[str, str]) -> list[dict]:
-    """Return the requests whose judgment holds no label at all, each with that judgment and a word to finish it."""
+    """Return a follow-up request for each judgment without any label: the judgment, and a message to finish it."""
     return [
         {
             **request,
@@ -80,7 +80,7 @@ def requests_again(first_requests: Sequence[dict], texts: dict[str, str]) -> lis
 
 
 def verdict(text: str) -> str | None:
-    """Return the one label that ``text`` names, however often; None for none, two that differ, or an unknown one."""
+    """Return the one label that ``text`` contains, any number of times; None for no label, two, or an unknown one."""
     labels = set(_LABEL.findall(text))
     return labels.pop() if len(labels) == 1 and labels <= _OUTCOMES.keys() else None
 

@@ -74,7 +74,7 @@ def judge_prompt(judge_utils: str | Path, settings: str | Path) -> dict:
 
 
 def _system_prompt(code: str, benchmark: str) -> str | None:
-    """JUDGE_SETTINGS[benchmark]["system_prompt"] of a Python file, where it is a text or the name of one."""
+    """Return JUDGE_SETTINGS[benchmark]["system_prompt"] of a Python file, a string or the name of a string."""
     assigned = {
         node.targets[0].id: node.value
         for node in ast.parse(code).body

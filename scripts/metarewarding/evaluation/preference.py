@@ -13,7 +13,7 @@ VERDICTS = ("1", "2", "tie", None)
 
 
 def preference_scores(rows: Iterable[dict]) -> dict:
-    """Accuracy of pointwise scores, in percent: how often the response of the highest score is the best one.
+    """Return how often, in percent, the response with the highest pointwise score is the best one.
 
     A row has ``prompt_id``, ``scores`` (one a response, higher is better), ``best`` (an index, or a list of
     indices) and ``subset``. Returns
@@ -43,7 +43,7 @@ def preference_scores(rows: Iterable[dict]) -> dict:
 
 
 def _credit(row: dict, number: int) -> tuple[float, bool]:
-    """(share of the row that counts as right, whether its highest score is shared)."""
+    """Return (share of the row that counts as right, whether its highest score is shared)."""
     where = f"preference row {number} (prompt_id {row.get('prompt_id')!r})"
     scores, best = row["scores"], row["best"]
     best = {best} if isinstance(best, int | np.integer) else set(best)
@@ -80,7 +80,7 @@ def _percent(values: Sequence[float]) -> float | None:
 
 
 def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[float | None, float | None]:
-    """95 % interval, in percent, of the mean of ``values`` in [0, 1], whose rows of one cluster are not independent.
+    """Return a 95 % interval, in percent, of the mean of ``values`` in [0, 1] that are dependent within a cluster.
 
     Mean +- 1.96 cluster-robust standard errors, with the factor G / (G - 1) for G clusters, cut at 0 and 100. Where the
     clusters do not vary at all (all right, or all wrong) the standard error says 0 and means nothing: the Wilson
@@ -104,7 +104,7 @@ def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[flo
 
 
 def pairwise_scores(rows: Iterable[dict]) -> dict:
-    """Accuracy and consistency of verdicts on pairs that were shown in both orders.
+    """Return the accuracy and the consistency of verdicts on pairs that were shown in both orders.
 
     A row has ``label``, ``verdict`` and ``verdict_swapped``: "1", "2", "tie" or None (nothing could be read), each
     naming the response and not the position. Returns in percent
@@ -138,7 +138,7 @@ def _verdict_credit(label: str, verdict: str | None) -> float:
 
 
 def cohen_kappa(first: Sequence, second: Sequence) -> float | None:
-    """Agreement of two raters beyond chance; None without rows, and where both always give the same one category."""
+    """Return two raters' agreement beyond chance; None without rows or where both give one category only."""
     if not len(first):
         return None
     observed = float(np.mean([a == b for a, b in zip(first, second, strict=True)]))

@@ -112,7 +112,7 @@ def score(
 
 
 def _by_response(items: Sequence[PreferenceItem], verdicts: Iterable[PairwiseVerdict]) -> list[dict]:
-    """Rows of ``pairwise_scores``: "1" is the response of a pair that comes first in its row of the benchmark."""
+    """Return rows for ``pairwise_scores``; "1" is the response that comes first in its row of the benchmark."""
     by_pair: dict[tuple[str, str, str], PairwiseVerdict] = {}
     for row in verdicts:
         by_pair[row["item_id"], row["first"], row["second"]] = row

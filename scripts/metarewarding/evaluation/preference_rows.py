@@ -44,7 +44,7 @@ def item(item_id: str, prompt: str, responses: Sequence[str], best: Iterable[int
 
 
 def checked(items: Sequence[PreferenceItem], source: str) -> list[PreferenceItem]:
-    """Return ``items``; raise UserError naming the first row that is not in order."""
+    """Return ``items``; raise UserError naming the first invalid row."""
     if not items:
         raise UserError(f"{source}: there is no row in it.")
     unique_by(items, "item_id", source)

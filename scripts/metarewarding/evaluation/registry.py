@@ -114,7 +114,7 @@ class Benchmark:
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """Return the names of all benchmarks, by alphabet."""
+    """Return the names of all benchmarks in alphabetical order."""
     texts = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")}
     return tuple(sorted(name for name, text in texts.items() if re.search(r"^BENCHMARK = ", text, re.MULTILINE)))
 

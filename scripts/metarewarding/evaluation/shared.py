@@ -10,7 +10,7 @@ from metarewarding.errors import UserError
 
 
 def published_format(read):
-    """Give one message for a file that is not in the form in which it was published, whatever is wrong in it."""
+    """Raise one message for a file that is not in its published form, whatever is wrong with it."""
 
     @functools.wraps(read)
     def checked(*arguments, **options):
@@ -26,7 +26,7 @@ def published_format(read):
 
 
 def check_ids(wanted: set, ids: set, what: str, may_be_more: bool = False) -> None:
-    """Raise UserError where the ids ``found`` are not those ``wanted``."""
+    """Raise UserError where ``ids`` are not those ``wanted``; ``may_be_more`` allows others too."""
     lacking, unknown = sorted(wanted - ids), [] if may_be_more else sorted(ids - wanted)
     if lacking or unknown:
         raise UserError(
@@ -80,13 +80,13 @@ def judge(default: str, and_what: str = "") -> dict:
 
 
 def subset(count: int, means: str) -> dict:
-    """How many of ``count`` questions are asked; ``means``: what a subset is worth."""
+    """Return the setting of how many of ``count`` questions are asked; ``means`` describes a subset."""
     description = f"So many of the {count} questions (null: all){means}"
     return {"type": ["integer", "null"], "minimum": 1, "default": None, "description": description}
 
 
 def decoding(temperature: float, top_p: float, max_tokens: int) -> dict[str, dict]:
-    """How answers are drawn: temperature, top_p and max_tokens."""
+    """Return the settings temperature, top_p and max_tokens."""
     return {
         "temperature": {
             "type": "number",

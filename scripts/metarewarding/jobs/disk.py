@@ -1,4 +1,4 @@
-"""Faults of the disk, in one line each: what is wrong with which path, and what to do."""
+"""Disk faults as one-line messages: the path, what is wrong with it, and the fix."""
 
 import errno
 import shutil
@@ -22,7 +22,7 @@ DISK_FAULTS = {
 
 
 def disk_fault(error: Exception) -> str | None:
-    """What is wrong with a file or its disk, in one line; None where ``error`` is of another kind."""
+    """Return what is wrong with a file or its disk, in one line; None where ``error`` is of another kind."""
     number, path = getattr(error, "errno", None), getattr(error, "filename", None)
     path = getattr(error, "filename2", None) or path  # where a finished file takes its name, that name
     if number is None and "os error 28" in str(error):  # of safetensors, which is no OSError
@@ -33,6 +33,6 @@ def disk_fault(error: Exception) -> str | None:
 
 
 def fullest() -> Path:
-    """Of the results, this folder and the temporary one, that on the disk with the least room."""
+    """Return the folder on the disk with the least room: the results, this folder or the temporary one."""
     places = [place for place in (results_root(), Path.cwd(), Path(gettempdir())) if place.is_dir()]
     return min(places, key=lambda place: shutil.disk_usage(place).free)

@@ -1,4 +1,4 @@
-"""What every script does around its work: log to the rule's log file, and report errors in one message."""
+"""What every script does around its work: write to the rule's log file, and report errors in one message."""
 
 import atexit
 import functools
@@ -53,7 +53,7 @@ def logged(main):
 
 @contextmanager
 def output_to(path: str | Path):
-    """A block whose standard output and error go to the file ``path``, those of libraries and child processes too."""
+    """Send standard output and error to the file ``path`` while the block runs, also those of child processes."""
     sys.stdout.flush()
     sys.stderr.flush()
     before = os.dup(1), os.dup(2)
@@ -73,7 +73,7 @@ def output_to(path: str | Path):
 
 @contextmanager
 def reporting(rule: str):
-    """A block that writes its messages to standard error, the seconds at its end, and ends the process at an exception.
+    """Log to standard error while the block runs, and its seconds at the end; end the process at an exception.
 
     The status is 1. Of a UserError, and of a fault of the disk, the message alone is written, of any other exception
     the traceback too. The process also ends when the Snakemake that started it is gone.
@@ -99,5 +99,5 @@ def reporting(rule: str):
 
 
 def elapsed() -> float:
-    """Seconds since this process began its work."""
+    """Return the seconds since this process began its work."""
     return time.time() - STARTED

@@ -49,7 +49,7 @@ def _open(path: Path):
 
 
 def _lock(file, kind: int) -> bool:
-    """Whether the lock was given; also where the file system has no locks, after a warning."""
+    """Return whether the lock was granted; a file system without locks grants it, with a warning."""
     try:
         fcntl.flock(file, kind)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""A model directory, checked before anything loads it: safetensors headers, sizes and values against config.json.
+"""Check a model directory before anything loads it: safetensors headers, sizes and values against config.json.
 
 Loaders fail minutes later, in words that name no file, or load what is broken. Only the headers are read, and the
 values by ``values_fault``, so the check of an 8B model takes seconds.
@@ -43,7 +43,7 @@ def check_files(folder: str | Path, source: str, values: bool = True) -> None:
 
 
 def read_config(folder: Path) -> dict | str:
-    """config.json, or what is wrong with it."""
+    """Return config.json as a dict, or a message of what is wrong with it."""
     return _json_object(folder / "config.json")
 
 
@@ -109,7 +109,7 @@ def _weights_fault(folder: Path, values: bool) -> str | None:
 
 
 def read_header(file: Path) -> dict[str, dict] | str:
-    """{tensor: {dtype, shape, data_offsets}} of a safetensors file, or what is wrong with the file."""
+    """Return {tensor: {dtype, shape, data_offsets}} of a safetensors file, or a message of what is wrong with it."""
     size = file.stat().st_size
     with open(file, "rb") as content:
         start = content.read(64)
@@ -142,7 +142,7 @@ def read_header(file: Path) -> dict[str, dict] | str:
 
 
 def values_fault(file: Path, tensors: dict[str, dict]) -> str | None:
-    """A tensor of ``file`` that holds NaN or infinity, which no training or sampling survives; or None."""
+    """Return which tensor of ``file`` contains NaN or infinity, or None."""
     import numpy as np  # not above: the environment that runs Snakemake on a cluster has none
 
     with open(file, "rb") as content:
@@ -162,7 +162,7 @@ def values_fault(file: Path, tensors: dict[str, dict]) -> str | None:
 
 
 def shape_fault(folder: Path, tensors: dict[str, dict]) -> str | None:
-    """What the tensors say against config.json, or None."""
+    """Return how the tensors contradict config.json, or None."""
     config = read_config(folder)
     config = config.get("text_config", config)
     width, layers, words = (config.get(key) for key in ("hidden_size", "num_hidden_layers", "vocab_size"))

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar for a person, lines for a log."""
+"""Progress of long work: a bar on a terminal, lines in a log."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""All that one job asks of one benchmark judge: every reply, and the facts of its stats file."""
+"""All requests of one job to one benchmark judge, with the facts of its stats file."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Asking:
         return [row for row in read_store(self.store) if row["judge"] == self.judge["name"]]
 
     def facts(self) -> dict:
-        """Return those of ``client.ask`` over all calls, and the models and dates of the replies."""
+        """Return the facts of ``client.ask`` over all calls, and the models and dates of the replies."""
         dates = sorted(row["date"] for row in self.replies.values())
         return self._facts | {
             "served_models": sorted({row["served_model"] for row in self.replies.values()}),

@@ -1,4 +1,4 @@
-"""The requests of one run to a judge's server: cost, retries, and what stops the run."""
+"""The requests of one run to a judge's server: cost, retries, and conditions that stop the run."""
 
 import asyncio
 import email.utils
@@ -31,7 +31,7 @@ class _TryAgain(Exception):
 
 
 def estimate(requests: Sequence[dict], judge: dict) -> dict:
-    """What ``requests`` may cost: {requests, prompt_tokens, most_output_tokens, cost_low, cost_high}.
+    """Return what ``requests`` may cost: {requests, prompt_tokens, most_output_tokens, cost_low, cost_high}.
 
     Prompt tokens are taken as characters / 4, about right for English. The low end has no output, the
     high end all that ``max_tokens`` allows; cost in US dollars.
@@ -60,7 +60,7 @@ class Call:
         self.started = time.monotonic()
 
     def open(self, missing: list[dict]) -> None:
-        """Say what the missing replies may cost, and stop where the ceiling or the key forbids to ask."""
+        """Log what the missing replies may cost; raise UserError above the cost limit or without the key."""
         about, paid, ceiling = estimate(missing, self.judge), self.cost(), self.judge["max_cost"]
         logger.info(
             f"judge {self.judge['name']} ({self.judge['model']}): {about['requests']} requests to ask, "
@@ -86,7 +86,7 @@ class Call:
         end_last_line(self.store)
 
     async def ask_all(self, todo: list[tuple[str, str, dict]]) -> None:
-        """Ask ``concurrency`` at once; after a fault that will not pass, wait for what is under way and stop."""
+        """Send ``concurrency`` requests at once; after a permanent fault, wait for the open ones and stop."""
         self.stopped, faults, queue = asyncio.Event(), [], iter(todo)
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         limits = httpx.Limits(max_connections=self.judge["concurrency"])
@@ -121,7 +121,7 @@ class Call:
             raise faults[0]
 
     async def reply(self, client, identity: str, digest: str, body: dict) -> Reply | None:
-        """The reply to one request, tried again while faults may pass; None when another one stopped the run."""
+        """Return the reply to one request, retried after passing faults; None when another one stopped the run."""
         for attempt in range(1, self.tries + 1):
             try:
                 async with asyncio.timeout(self.judge["timeout_s"]):  # all of it: a slow trickle is a hang too
@@ -154,7 +154,7 @@ class Call:
         return None
 
     def body_of(self, response: httpx.Response) -> dict:
-        """The JSON of a good response; every other one becomes an error that may pass or one that will not."""
+        """Return the JSON of a good response; raise _TryAgain for a passing fault and UserError for a permanent one."""
         text, status = self.without_key(response.text), response.status_code
         if status == 200:
             try:
@@ -218,12 +218,15 @@ class Call:
         return f"All replies so far are kept in {self.store}; the next run asks only for the others."
 
     def without_key(self, text: str) -> str:
-        """``text`` without the key, should a server repeat it; a stand-in as short as "EMPTY" is a word, no secret."""
+        """Return ``text`` without the key, which a server may repeat.
+
+        A stand-in as short as "EMPTY" is an ordinary word and stays.
+        """
         return text.replace(self.key, "***") if self.key and len(self.key) >= 8 else text
 
 
 def _retry_after(value: str) -> float:
-    """Seconds that a Retry-After header asks to wait, ten minutes at most; it may give a date."""
+    """Return the seconds that a Retry-After header asks for, ten minutes at most; it may be a date."""
     try:
         seconds = float(value)
     except ValueError:

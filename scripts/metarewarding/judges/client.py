@@ -1,4 +1,4 @@
-"""Questions to a judge behind an OpenAI-compatible server, each reply kept on disk the moment it is there.
+"""Requests to a judge behind an OpenAI-compatible server; each reply is stored on disk at once.
 
 A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``api_key_env``
 (the environment variable that holds the key, or None), ``concurrency``, ``price_in`` and ``price_out``
@@ -33,7 +33,7 @@ TRIES = 10  # for one request; with the waits up to call.LONGEST_WAIT about five
 def ask(
     requests: Sequence[dict], judge: dict, store: str | Path, tries: int = TRIES, first_wait: float = 1.0
 ) -> tuple[dict[str, Reply], dict]:
-    """({request id: reply}, facts); only what is not yet in ``store`` is asked.
+    """Return ({request id: reply}, facts); only requests without a reply in ``store`` are sent.
 
     ``store`` is a JSONL file that grows by a line a reply; it must be no declared output of a rule, which
     Snakemake would delete before a rerun. A fault that may pass is tried ``tries`` times, after waits that
@@ -81,7 +81,7 @@ def ask(
 
 @contextmanager
 def reached(judge: dict, weights: str | Path | None, engine: dict | None = None, log: str | Path | None = None):
-    """``judge``; where ``weights`` is a model folder, with a server of its own for as long as the block lasts.
+    """Yield ``judge``, with a server of its own while the block runs where ``weights`` is a model folder.
 
     The server starts when something is asked that the store does not hold. No special token of the model
     reaches it in a message, or an answer could end its own turn.
@@ -112,7 +112,7 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
 
 
 def _too_long(bodies: dict[str, dict], judge: dict) -> dict[str, Reply]:
-    """An empty reply for each request that a judge which is served here has no room for; a server would refuse it."""
+    """Return an empty reply for each request that does not fit the context of a judge that is served here."""
     replies = {}
     for identity, body in bodies.items():
         chat = judge["tokenizer"].apply_chat_template(
@@ -136,7 +136,7 @@ def _too_long(bodies: dict[str, dict], judge: dict) -> dict[str, Reply]:
 
 
 def _body(request: dict, judge: dict) -> dict:
-    """The body of a request, always with its keys in this order: its hash says whether it was asked before."""
+    """Return the body of a request, with its keys always in this order, as its hash identifies the request."""
     messages = request["messages"]
     if "tokenizer" in judge:
         messages = [{**message, "content": inert(message["content"], judge["tokenizer"])} for message in messages]

@@ -31,7 +31,7 @@ def judge_server(
     program: tuple[str, ...] = (sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
     key: str | None = None,
 ):
-    """The base URL of a server of the model folder ``weights`` under ``name``, on a free port of the loopback.
+    """Yield the base URL of a server of the model folder ``weights`` under ``name``, on a free local port.
 
     ``engine`` holds the settings of ``metarewarding.engines.open_engine``. What the server says goes to
     ``log``. With ``key`` the server answers only those who send it: other users of the machine reach the loopback, too.
@@ -82,7 +82,7 @@ def on_cpu() -> bool:
 
 
 def environment(engine: dict) -> dict:
-    """The environment of engines.VllmEngine; what the user has set stays."""
+    """Return the environment variables of the server, those of the engines; the user's own values stay."""
     cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     return {
         "HF_HUB_OFFLINE": "1",
@@ -119,7 +119,7 @@ def tail(log, lines: int = 5) -> str:
 
 
 def stop(process: subprocess.Popen) -> None:
-    """End the process and all of its group: asked to at first, then made to."""
+    """End the process and its whole group, first with SIGTERM and then with SIGKILL."""
     for kind, wait in ((signal.SIGTERM, STOP), (signal.SIGKILL, STOP)):
         try:
             os.killpg(process.pid, kind)
@@ -142,7 +142,7 @@ def group_lives(process: subprocess.Popen) -> bool:
 
 @contextmanager
 def ended_by_sigterm():
-    """While open, SIGTERM ends the program as Ctrl-C does: by an exception, so that the server is stopped."""
+    """Turn SIGTERM into an exception while the block runs, as Ctrl-C is one, so that the server is stopped."""
 
     def end(number, frame):
         sys.exit(128 + number)

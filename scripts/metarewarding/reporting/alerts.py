@@ -1,4 +1,4 @@
-"""What a reader should know before any number: each alert names models, value and bound, and where to look."""
+"""Alerts of a run: each names models, value and bound, and the part of the page that shows it."""
 
 from math import sqrt
 
@@ -20,7 +20,7 @@ FEW = 30  # pairs under which a share says little
 
 
 def alerts(metrics: dict) -> list[dict]:
-    """[{title, text, where}], ``where`` the id of the part of the page that shows it."""
+    """Return [{title, text, where}]; ``where`` is the id of the part of the page that shows it."""
     rows = {row["model"]: row for row in metrics["models"]}
     messages = [
         ("Parse rate below 80 %", "the judge's or meta-judge's texts often hold no readable verdict", "parse_rates",
@@ -146,7 +146,7 @@ def truncated(rows: dict) -> list[str]:
 
 
 def degenerations(rows: dict) -> dict[str, dict]:
-    """{model: the signs of degeneration in its parent's responses} of the models that have them."""
+    """Return {model: the signs of degeneration in its parent's responses} of the models with any."""
     return {model: measures for model, row in rows.items() if (measures := (row["summary"] or {}).get("degeneration"))}
 
 
@@ -179,7 +179,7 @@ def alike(rows: dict) -> list[str]:
 
 
 def chosen_falls(rows: dict) -> list[str]:
-    """Trained-on pairs before training against after the last epoch."""
+    """Return where the chosen side of trained pairs loses log-probability from before training to the last epoch."""
     cases = []
     for model, row in rows.items():
         by_kind: dict[str, list[dict]] = {}
@@ -195,7 +195,7 @@ def chosen_falls(rows: dict) -> list[str]:
 
 
 def last_measured(rows: dict, which: str) -> list[tuple[str, dict]]:
-    """(model, the last epoch's row) for each kind of the pairs ``which``: trained, or held_out if there are any."""
+    """Return (model, the last epoch's row) of each model and kind of pairs; ``which`` is trained or held_out."""
     last: dict[tuple[str, str], dict] = {}
     for model, row in rows.items():
         for entry in (row["training"] or {}).get("epochs", []):

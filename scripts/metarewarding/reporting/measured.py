@@ -1,4 +1,4 @@
-"""A plan compared with what its stages took, from the stats, manifests and benchmark files that they left."""
+"""Compare a plan with what its stages took, from their stats files, manifests and benchmark files."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ _RESOURCES = {
 
 
 def measure(plan: dict, root: str | Path) -> dict:
-    """``plan`` (see workflow/plan.py) with ``measured`` in each row of which ``root`` holds a file, and in the totals.
+    """Return ``plan`` (see workflow/plan.py) with ``measured`` in the totals, and in rows with a file under ``root``.
 
     distinct_prompt_tokens are the prompt tokens that the engine did not find in its cache. seconds are those of the
     jobs' processes, engine_seconds without the start of the engine. gpu_hours are the jobs' seconds times their GPUs,
@@ -56,7 +56,7 @@ def _together(files: list[dict]) -> dict:
 
 
 def _resources(logs: list[str]) -> dict:
-    """What Snakemake measured of the jobs with these log files; it writes `<log>.tsv` for `<log>.log`."""
+    """Return what Snakemake measured of the jobs with these log files; it writes `<log>.tsv` for `<log>.log`."""
     rows = []
     for path in (Path(log).with_suffix(".tsv") for log in logs):
         if path.is_file():

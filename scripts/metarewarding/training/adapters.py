@@ -15,7 +15,7 @@ BITSANDBYTES = "needs bitsandbytes, which is in the environment for CUDA (envs/t
 
 
 def adapter_arguments(config, args) -> dict:
-    """Return what a trainer of TRL takes for the recipe's adapter; both values are None in full fine-tuning.
+    """Return the arguments of a TRL trainer for the recipe's adapter; both values are None in full fine-tuning.
 
     ``config`` is TRL's ModelConfig, ``args`` an SFTConfig or DPOConfig. The type of the weights, ``dtype``, and
     ``attn_implementation`` go to ``args.model_init_kwargs``, whose own entries come first. Raise UserError where the
@@ -58,7 +58,7 @@ def _check(config, args) -> None:
 
 
 def adapter_settings(config) -> dict:
-    """Return the adapter's options, which tell a checkpoint from that of another run; {} in full fine-tuning."""
+    """Return the adapter's options, part of the identity of a run's checkpoints; {} in full fine-tuning."""
     return {"adapter": asdict(config)} if config.use_peft else {}
 
 

@@ -1,4 +1,4 @@
-"""The arguments that SFT and DPO share, and what follows from them: batch arithmetic, precision, the forward."""
+"""The arguments of SFT and DPO, and what follows from them: accumulation, precision, the forward pass."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ class RunArguments:
 
 
 def accumulation_steps(batch_size: int, per_device: int, devices: int) -> int:
-    """Steps to accumulate so that an optimizer step sees ``batch_size`` examples; UserError where none fits."""
+    """Return the steps to accumulate for a batch of ``batch_size``; raise UserError where it cannot be split."""
     together = per_device * devices
     if batch_size % together:
         raise UserError(
@@ -43,7 +43,7 @@ def accumulation_steps(batch_size: int, per_device: int, devices: int) -> int:
 
 
 def auto_precision(config_class: type) -> type:
-    """Return TRL's ``config_class`` with `bf16` by the rule `dtype: auto` where the recipe names no precision.
+    """Return TRL's ``config_class`` with `bf16` by the rule of `dtype: auto` where the recipe does not set it.
 
     TRL's own default is bf16 everywhere. The arguments check it against the hardware and hand it to accelerate while
     they are made, so it must be decided before that.
@@ -89,7 +89,7 @@ def pack_on_cpu(trainer_module, args) -> None:
 
 
 def _fsdp_precision() -> dict:
-    """What FSDP computes, sums gradients and hands back in.
+    """Return the types in which FSDP computes, sums gradients and returns outputs.
 
     By default bf16 is used for all three, and a log-probability of -300 would come back rounded to
     a multiple of 2: a reward margin of 0.2 at beta 0.1.

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: when one is written, which one a run goes on from, and the room they need."""
+"""Checkpoints of a training run: when one is written, which one a run resumes from, and the disk space they need."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def stop_after(epoch: int, every: int = 1):
-    """A callback that ends training after ``epoch``, on a schedule that was laid out for longer.
+    """Return a callback that ends training after ``epoch`` of a schedule of more epochs.
 
     Where checkpoints are written at all, one is written at the end of each ``every``-th epoch, after whatever else
     happens there, so that a run that goes on from it lacks nothing. None is at the end of the last one:
@@ -34,7 +34,7 @@ def stop_after(epoch: int, every: int = 1):
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint; newer ones, which a kill left half-written, are removed.
+    """Return the newest complete checkpoint; newer ones, which a kill left incomplete, are removed.
 
     A checkpoint's trainer_state.json is the last file that is written of it.
     """
@@ -48,7 +48,7 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def check_disk(args, parameters: int) -> None:
-    """Say what checkpoints will take, before the first step; UserError where the disk has no room for them.
+    """Log what checkpoints will take, before the first step; raise UserError where the disk has no room for them.
 
     Weights and two moments in float32 are 12 bytes a parameter; FSDP writes the weights twice. One more checkpoint
     than ``save_total_limit`` is there while it is written.

@@ -1,4 +1,4 @@
-"""One training run, SFT or DPO: from the last checkpoint on, to weights, stats and manifest."""
+"""One training run, SFT or DPO: resumed from the last checkpoint, it writes weights, stats and manifest."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def loss_by_epoch(log: list[dict]) -> list[dict]:
-    """Mean loss (nats a token) and token accuracy of each epoch's steps, each measured before the step."""
+    """Return mean loss (nats a token) and token accuracy of each epoch's steps, each measured before the step."""
     epochs: dict[int, list[dict]] = {}
     for entry in log:
         if "loss" in entry:
@@ -40,7 +40,7 @@ def loss_by_epoch(log: list[dict]) -> list[dict]:
 
 
 def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dict]], config) -> None:
-    """Train, from the last checkpoint of this same run where there is one, and write the three outputs.
+    """Train, resuming from the last checkpoint of this same run where there is one, and write the three outputs.
 
     A checkpoint belongs to a run when model, data and arguments are the same; others are removed.
     ``epochs`` gives the rows on each epoch for the stats file, once training is over. ``config`` is TRL's ModelConfig:

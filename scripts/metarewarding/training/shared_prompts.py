@@ -1,4 +1,4 @@
-"""Training's forward on a CPU: rows without padding, a common prompt once, logits for completions only.
+"""The forward pass of training on a CPU: rows without padding, a common prompt once, logits for completions only.
 
 Without a GPU, TRL pads the rows of a batch to one length, computes the prompt of a preference pair for both sides, and
 projects every position onto the vocabulary. What is computed here is the same, with fewer tokens.

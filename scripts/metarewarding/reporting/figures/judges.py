@@ -1,4 +1,4 @@
-"""How well the models judge: agreement, parse rates, meta-judge bias."""
+"""Figures of the judges: agreement, parse rates, meta-judge bias."""
 
 import altair as alt
 

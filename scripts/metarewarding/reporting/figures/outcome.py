@@ -1,4 +1,4 @@
-"""How good the models are: the benchmarks by iteration and by category (figures 3 and 4)."""
+"""Figures of the outcome: the benchmarks by iteration and by category (figures 3 and 4)."""
 
 import altair as alt
 
@@ -18,7 +18,7 @@ from metarewarding.reporting.paper import ours, paper_interval, scores_by_model
 
 
 def of_benchmark(metrics, paper, place, benchmark, metric):
-    """(value_of, paper_of) of one benchmark's metric."""
+    """Return (value_of, paper_of) of one benchmark's metric."""
     scores = scores_by_model(metrics)
     printed = {
         row["model"]: (row["value"], *paper_interval(row))

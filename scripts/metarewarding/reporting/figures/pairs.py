@@ -1,4 +1,4 @@
-"""What the models answered, and what became a pair."""
+"""Figures of the responses and of the pairs made from them."""
 
 import altair as alt
 

@@ -1,4 +1,4 @@
-"""The scores that judges give, and the Elo scores of their judgments (figure 5)."""
+"""Figures of judge scores and of the Elo scores of judgments (figure 5)."""
 
 import altair as alt
 
@@ -18,7 +18,10 @@ from metarewarding.reporting.figures.charts import (
 
 
 def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score given"):
-    """Shares of each score, a line for each model and a panel for each method; ``counts``: {model: {score: count}}."""
+    """Return a figure of the shares of each score, a line for each model and a panel for each method.
+
+    ``counts``: {model: {score: count}}.
+    """
     rows = []
     for model, number in counts.items():
         total = sum(number.values())

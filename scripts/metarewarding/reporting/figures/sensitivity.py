@@ -1,4 +1,4 @@
-"""What K, N and rho buy, and judge benchmarks by iteration."""
+"""Figures of the effect of K, N and rho, and of judge benchmarks by iteration."""
 
 import altair as alt
 
@@ -124,7 +124,7 @@ def benchmarks(metrics: dict, chain: dict) -> list[dict | None]:
 
 
 def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordinal=None) -> dict | None:
-    """A panel for each measure, a line for each model over ``x``; None without values."""
+    """Return a figure with a panel for each measure, a line for each model over ``x``; None without values."""
     values = [
         {"model": row["model"], axis: row["x"], "measure": name}
         | {"value": row[key] * (100 if key in PERCENT else 1), "series": f"{row['model']}, {name}"}
