@@ -58,7 +58,7 @@ for name in BENCHMARKS_WITH_JUDGE:
             "../../scripts/benchmarks/judge_benchmark.py"
 
 
-# These have their own rules. The labels of figure 4 and the fixed pairs of judge_vs_gpt4 are judged once for all models;
+# These have their own rules. Labels of figure 4 and the fixed pairs of judge_vs_gpt4 are judged once for all models;
 # its other protocol compares pairs of the seed's responses instead of a model's answers.
 
 
