@@ -43,7 +43,7 @@ def published_arena_hard(file: str, questions: list[dict], model: str, rounds: i
                 identity = row.get("uid") or row["question_id"]
                 games = [game["score"] for game in row["games"]]
             except (ValueError, KeyError, TypeError) as error:
-                raise UserError(f"{file}, line {number}: no judgment in Arena-Hard's format ({error!r}).") from None
+                raise UserError(f"{file}, line {number}: not a judgment in Arena-Hard's format ({error!r}).") from None
             if identity in question_ids:
                 judged.add(identity)
                 verdicts += [

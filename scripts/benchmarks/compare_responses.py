@@ -20,7 +20,7 @@ def main(job):
         pairs = judge_vs_gpt4.first_two(responses)
     text_of = {row["response_id"]: row["text"] for row in responses}
     weights = job.input.get("judge_weights")
-    # a small local judge has the two identifiers further down its list
+    # a small local judge gives the two identifiers lower probabilities, so ask for more of its likeliest tokens
     requests = judge_vs_gpt4.requests(pairs, texts, text_of, 5 if weights is None else 20)
     with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         replies, facts = ask(requests, judge, p.store)

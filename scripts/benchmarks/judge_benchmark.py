@@ -14,7 +14,7 @@ def main(job):
     answers = benchmark.read_answers(job.input.answers)
     files = {name: job.input[name] for name in benchmark.judge_reads}
     weights = job.input.get("judge_weights")
-    # a local judge's server runs while it is asked
+    # a local judge's server runs while this block runs
     with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         asking = Asking(judge, p.store, served_here=weights is not None)
         rows, facts = benchmark.judge(asking, questions, answers, files, p.settings, job.wildcards.model)

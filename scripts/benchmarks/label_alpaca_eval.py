@@ -24,7 +24,7 @@ def main(job):
     logger.info(in_words(facts))
     if facts["unread"] > p.max_missing * len(rows):
         raise UserError(
-            f"judge '{judge['name']}' named no category of the list for {facts['unread']} of {len(rows)} instructions, "
+            f"judge '{judge['name']}' gave no category of the list for {facts['unread']} of {len(rows)} instructions, "
             f"and benchmarks.alpaca_eval.max_missing is {p.max_missing}. Its answers are kept in {p.store}. Choose "
             "another judge, change benchmarks.alpaca_eval.category_template, or set benchmarks.alpaca_eval.categories "
             "to a file or null."

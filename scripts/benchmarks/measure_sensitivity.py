@@ -72,7 +72,7 @@ def measure(responses, judgments, meta_judgments, repeats, rho, allow_truncated,
     rows = sensitivity.of_k_and_n(scores, lengths, may, rho, draws, rng)
     advice = sensitivity.recommend(rows, response_chars, judgment_chars)
     matrices = verdict_matrices(meta_judgments)
-    # of all responses with as many judgments as most have
+    # the largest group of responses with the same number of judgments
     largest = max(matrices, key=len, default=None)
     usable = largest is not None and largest.shape[-1] >= 3
     one = reliability.of_one_judgment(scores)

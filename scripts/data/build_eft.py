@@ -65,7 +65,7 @@ def build(replies, judgments, per_reply, template, seed, acceptance="strict", tr
     kept = eft.cut(balanced, train_examples, rng(seed, "EFT size")) if enough else []
     return kept, {
         "acceptance": acceptance,
-        "train_prompts_judged": judged,  # with a valid judgment of every reply; loose: of two
+        "train_prompts_judged": judged,  # strict: every reply has a valid judgment; loose: two of them
         "train_prompts_accepted": len(accepted),
         "train_replies_accepted": sum(map(len, accepted)),
         "train_judgments": len(rows),

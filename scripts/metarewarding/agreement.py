@@ -14,8 +14,8 @@ def pairwise(judge_scores: Sequence[float], human_ranks: Sequence[float]) -> dic
     Returns ``agreement`` (share of reply pairs ordered as people order them, the judge's ties as
     0.5), ``agreement_without_ties`` (over the pairs that the judge does not tie), ``spearman``
     (positive when judge and people agree), ``pairs`` (pairs that people order) and ``ties`` (those
-    that the judge ties: scores closer than ``ties.TOLERANCE``). A value that is undefined is None. Pairs
-    that people tie do not count.
+    that the judge ties: scores closer than ``ties.TOLERANCE``). An undefined value is None. Pairs that people tie do
+    not count.
     """
     judge_scores, human_ranks = [float(score) for score in judge_scores], [float(rank) for rank in human_ranks]
     if len(judge_scores) != len(human_ranks):
@@ -55,7 +55,7 @@ def over_prompts(results: Sequence[dict]) -> dict:
 
 
 def _spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
-    # Pearson on average ranks. scipy.stats.spearmanr knows no tolerance, and warns for a constant judge.
+    # Pearson on average ranks. scipy.stats.spearmanr has no tolerance, and warns for a constant judge.
     if len(x) < 2:
         return None
     a, b = (_ranks(values) - (len(values) + 1) / 2 for values in (x, y))

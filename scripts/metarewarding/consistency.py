@@ -15,8 +15,8 @@ def of_repeats(meta_judgments: Iterable[MetaJudgment], repeats: Iterable[MetaJud
       sampling of each order);
     - ``retest_swapped``: verdicts on the repeat in the other order against those of the first time.
 
-    ``order`` far below ``retest`` is position bias; both low is noise. With them ``presentations`` (repeated ones) and
-    ``both_times`` (with a verdict both times).
+    ``order`` far below ``retest`` means position bias; both low means noise. Also ``presentations`` (repeated ones) and
+    ``both_times`` (those with a verdict both times).
     """
     repeated = _winners(repeats)
     before = {key: winner for key, winner in _winners(meta_judgments).items() if key in repeated}

@@ -10,14 +10,14 @@ from metarewarding import agreement
 from metarewarding.errors import UserError
 from metarewarding.records import RankedReply, SftExample
 from metarewarding.templates import fill
-from metarewarding.tree_checks import read_trees as read_trees  # part of this module, and free of numpy there
+from metarewarding.tree_checks import read_trees as read_trees  # re-exported; it is in a module without numpy
 
 
 def ranked_replies(tree: dict, synthetic: bool = False) -> list[RankedReply]:
     """Return the ranked replies to an English first turn, best first; empty where the tree has none.
 
     Left out are deleted messages, replies without a rank, and, unless ``synthetic``, those that the
-    export marks as machine-made. Absent keys and nulls both mean "not so": exports differ.
+    export marks as machine-made. An absent key means the same as null, as exports differ.
     """
 
     def usable(message: dict) -> bool:
@@ -70,8 +70,8 @@ def split(
         unknown = [prompt_id for prompt_id in eval_ids if prompt_id not in ranked]
         if unknown:
             raise UserError(
-                f"eft.eval_ids: {len(unknown)} ids are of no English prompt with two ranked replies in eft.trees; "
-                f"the first: '{unknown[0]}'."
+                f"eft.eval_ids: {len(unknown)} ids do not belong to an English prompt with two ranked replies in "
+                f"eft.trees; the first: '{unknown[0]}'."
             )
     held_out = [ranked[key] for key in (list(ranked)[:eval_prompts] if eval_ids is None else dict.fromkeys(eval_ids))]
     taken = {rows[0]["prompt_id"] for rows in held_out}
@@ -109,8 +109,8 @@ def accepted(mean_scores: Sequence[float], ranks: Sequence[int], acceptance: str
     """Return whether the judgments of one prompt's replies agree well enough with people (Self-Rewarding, 3.1.1).
 
     ``ranks``: 0 = best; replies that people rank the same may be scored in any order. strict: the mean scores
-    order the replies exactly as people did, without ties. loose: Spearman > 0, and the reply that people put
-    first scores no less than the one that they put second.
+    rank the replies exactly as people did, without ties. loose: Spearman > 0, and the reply that people ranked first
+    scores no less than the one that they ranked second.
     """
     agrees = agreement.pairwise(mean_scores, ranks)
     if acceptance == "strict":
@@ -141,8 +141,8 @@ def examples(
 def nearest_to_mean(judgments: Sequence[tuple[str, float]], count: int | None) -> list[tuple[str, float]]:
     """Return the ``count`` judgments (text, score) of one reply with scores nearest to their mean (None: all).
 
-    What decides on a prompt is its replies' mean scores, so these carry the verdict that was accepted.
-    The earlier drawn goes first among equals.
+    A prompt was accepted by its replies' mean scores, so these judgments represent them best. Among equals, the one
+    that was drawn first comes first.
     """
     mean = sum(score for _, score in judgments) / len(judgments)
     return sorted(judgments, key=lambda judgment: abs(judgment[1] - mean))[:count]

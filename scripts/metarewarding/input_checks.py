@@ -20,7 +20,7 @@ def faults(given: dict) -> list[str]:
     checks += [(read_jsonl, (path, Prompt)) for path in given["questions"]]
     checks += [(_check_trees, (path,)) for path in given["trees"]]
     checks += [(registry.get("own_preferences").read_rows, ({"path": path},)) for path in given["preferences"]]
-    # values are looked at where a model is fetched, as that reads them anyway
+    # values are checked where a model is fetched, as that reads them anyway
     checks += [(check_files, (path, key, False)) for key, path in given["models"]]
     messages = []
     for check, arguments in checks:

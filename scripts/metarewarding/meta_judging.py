@@ -47,10 +47,10 @@ def position_weights(meta_judgments: Iterable[MetaJudgment]) -> tuple[float, flo
 def one_sided(facts: dict) -> str | None:
     """Return a message when a meta-judge always names the same position, from counts of its verdicts; else None.
 
-    Such verdicts weigh nothing: a win in a place that always wins has the weight 0 (section 2.2).
+    Such verdicts have no effect: a win in a position that always wins has the weight 0 (section 2.2).
     """
     first, second = facts["first_wins"], facts["second_wins"]
-    if min(first, second) or first + second < 4:  # a few verdicts may agree by chance
+    if min(first, second) or first + second < 4:  # fewer verdicts may agree by chance
         return None
     place = "A, the judgment shown first" if first else "B, the judgment shown second"
     return (
@@ -66,12 +66,12 @@ def battle_matrix(
     """Return B[m, n] = omega1 * 1[r_mn = 1] + omega2 * 1[r_nm = -1], shape (n, n) (section 2.2).
 
     r_mn is the verdict on the presentation with m first: m's win there counts omega1 for (m, n), and
-    n's win omega2 for (n, m). Verdicts that flip with the order are kept; a presentation without a
-    verdict adds nothing and leaves the other order alone. Rows are joined by judgment id; an id that
-    is not in ``judgment_ids`` raises KeyError.
+    n's win omega2 for (n, m). Verdicts that flip with the order are kept. A presentation without a verdict adds
+    nothing; the other order still counts. Rows are joined by judgment id; an id that is not in ``judgment_ids`` raises
+    KeyError.
     """
     index = {judgment_id: i for i, judgment_id in enumerate(judgment_ids)}
-    battles = [[0.0] * len(index) for _ in index]  # a list takes single additions three times as fast as an array
+    battles = [[0.0] * len(index) for _ in index]  # single additions to a list are three times as fast as to an array
     for row in meta_judgments:
         first, second = index[row["first"]], index[row["second"]]
         if row["winner"] == "first":

@@ -15,7 +15,7 @@ def select_actor_pair(
     ``scores`` are mean judge scores, ``lengths`` characters, 0 <= rho <= 1. Chosen is the shortest
     response of the top tier [(1 - rho) S_max + rho S_min, S_max]; rejected is the longest of the
     bottom tier [S_min, (1 - rho) S_min + rho S_max]. Tiers come from all scores; ``may_be_chosen``
-    (default: all) then says who may be chosen. Within a tier equal lengths go by score (higher for
+    (default: all) then restricts the choice. Within a tier equal lengths go by score (higher for
     chosen, lower for rejected), then by index.
 
     None when all scores are equal, when no member of the top tier may be chosen, when both would be
@@ -37,7 +37,7 @@ def select_actor_pair(
 def tiers(scores: Sequence[float], rho: float) -> tuple[list[int], list[int]]:
     """Return (indices of the top tier, indices of the bottom tier) of one prompt's scores (section 2.1)."""
     high, low = max(scores), min(scores)
-    # the edges too: 0.7 * 5 + 0.3 * 1 and 3.8 are not the same float
+    # with a tolerance, as 0.7 * 5 + 0.3 * 1 and 3.8 are different floats
     top = (1 - rho) * high + rho * low - TOLERANCE
     bottom = (1 - rho) * low + rho * high + TOLERANCE
     return [i for i, score in enumerate(scores) if score >= top], [

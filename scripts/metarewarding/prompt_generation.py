@@ -13,7 +13,7 @@ from metarewarding.engines import sampling
 from metarewarding.records import Candidate, Prompt, RankedReply
 from metarewarding.rouge import RougeIndex
 
-# -- asking
+# -- requests
 
 
 def candidate_ids(pool: str | int, round_number: str | int, count: int) -> list[str]:
@@ -78,7 +78,7 @@ def generate(
     return rows, facts | sampling.parse_facts(row["text"] for row in rows)
 
 
-# -- reading
+# -- parsing
 
 # "Task 9:", "**Task 9:**", "**Task 9**:", "## Task 9" at the beginning of a line; bold may close at the label's
 # end, or only after the task.
@@ -106,7 +106,7 @@ def parse(completion: str, number: int, finish_reason: str = "stop") -> str | No
     following = next((label for label in labels if label.start() >= start and label is not own), None)
     if own is None and (bare := _BARE_NUMBER.match(completion)):
         start = bare.end()
-        # a list that goes on with the next number; other numbered lines are steps of the task itself
+        # a list that continues with the next number; other numbered lines are steps of the task itself
         after = re.compile(rf"^[ \t]*{int(bare[1]) + 1}[.)]\s", re.MULTILINE).search(completion, start)
         following = min(filter(None, (following, after)), key=lambda match: match.start(), default=None)
     if finish_reason == "length" and following is None:

@@ -42,7 +42,7 @@ class RougeIndex:
 
     def most_similar(self, text: str) -> tuple[str, float] | None:
         """Return (id, ROUGE-L F1) of the most similar text, the first of several, or None below the threshold."""
-        # no text here holds "\0", which marks the words that are new
+        # "\0", which is in no indexed text, stands for unknown words
         encoded = "".join(self.characters.get(word, "\0") for word in tokens(text))
         m = len(encoded)
         # F1 >= t with an LCS of min(m, n) words at most: n and the words in common are t m / (2 - t) or more,

@@ -7,7 +7,7 @@ import re
 
 PLAIN = str.maketrans({"：": ":", "／": "/", "⁄": "/", "∕": "/", "“": '"', "”": '"', "‘": "'", "’": "'", "−": "-"})
 
-# The parts of a line. Runs are possessive ("*+"), so that no text takes long to read.
+# The parts of a line. Quantifiers are possessive ("*+"), so that every text is parsed in linear time.
 _MARKS = r"[\s*_`\"']*+"
 _OPEN = r"(?:[\s*_`\"'\[({<$★☆⭐🌟]|\\(?:boxed|text|textbf|mathbf)\{|\\[(\[])*+"
 _CLOSE = r"[*_`\"'>\])}$\\\ufe0f\u20e3]*+"
@@ -78,7 +78,9 @@ def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
             below = next((line for line in lines[i + 1 :] if line.strip()), "")
             if _SCORE_ALONE.match(below):
                 return _valid(below, label, low, high)
-        elif any(map(str.isdigit, answer)) or len(answer.split()) == 1:  # "Score: four" is a verdict, prose is not
+        elif (
+            any(map(str.isdigit, answer)) or len(answer.split()) == 1
+        ):  # "Score: four" counts as a verdict, prose does not
             return _valid(answer, label, low, high)
     unlabelled = list(_UNLABELLED.finditer(text))
     if not unlabelled:

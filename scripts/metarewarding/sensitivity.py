@@ -9,7 +9,7 @@ import numpy as np
 from metarewarding.reliability import of_one_judgment, spearman_brown
 from metarewarding.ties import TOLERANCE
 
-KEEP = 0.95  # of the gap: what a recommended N must keep
+KEEP = 0.95  # share of the gap that a recommended N must keep
 
 
 def select_pairs(
@@ -164,7 +164,7 @@ def recommend(rows: list[dict], response_chars: float, judgment_chars: float, ke
     whole = of_n[most]["mean_gap"]
     if not whole or whole <= 0:
         return None
-    # an N is enough when no larger one falls below either
+    # an N is enough when all larger ones are enough, too
     enough = [n for n in of_n if all((of_n[m]["mean_gap"] or 0) >= keep * whole for m in of_n if m >= n)]
     n = min(enough)
     return {

@@ -76,7 +76,7 @@ def fill(template: str, **values: str) -> list[dict]:
 def neutral(text: str, tags: Collection[str]) -> str:
     r"""Return ``text`` with a backslash in each delimiter tag of the template: `</response>` as `<\/response>`.
 
-    A response could otherwise end its own frame and go on in the template's voice. Other text stays as it is.
+    Otherwise a response could end its own section of the template. Other text is not changed.
     """
     if not tags or "<" not in text:
         return text

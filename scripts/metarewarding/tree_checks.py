@@ -28,8 +28,8 @@ def read_trees(path: str | Path) -> Iterator[dict]:
                 tree = decode_line(line, path, number)
                 if fault := tree_fault(tree):
                     raise UserError(
-                        f"{path}, line {number}: no Open Assistant message tree: {fault}. A line is one JSON object "
-                        "with message_tree_id and prompt (text, role, lang, replies)."
+                        f"{path}, line {number}: not an Open Assistant message tree: {fault}. A line is one JSON "
+                        "object with message_tree_id and prompt (text, role, lang, replies)."
                     )
                 yield tree
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -98,6 +98,6 @@ def check_trees(trees: Iterable[dict], path: str | Path) -> None:
             ranked += 1
             best += reply["rank"] == 0
     if not ids:
-        raise UserError(f"{path}: the file holds no message trees.")
+        raise UserError(f"{path}: the file has no message trees.")
     if ranked and not best:
         raise UserError(f"{path}: no reply has rank 0. Ranks begin at 0, the best; here they seem to begin at 1.")

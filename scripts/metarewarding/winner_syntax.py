@@ -31,7 +31,7 @@ _BEGINS_WITH_LABEL = re.compile(r"[\W_]*+(?:(?:the|final|overall)[\s*_]+)?winner
 _REVERSED = re.compile(rf"{_OPTION}{_MARKS}(?i:is\s+(?:declared\s+)?(?:the|my|our)\s+(?:\w+\s+)?winner(?![^\W_]))")
 _NO_SINGLE = re.compile(rf"(?i:\b(?:neither|either|nor|or|both|if|whether|not)\b|[/|&]){_OPEN}(?:{_OPTION})?[\W_]*+$")
 
-# After the option: another option of equal rank, or words that take the win back.
+# After the option: another option of equal rank, or words that deny the win.
 _JOINED = re.compile(
     rf"(?!\s+>+\s){_OPEN}(?:[,;]?\s*(?i:or|nor|and|vs|versus)\b\.?|[|/&=~+]){_OPEN}(?P<equal>{_OPTION})"
     rf"|(?!\s+>+\s){_OPEN},?{_OPEN}(?P<next>{_OPTION.replace('named', 'named2').replace('letter', 'letter2')})"

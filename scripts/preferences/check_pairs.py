@@ -20,8 +20,9 @@ def check(stats: dict, gates: dict, where: str) -> None:
         if rate is not None and rate < gates[gate]:
             faults.append(
                 f"only {rate:.1%} of the {what.replace('_', '-')} could be read, and gates.{gate} asks for "
-                f"{gates[gate]:.0%}. See the texts in the parent's {what}/*.jsonl: a judge that has not learned the "
-                f"form needs another template or more EFT; a form that is cut off, a larger sampling.{what}.max_tokens."
+                f"{gates[gate]:.0%}. See the texts in the parent's {what}/*.jsonl. If the judge has not learned the "
+                f"form, change the template or use more EFT data. If the form is cut off, raise "
+                f"sampling.{what}.max_tokens."
             )
     for kind in ("actor", "judge"):
         facts, least = stats.get(kind), gates[f"min_{kind}_pairs"]

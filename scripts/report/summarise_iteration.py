@@ -1,6 +1,6 @@
 """Summarise one iteration for the report: distributions, and a few prompts as examples.
 
-Everything is joined by id; of the large files one row at a time is held.
+Everything is joined by id; large files are read one row at a time.
 """
 
 from collections import Counter

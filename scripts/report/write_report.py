@@ -49,7 +49,7 @@ def page_facts(collected: dict, printed: list[dict], p) -> dict:
     heads = scoreboard.board(collected)[0]
     return {
         "metrics": collected,
-        "linked": not p.progress,  # the page of an iteration has no further files
+        "linked": not p.progress,  # an iteration has only the page
         "title": f"Meta-Rewarding: {summary.model_name(p.model)}, {' + '.join(Path(f).stem for f in p.configfiles)}",
         "header": summary.facts(collected, collected["run"]),
         "verdict_line": summary.verdict(collected, p.progress),
@@ -116,7 +116,7 @@ def main(job):
     collected["differs"] = p.differs
     collected["jobs"] = job_times.finished(p.root)
     collected["run"] = run_facts(p)
-    # what the seed's weights were made from, not what the config says now
+    # the source of the seed's weights, which the config may have changed since
     seed = next((row["manifest"].get("origin") for row in collected["models"] if row["model"] == "seed"), None)
     collected["note"] = small_run_note(seed or p.model, p.per_iteration)
     drawn = figures.of(collected, printed)

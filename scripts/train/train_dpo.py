@@ -35,9 +35,9 @@ class DpoArguments(RunArguments):
 def check_reference(args) -> None:
     """Raise UserError where precomputed reference log-probabilities would differ from those of training.
 
-    In bf16 a pair's log-probability depends on the padding, and so on the other pairs of the batch, and the two
-    passes batch differently; one pair at a time is exact. Between processes TRL shares the values by a
-    file in a folder that only one of them can see.
+    In bf16 a pair's log-probability depends on the padding, and so on the other pairs of the batch, and the two passes
+    batch differently; one pair at a time is exact. TRL shares the values between processes by a file in a folder that
+    only one of them can see.
     """
     alone = args.per_device_train_batch_size == 1 and args.precompute_ref_batch_size in (None, 1)
     if args.precompute_ref_log_probs and (args.world_size > 1 or (args.bf16 and not alone)):
@@ -51,9 +51,8 @@ def check_reference(args) -> None:
 def shard_reference(model, accelerator):
     """Return the reference model under FSDP, sharded layer by layer as accelerate shards the policy.
 
-    TRL's own way shards it as one block: each process then gathers the whole model for each pass, rounds
-    otherwise than the policy does, and, where only the first process loaded the weights, has zeros for
-    the rest of them.
+    TRL shards it as one block. Each process then gathers the whole model for each pass, rounds differently from the
+    policy and, where only the first process loaded the weights, has zeros instead of the others.
     """
     from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 
@@ -63,8 +62,8 @@ def shard_reference(model, accelerator):
 def compute_reference_once(reference) -> None:
     """Cache the outputs of a model with fixed weights by batch.
 
-    Measuring pairs before training and each epoch of training ask the reference for the same batches: a pair at a
-    time, always; several at a time, only where the same ones meet again.
+    The measurement before training and each epoch of training need the reference's outputs for the same batches. With
+    one pair in a batch this is always so, with several only where the same pairs are batched again.
     """
     forward, known = reference.forward, {}
 

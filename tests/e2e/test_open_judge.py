@@ -1,4 +1,4 @@
-"""The preset of an open judge, served by vLLM, from published answers to a calibration: the laptop's model in its place."""
+"""The preset of an open judge, served by vLLM, judges published answers; the laptop's model takes its place."""
 
 import json
 import os

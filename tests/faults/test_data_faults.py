@@ -49,8 +49,8 @@ PROMPTS = [
     (prompt("a\u202eb"), "no control characters"),
     (prompt("a\u2028b"), "no control characters"),
     (prompt("\ufeffa"), "no control characters"),
-    (prompt("../a"), "holds a slash"),
-    (prompt("b/r0"), "holds a slash"),
+    (prompt("../a"), "contains a slash"),
+    (prompt("b/r0"), "contains a slash"),
     (prompt("a"), "occurs twice (in line 1, too)"),
     (prompt("b", " \n"), "has no text"),
     (prompt("b", ""), "has no text"),
@@ -82,8 +82,8 @@ WHOLE_FILES = [
     (gzip.compress(GOOD), "compressed with gzip"),
     (GOOD.decode().encode("utf-16"), "UTF-16"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
-    (b"", "holds no prompts"),
-    (b"\n\n", "holds no prompts"),
+    (b"", "has no prompts"),
+    (b"\n\n", "has no prompts"),
 ]
 
 
@@ -133,7 +133,7 @@ TREES = [
     (tree(reply(identity=None)), "the message_id is null"),
     (tree(reply(identity="")), "the message_id is empty"),
     (tree(reply(identity="a\nb")), "no control characters"),
-    (tree(reply(identity="a/b")), "holds a slash"),
+    (tree(reply(identity="a/b")), "contains a slash"),
     (tree(reply(identity="r" * 300)), "has 300 characters"),
     (tree(reply(), identity=None), "the message_tree_id is null"),
     (tree(reply(), identity=7), "the message_tree_id is 7, and must be a string"),
@@ -184,7 +184,7 @@ def test_a_file_of_trees_that_cannot_be_read_is_named(tmp_path, name, content, w
         ([tree(reply(rank=1), reply("r1", 2))], "no reply has rank 0. Ranks begin at 0"),
         ([tree(reply()), tree(reply("r1"))], "the tree 't' occurs twice"),
         ([tree(reply()), tree(reply(), identity="u")], "the message_id 'r0' is in two trees"),
-        ([], "holds no message trees"),
+        ([], "has no message trees"),
     ],
 )
 def test_what_is_wrong_with_trees_together_is_named(trees, words):
@@ -245,7 +245,7 @@ def test_an_edited_file_of_responses_is_refused(tmp_path, count):
 
 def test_a_row_in_two_shards_is_refused(tmp_path):
     paths = [shard(tmp_path, JUDGMENTS), write(tmp_path / "1.jsonl", JUDGMENTS[0])]
-    assert "is in an earlier shard" in refused(read_shards, paths, Judgment)
+    assert "is also in an earlier shard" in refused(read_shards, paths, Judgment)
 
 
 def test_rows_of_unknown_responses_are_refused():

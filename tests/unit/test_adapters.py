@@ -156,7 +156,7 @@ def test_full_fine_tuning_has_neither_adapter_nor_quantized_weights():
     ("options", "output"),
     [
         ({"load_in_4bit": True}, "set use_peft: true"),
-        ({"dtype": "bfloat16"}, "such weights do not move. Set dtype: float32"),
+        ({"dtype": "bfloat16"}, "steps of small learning rates. Set dtype: float32"),
         ({"use_peft": True, "fsdp": True}, "use_peft does not work with FSDP"),
         ({"use_peft": True, "load_in_4bit": True}, "load_in_4bit or load_in_8bit needs bitsandbytes"),
         ({"use_peft": True, "load_in_4bit": True, "device": "cpu"}, "load_in_4bit and load_in_8bit need a GPU"),

@@ -90,8 +90,8 @@ def test_braces_in_an_answer_stay_text():
 @pytest.mark.parametrize(
     ("answers", "baseline", "words"),
     [
-        ({"q1": "a"}, {"q1": "b", "q2": "b"}, "the model's answers do not match the 2 questions: 1 are lacking"),
-        ({"q1": "a", "q2": "a", "q9": "a"}, {"q1": "b", "q2": "b"}, "1 belong to no question, for instance q9"),
+        ({"q1": "a"}, {"q1": "b", "q2": "b"}, "the model's answers do not match the 2 questions: 1 are missing"),
+        ({"q1": "a", "q2": "a", "q9": "a"}, {"q1": "b", "q2": "b"}, "1 do not belong to a question, for instance q9"),
         ({"q1": "a", "q2": "a"}, {"q2": "b"}, "the baseline's answers do not match"),
     ],
 )
@@ -275,7 +275,7 @@ def test_both_turns_are_rated_with_a_reference_where_the_category_has_one():
     with pytest.raises(UserError, match="the reference answers do not match"):
         mt_bench.requests(questions, answers, {}, MT_PROMPTS)
     answers.pop(("81", 2))
-    with pytest.raises(UserError, match="the model's answers do not match the 4 questions: 1 are lacking"):
+    with pytest.raises(UserError, match="the model's answers do not match the 4 questions: 1 are missing"):
         mt_bench.requests(questions, answers, {"101": ["r1", "r2"]}, MT_PROMPTS)
 
 

@@ -86,7 +86,7 @@ def test_another_file_than_the_pinned_one_names_both_hashes_and_keeps_nothing(tm
 
 
 @pytest.mark.parametrize(
-    ("faults", "output"), [([(404, b"", 0)], "404"), ([(503, b"", 0)] * 9, "in 4 tries; the last time: the server")]
+    ("faults", "output"), [([(404, b"", 0)], "404"), ([(503, b"", 0)] * 9, "in 4 tries; the last error: the server")]
 )
 def test_a_file_that_is_not_given_gets_one_message(tmp_path, server, faults, output):
     server.first = faults

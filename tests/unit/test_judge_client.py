@@ -247,7 +247,7 @@ def test_a_key_that_a_reply_repeats_is_not_kept(store, monkeypatch):
 def test_a_used_up_account_is_not_waited_for(store):
     reply = 429, '{"error": {"code": "insufficient_quota"}}'
     with judge_server(lambda body, before: reply) as server:
-        assert "has nothing left" in refused(requests(9), server.judge(concurrency=1), store)
+        assert "has no credit left" in refused(requests(9), server.judge(concurrency=1), store)
         assert len(server.bodies) == 1
 
 

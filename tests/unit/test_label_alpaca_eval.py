@@ -92,5 +92,5 @@ def test_a_judge_that_names_no_categories_is_refused(tmp_path, capfd):
         label_alpaca_eval.main(labelling(tmp_path, server.judge()))
     assert not (tmp_path / "categories.json").exists()
     output = (tmp_path / "job.log").read_text() + "".join(capfd.readouterr())
-    assert "judge 'stand-in' named no category of the list for 4 of 4 instructions" in output
+    assert "judge 'stand-in' gave no category of the list for 4 of 4 instructions" in output
     assert "Traceback" not in output

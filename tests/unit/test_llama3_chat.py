@@ -254,5 +254,5 @@ def test_a_template_that_writes_two_is_refused(tmp_path):
 
 def test_a_template_that_renders_the_prompt_otherwise_when_an_answer_follows_is_refused(tmp_path):
     template = llama3.CHAT_TEMPLATE + llama3.GENERATION_PROMPT.replace("assistant", "helper")
-    with pytest.raises(UserError, match="renders a prompt otherwise"):
+    with pytest.raises(UserError, match="renders a prompt differently"):
         fetch_seed_model.check_model(changed(tmp_path, template=template), "test")

@@ -266,7 +266,7 @@ def test_rows_that_are_ties_by_their_label_have_no_pointwise_accuracy():
     assert (result["pointwise"]["accuracy"], result["pointwise"]["n"]) == (100, 3)
     assert result["pairwise"] is None
     assert (result["responses"], result["responses_without_score"]) == (10, 2)
-    with pytest.raises(UserError, match="no row of the benchmark has"):
+    with pytest.raises(UserError, match="in no row of the benchmark"):
         preference_judging.score(items(), [{"response_id": "other", "score": 1.0}], None)
 
 

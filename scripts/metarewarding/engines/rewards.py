@@ -47,8 +47,8 @@ class RewardModel:
             )
         self.model.to(self.device).eval()
         self.max_model_len = max_model_len
-        # Such a model reads its score at the last token that is not padding. One that names no padding token was
-        # trained without any, and takes one text at a time.
+        # The class reads the score at the last token that is not padding. A model without a padding token was trained
+        # without padding, and gets one text at a time.
         self.pad = self.model.config.get_text_config().pad_token_id
         self.batch_size = batch_size if self.pad is not None else 1
         self.facts = {"engine": "transformers", "engine_version": transformers.__version__, "dtype": dtype}
@@ -66,7 +66,7 @@ class RewardModel:
         """Return the score of each of the ``texts`` (token ids), in their order."""
         import torch
 
-        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # texts of like length: less padding
+        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # similar lengths need less padding
         scores = {}
         with Progress(total=len(texts), desc="Responses") as progress, torch.inference_mode():
             for start in range(0, len(order), self.batch_size):

@@ -1,8 +1,7 @@
 """Requests to a model, their order and their seeds; and the prompts of the actor (figure 1).
 
-What the judge and the meta-judge are asked is in their own modules, so that an edit there leaves the
-responses as they are.
-An engine is anything with ``generate(requests) -> list of lists of Completion`` and ``usage() ->
+The prompts of the judge and the meta-judge are in their own modules, so that an edit there does not resample the
+responses. An engine is anything with ``generate(requests) -> list of lists of Completion`` and ``usage() ->
 (prompt tokens, cached prompt tokens)``, both since it started; ``metarewarding.engines`` has two.
 """
 
@@ -16,8 +15,8 @@ import numpy as np
 from metarewarding.errors import UserError
 from metarewarding.records import Message, Prompt, Response
 
-# An engine gives the i-th sample of a request the seed ``seed + i``, so seeds of two requests must be
-# at least n apart, or one request's samples would repeat another's.
+# The i-th sample of a request has the seed ``seed + i``, so the seeds of two requests must differ by at least n;
+# otherwise they would share samples.
 SEED_SPACING = 1024
 
 
@@ -90,7 +89,7 @@ def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completi
     if len(set(ids)) != len(ids):
         raise ValueError("request ids must be unique")
     if any(not 1 <= request.n <= SEED_SPACING for request in requests):
-        raise ValueError(f"n must lie between 1 and {SEED_SPACING}")
+        raise ValueError(f"n must be between 1 and {SEED_SPACING}")
     start, (prompt_before, cached_before) = time.monotonic() - _start_seconds(engine), engine.usage()
     completions = dict(zip(ids, engine.generate(requests) if requests else [], strict=True))
     seconds = time.monotonic() - start - _start_seconds(engine)
@@ -113,7 +112,7 @@ def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completi
 
 
 def _start_seconds(engine) -> float:
-    # 0 of an engine that has nothing to start
+    # 0 for an engine without a start
     return getattr(engine, "start_seconds", 0.0)
 
 
@@ -175,7 +174,7 @@ def distinct(responses: Sequence[Response]) -> list[Response]:
     return kept
 
 
-# -- what the judge and the meta-judge share (judging.py, meta_judging.py)
+# -- shared by the judge and the meta-judge (judging.py, meta_judging.py)
 
 
 def parse_facts(values) -> dict:
@@ -190,5 +189,5 @@ def text_of(prompt_texts: dict[str, str], row: dict) -> str:
         return prompt_texts[row["prompt_id"]]
     except KeyError:
         raise UserError(
-            f"The row '{row['response_id']}' belongs to the prompt '{row['prompt_id']}', which is not there."
+            f"The row '{row['response_id']}' belongs to the prompt '{row['prompt_id']}', which is missing."
         ) from None

@@ -23,7 +23,7 @@ class TransformersBackend:
 
     def complete(self, prompts: Sequence[list[int]], requests: Sequence[Request], done: Done) -> None:
         """Draw all samples of each request; ``prompts`` are the requests' token ids."""
-        # One row a sample. Rows of like length share a batch: less padding.
+        # One row for each sample. Rows of similar length share a batch, which needs less padding.
         rows = [
             (request.decoding, len(prompts[i]), i, k) for i, request in enumerate(requests) for k in range(request.n)
         ]
@@ -63,11 +63,11 @@ class TransformersBackend:
             )
         completions = []
         for prompt, row in zip(prompts, output[:, width:].tolist(), strict=True):
-            row = row[: self.max_model_len - len(prompt)]  # its own room, whatever its neighbours have
+            row = row[: self.max_model_len - len(prompt)]  # its own limit; other rows of the batch may have more room
             end = next((i for i, token in enumerate(row) if token in ends), None)
             tokens = row if end is None else row[:end]
             text = self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
-            # the token that ends a text counts, as vLLM counts it
+            # the token that ends a text counts, as in vLLM
             completions.append(Completion(text, len(tokens) + (end is not None), "length" if end is None else "stop"))
         return completions
 

@@ -1,7 +1,7 @@
 """The categories of figure 4: the request to a judge, and the parser of its answer.
 
-The paper's labels were not released. These are the names in its figure, in the figure's order; the labels are given
-by the benchmark judge, from a prompt of ours.
+The paper's labels were not released. These are the names in its figure, in the figure's order. The benchmark judge
+assigns the labels, with a prompt of ours.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ CATEGORIES = (
     "Literature",
     OTHER,
 )
-MAX_TOKENS = 16  # more than the longest name takes
+MAX_TOKENS = 16  # more than the longest name has
 
 
 def requests(questions: Sequence[Question], template: str) -> list[dict]:

@@ -1,6 +1,6 @@
 """The alpaca_eval package without its network: it writes the judge's prompts and reads the verdicts.
 
-Its requests are collected, asked by ``metarewarding.judges``, and the replies played back to it.
+Its requests are collected and sent by ``metarewarding.judges``, and it is run again with the replies.
 """
 
 import importlib
@@ -25,8 +25,8 @@ def annotate(
 ) -> list[dict]:
     """Return alpaca_eval's annotations of ``outputs`` against ``reference`` (rows of instruction, output, generator).
 
-    ``annotator`` names a config of the package, whose prompt and parser are used; the model is the judge's.
-    ``answer`` gives the reply to a request's body, as an OpenAI-compatible server would. Nothing is cached.
+    ``annotator`` is a config of the package with the prompt and the parser; the model is the judge's. ``answer``
+    returns the reply to a request's body, as an OpenAI-compatible server would. Nothing is cached.
     ``changes`` replace what the config sends with a request.
     """
     import httpx
@@ -37,7 +37,7 @@ def annotate(
 
     instructions = {row["instruction"] for row in outputs}
     settings = annotator_settings(annotator)
-    # Without requires_chatml a model whose name holds "instruct" would be sent to /completions.
+    # Without requires_chatml the package would use /completions for a model with "instruct" in its name.
     settings["completions_kwargs"] |= {"model_name": judge["model"], "requires_chatml": True} | (changes or {})
     with TemporaryDirectory() as folder, quiet(), httpx.Client(transport=httpx.MockTransport(handler)) as client:
         config = Path(folder) / "annotator" / "configs.yaml"

@@ -1,6 +1,6 @@
 """AlpacaEval 2's scores by the alpaca_eval package: win rates, length-controlled and by category.
 
-The hub's file that the length control asks for can be given as a path; nothing is fetched then.
+The length control needs a file of the hub; if its path is given, nothing is fetched.
 """
 
 import hashlib
@@ -15,10 +15,10 @@ from metarewarding.errors import UserError
 from metarewarding.evaluation.alpaca_package import package
 
 FULL = 805  # rows of the whole benchmark
-# Of the 805 instructions in canonical order, joined by NUL: the length control looks up how hard an
-# instruction is by the number of its row, and rows in another order would be wrong without a word.
+# Hash of the 805 instructions in canonical order, joined by NUL. The length control looks up the difficulty of an
+# instruction by its row number, so rows in another order would give a wrong score without an error.
 CANONICAL = "bfe8c45991f635de0b1f94abeeb1335ef665d58eddd87ddf6fa71b7b0c2ce7a5"
-# The revision of the hub's dataset that holds the length control.
+# The revision of the hub's dataset with the length control's file.
 HUB_REVISION = "2edc6fad8be6b14ea7230aabfd08188da6b8b814"
 
 
@@ -57,7 +57,7 @@ def alpaca_eval_scores(
     error = float(metrics["standard_error"])
     return {
         "win_rate": float(metrics["win_rate"]),
-        "win_rate_se": None if error != error else error,  # one verdict has none
+        "win_rate_se": None if error != error else error,  # undefined for one verdict
         "lc_win_rate": float(metrics["length_controlled_winrate"]) if whole else None,
         "lc_win_rate_se": float(metrics["lc_standard_error"]) if whole else None,
         "avg_length": int(table["output_2"].str.len().mean()),  # cut, not rounded, as in the package
@@ -117,7 +117,7 @@ def _length_controlled(table, gamed: str | Path | None) -> dict:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     metrics = package("metrics")
-    # The package sets a global option of scikit-learn, and what it asks of it is deprecated there.
+    # The package sets a global option of scikit-learn, and uses deprecated parameters of it.
     with sklearn.config_context(), warnings.catch_warnings(), hub_folder(gamed):
         warnings.simplefilter("ignore", FutureWarning)
         try:

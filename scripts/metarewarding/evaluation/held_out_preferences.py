@@ -8,7 +8,7 @@ from metarewarding.records import RankedReply, read_jsonl
 
 
 def read(files: dict[str, str]) -> list[PreferenceItem]:
-    """Return one row a prompt of ``files["replies"]``; prompts with one rank only say nothing and are left out."""
+    """Return one row for each prompt of ``files["replies"]``, without prompts that have only one rank."""
     path, by_prompt = files["replies"], {}
     for row in read_jsonl(path, RankedReply):
         by_prompt.setdefault(row["prompt_id"], []).append(row)

@@ -14,7 +14,7 @@ from metarewarding.evaluation import shared
 from metarewarding.evaluation.registry import PREFERENCE, Benchmark
 from metarewarding.records import Judgment, PairVerdict, Reply, Response, read_json, read_jsonl
 
-# The pairwise prompt of appendix A.2 is this annotator's of the alpaca_eval package, and is read from there.
+# This annotator of the alpaca_eval package has the pairwise prompt of appendix A.2, which is read from there.
 ANNOTATOR = "alpaca_eval_clf_gpt4_turbo"
 FIRST, SECOND = "m", "M"
 
@@ -43,7 +43,7 @@ def requests(
 ) -> list[dict]:
     """Return both orders of each pair, for ``client.ask``; the verdict is one token, read from log-probabilities.
 
-    ``top_logprobs``: how many likeliest tokens to ask for; GPT-4 gave five at most.
+    ``top_logprobs``: number of likeliest tokens to request; GPT-4 gave five at most.
     """
     template, built = _template(), []
     for a, b in pairs:
@@ -74,7 +74,9 @@ def verdicts(sent: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping)
     for request in sent:
         reply = replies[request["id"]]
         likely = {}
-        top = reply["logprobs"]["content"][0]["top_logprobs"] if reply["logprobs"] else []  # null: it did not fit
+        top = (
+            reply["logprobs"]["content"][0]["top_logprobs"] if reply["logprobs"] else []
+        )  # null: the request did not fit
         for token in reversed(top):
             likely[token["token"].strip()] = token["logprob"]
         logprobs = {name: likely[name] for name in (FIRST, SECOND) if name in likely}

@@ -25,7 +25,7 @@ class Row(TypedDict):
 
 
 def subset_of(source: str) -> str:
-    """Return the subset as the benchmark's own table has it: knowledge is MMLU-Pro's fourteen fields."""
+    """Return the subset as in the benchmark's own table; its knowledge subset is MMLU-Pro's fourteen fields."""
     names = {"livebench-reasoning": "reasoning", "livebench-math": "math", "livecodebench": "coding"}
     return "knowledge" if source.startswith("mmlu-pro") else names.get(source, source)
 

@@ -73,7 +73,7 @@ def read_prompts(path: str | Path) -> dict[str, dict]:
     return unique_by(read_jsonl(path, _PublishedPrompt), "name", str(path))
 
 
-# -- what the judge is asked
+# -- the judge's requests
 
 
 def requests(
@@ -122,7 +122,9 @@ def turns_by_id(answers: Sequence[Turn]) -> dict[tuple[str, int], str]:
     """Return {(question id, turn): text}; a duplicate is an error."""
     texts = {(row["prompt_id"], row["turn"]): row["text"] for row in answers}
     if len(texts) != len(answers):
-        raise UserError(f"the answers hold {len(answers)} turns, of which {len(texts)} differ; ids must be unique.")
+        raise UserError(
+            f"the answers have {len(answers)} turns, but only {len(texts)} different ids; ids must be unique."
+        )
     return texts
 
 
@@ -181,14 +183,16 @@ def score(files, own, model: str, seed: int) -> dict:
     facts = read_json(files["stats"])
     means = mt_bench_score(ratings)
     if means["average"] is None:
-        raise UserError(f"no rating of the judge '{facts['judge']}' could be read; its words: {files['verdicts']}.")
+        raise UserError(
+            f"no rating of the judge '{facts['judge']}' could be read; see its texts in {files['verdicts']}."
+        )
     categories = sorted({row["category"] for row in ratings})
     return {
         **{key: facts[key] for key in ("judge", "judge_model")},
         **means,
         "by_category": {name: mt_bench_score([r for r in ratings if r["category"] == name]) for name in categories},
         "questions": facts["questions"],
-        "complete": facts["questions"] == FULL,  # a subset's score compares with no other
+        "complete": facts["questions"] == FULL,  # a subset's score is not comparable
         "unparsed": facts["unparsed"],
         "mean_length": shared.mean_length(answers),
         "cost": facts["cost"],

@@ -20,7 +20,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
         try:
             labels = Counter(row[annotator] for annotator in ANNOTATORS)
             prompt = f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"]
-            # six responses of the published file are the bare word true, without quotes
+            # six responses of the published file are the unquoted word true
             responses = [str(row[key]) for key in ("response1", "response2")]
             identity, subset = row["idx"], row["motivation_app"]
         except (KeyError, TypeError) as error:

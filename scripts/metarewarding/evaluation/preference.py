@@ -48,11 +48,13 @@ def _credit(row: dict, number: int) -> tuple[float, bool]:
     scores, best = row["scores"], row["best"]
     best = {best} if isinstance(best, int | np.integer) else set(best)
     if len(scores) < 2:
-        raise UserError(f"{where}: `scores` holds {len(scores)} values; two responses or more are needed.")
+        raise UserError(f"{where}: `scores` has {len(scores)} values; two responses or more are needed.")
     if not best or not all(0 <= i < len(scores) for i in best):
-        raise UserError(f"{where}: `best` is {row['best']!r}; it must hold indices from 0 to {len(scores) - 1}.")
+        raise UserError(
+            f"{where}: `best` is {row['best']!r}; it must be one or more indices from 0 to {len(scores) - 1}."
+        )
     if any(score is not None and not np.isfinite(score) for score in scores):
-        raise UserError(f"{where}: `scores` holds a value that is not finite; use null for a missing score.")
+        raise UserError(f"{where}: `scores` has a value that is not finite; use null for a missing score.")
     if any(score is None for score in scores):
         top = set(range(len(scores)))
     else:
@@ -83,7 +85,7 @@ def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[flo
     """Return a 95 % interval, in percent, of the mean of ``values`` in [0, 1] that are dependent within a cluster.
 
     Mean +- 1.96 cluster-robust standard errors, with the factor G / (G - 1) for G clusters, cut at 0 and 100. Where the
-    clusters do not vary at all (all right, or all wrong) the standard error says 0 and means nothing: the Wilson
+    clusters do not vary at all (all right, or all wrong) the standard error is 0 and has no meaning, so the Wilson
     interval of G independent clusters is used instead. (None, None) with fewer than two clusters.
     """
     index: dict = {}

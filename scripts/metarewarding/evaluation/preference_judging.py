@@ -90,7 +90,7 @@ def score(
     means = judging.mean_scores(judgments)
     ids = {response["response_id"] for response in responses_of(items)}
     if unknown := set(means) - ids:
-        raise UserError(f"the judgments name the response '{min(unknown)}', which no row of the benchmark has.")
+        raise UserError(f"the judgments contain the response '{min(unknown)}', which is in no row of the benchmark.")
     rows = []
     for row in items:
         of_row = [response["response_id"] for response in row["responses"]]

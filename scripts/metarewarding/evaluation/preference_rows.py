@@ -1,6 +1,6 @@
 """Rows of preference benchmarks: a prompt, two or more responses, and which of them are best.
 
-Each such benchmark has a module with its pinned source and a reader that gives these rows.
+Each such benchmark has a module with its pinned source and a reader that returns these rows.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ def item(item_id: str, prompt: str, responses: Sequence[str], best: Iterable[int
 def checked(items: Sequence[PreferenceItem], source: str) -> list[PreferenceItem]:
     """Return ``items``; raise UserError naming the first invalid row."""
     if not items:
-        raise UserError(f"{source}: there is no row in it.")
+        raise UserError(f"{source}: the file has no rows.")
     unique_by(items, "item_id", source)
     for row in items:
         ids = [response["response_id"] for response in row["responses"]]

@@ -1,4 +1,4 @@
-"""What several benchmarks share: published files, ids that must match, a judge's chat, settings."""
+"""Code shared by benchmarks: published files, ids that must match, a judge's chat, settings."""
 
 import functools
 from pathlib import Path
@@ -30,8 +30,8 @@ def check_ids(wanted: set, ids: set, what: str, may_be_more: bool = False) -> No
     lacking, unknown = sorted(wanted - ids), [] if may_be_more else sorted(ids - wanted)
     if lacking or unknown:
         raise UserError(
-            f"{what} do not match the {len(wanted)} questions: {len(lacking)} are lacking and {len(unknown)} "
-            f"belong to no question, for instance {(lacking or unknown)[0]}."
+            f"{what} do not match the {len(wanted)} questions: {len(lacking)} are missing and {len(unknown)} "
+            f"do not belong to a question, for instance {(lacking or unknown)[0]}."
         )
 
 
@@ -64,7 +64,7 @@ def mean_tokens(answers, tokenizer) -> tuple[float, str]:
     return sum(len(encoding.encode(row["text"], disallowed_special=())) for row in answers) / len(answers), tokenizer
 
 
-# -- the JSON schema of settings that several benchmarks have
+# -- JSON schemas of settings that several benchmarks share
 
 
 def text(default: str, description: str) -> dict:

@@ -24,8 +24,8 @@ DISK_FAULTS = {
 def disk_fault(error: Exception) -> str | None:
     """Return what is wrong with a file or its disk, in one line; None where ``error`` is of another kind."""
     number, path = getattr(error, "errno", None), getattr(error, "filename", None)
-    path = getattr(error, "filename2", None) or path  # where a finished file takes its name, that name
-    if number is None and "os error 28" in str(error):  # of safetensors, which is no OSError
+    path = getattr(error, "filename2", None) or path  # the target of a rename, if there is one
+    if number is None and "os error 28" in str(error):  # safetensors raises its own error, not an OSError
         number = errno.ENOSPC
     if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
         return None

@@ -1,4 +1,4 @@
-"""A job ends with the Snakemake that started it: an orphan would write to the same files as the job of the next run."""
+"""End jobs with the Snakemake that started them: an orphan would write to the same files as a job of the next run."""
 
 import os
 import select
@@ -10,7 +10,7 @@ from pathlib import Path
 from metarewarding.jobs.logs import logger
 
 VARIABLE = "METAREWARDING_DRIVER"  # "<pid> <start>", set by workflow/rules/common.smk on the same machine
-GRACE = 20.0  # seconds in which children may end by themselves
+GRACE = 20.0  # seconds for children to end by themselves
 
 
 def identity(pid: int) -> str | None:
@@ -33,13 +33,13 @@ def _watch(driver: str) -> None:
     pid = int(driver.split()[0])
     try:
         handle = os.pidfd_open(pid)
-    except OSError:  # a kernel without it, or a process of another machine
+    except OSError:  # a kernel without pidfd, or a process of another machine
         return
     if identity(pid) != driver:
         return
     poll = select.poll()
     poll.register(handle, select.POLLIN)
-    poll.poll()  # returns when the driver ends; takes no time until then
+    poll.poll()  # blocks until the driver ends
     logger.error("Snakemake was killed, and this job ends with it.")
     end_tree()
 

@@ -4,7 +4,7 @@ import logging
 import os
 from contextlib import contextmanager
 
-# Programs use this logger; modules of the library use those of their own names, which are below it.
+# Programs use this logger. Modules of the library use loggers of their own names, which are its children.
 logger = logging.getLogger("metarewarding")
 
 

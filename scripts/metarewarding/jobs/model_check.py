@@ -1,7 +1,7 @@
 """Check a model directory before anything loads it: safetensors headers, sizes and values against config.json.
 
-Loaders fail minutes later, in words that name no file, or load what is broken. Only the headers are read, and the
-values by ``values_fault``, so the check of an 8B model takes seconds.
+Loaders fail minutes later with a message that does not name the file, or load a broken file. Only the headers are read,
+and the values by ``values_fault``, so the check of an 8B model takes seconds.
 """
 
 import json
@@ -18,11 +18,11 @@ SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, 
 SIZES |= {"U16": 2, "U32": 4, "U64": 8, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1}
 EXPONENTS = {"F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80)}
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.", "spiece.model")
-CHUNK = 1 << 24  # values that are looked at together
+CHUNK = 1 << 24  # values that are checked together
 
 
 def check_files(folder: str | Path, source: str, values: bool = True) -> None:
-    """Raise UserError, naming ``source``, unless ``folder`` holds a whole model; ``values``: look for NaN, too."""
+    """Raise UserError, naming ``source``, unless ``folder`` is a complete model; ``values``: also look for NaN."""
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{source}: {folder} is not a folder.")
@@ -143,7 +143,7 @@ def read_header(file: Path) -> dict[str, dict] | str:
 
 def values_fault(file: Path, tensors: dict[str, dict]) -> str | None:
     """Return which tensor of ``file`` contains NaN or infinity, or None."""
-    import numpy as np  # not above: the environment that runs Snakemake on a cluster has none
+    import numpy as np  # not at the top, as the environment that runs Snakemake on a cluster has no numpy
 
     with open(file, "rb") as content:
         start = 8 + struct.unpack("<Q", content.read(8))[0]
@@ -174,7 +174,7 @@ def shape_fault(folder: Path, tensors: dict[str, dict]) -> str | None:
             if words is not None and of["shape"][0] != words:
                 return f"{where}: vocab_size is {words}, and the tensor {name} has {of['shape'][0]}."
     numbers = {int(match[1]) for name in tensors if (match := re.search(r"\blayers\.(\d+)\.", name))}
-    # of some models a further layer predicts the token after the next one
+    # some models have an extra layer that predicts the token after the next one
     most = (layers or 0) + (config.get("num_nextn_predict_layers") or 0)
     if layers is not None and numbers and not set(range(layers)) <= numbers <= set(range(most)):
         lacking = sorted(set(range(layers)) - numbers)

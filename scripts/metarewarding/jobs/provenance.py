@@ -26,9 +26,9 @@ def weights_sha256(folder: str | Path) -> dict[str, str]:
 def provenance() -> dict:
     """Return the provenance of a file, for its manifest: the config, the commit, the packages, the kind of machine.
 
-    ``config`` (resolved) and ``git`` ({commit, dirty}; null outside a clone) are what the workflow has put in the
-    environment (workflow/provenance.py), null where a script runs by hand. They are no params: another commit, or
-    another setting that a rule does not use, reruns nothing.
+    ``config`` (resolved) and ``git`` ({commit, dirty}; null outside a clone) come from the environment, where
+    workflow/provenance.py has put them; they are null where a script runs by hand. They are not params, so that
+    another commit, or a setting that a rule does not use, reruns nothing.
     """
     return {
         "config": json.loads(os.environ.get("METAREWARDING_CONFIG", "null")),

@@ -27,7 +27,7 @@ from metarewarding.records import Reply
 
 logger = logging.getLogger(__name__)
 
-TRIES = 10  # for one request; with the waits up to call.LONGEST_WAIT about five minutes
+TRIES = 10  # for one request, about five minutes with the waits up to call.LONGEST_WAIT
 
 
 def ask(
@@ -35,7 +35,7 @@ def ask(
 ) -> tuple[dict[str, Reply], dict]:
     """Return ({request id: reply}, facts); only requests without a reply in ``store`` are sent.
 
-    ``store`` is a JSONL file that grows by a line a reply; it must be no declared output of a rule, which
+    ``store`` is a JSONL file, to which each reply adds a line; it must not be a declared output of a rule, which
     Snakemake would delete before a rerun. A fault that may pass is tried ``tries`` times, after waits that
     double from ``first_wait`` seconds. Facts: asked, from_store, retries and seconds of this call;
     prompt_tokens, output_tokens and cost (US dollars) of all that the store holds from this judge.
@@ -50,7 +50,7 @@ def ask(
     replies = {}
     for identity, body in bodies.items():
         row = answered.get((identity, hashes[identity]))
-        # A reply without the log-probabilities that were asked for was paid for, and answers nothing.
+        # A reply without the requested log-probabilities was paid for, but is useless.
         if row is not None and not lacks_logprobs(row, body):
             replies[identity] = row
     unfit = _too_long(bodies, judge) if "tokenizer" in judge else {}
@@ -83,8 +83,8 @@ def ask(
 def reached(judge: dict, weights: str | Path | None, engine: dict | None = None, log: str | Path | None = None):
     """Yield ``judge``, with a server of its own while the block runs where ``weights`` is a model folder.
 
-    The server starts when something is asked that the store does not hold. No special token of the model
-    reaches it in a message, or an answer could end its own turn.
+    The server starts at the first request without a reply in the store. Special tokens in messages are made inert, as
+    an answer could otherwise end its own turn.
     """
     if weights is None:
         yield judge
@@ -93,14 +93,14 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
 
     length = judge.get("max_model_len") or engine["max_model_len"]
     engine = engine | {"max_model_len": length, "tensor_parallel": judge.get("tensor_parallel", 1)}
-    key = secrets.token_urlsafe(24)  # of this start
+    key = secrets.token_urlsafe(24)  # a new key for each start
     with ExitStack() as stack:
 
         @functools.cache
         def start() -> str:
             return stack.enter_context(judge_server(weights, judge["model"], engine, log, key=key))
 
-        # other weights under the same name are another judge: their replies are not those in the store
+        # other weights under the same name are another judge, so stored replies do not apply to them
         digest = hashlib.sha256()
         for file in sorted(Path(weights).glob("*.safetensors")):
             with open(file, "rb") as content:

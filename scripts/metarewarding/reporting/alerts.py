@@ -16,7 +16,7 @@ MAX_REPEATING = 0.2  # of the responses; lists, tables and code repeat words too
 MAX_EMPTY = 0.01
 MAX_DISTINCT_2_FALL = 0.2  # from the first iteration
 MAX_CHOSEN_FALL = 0.1  # nats a token
-FEW = 30  # pairs under which a share says little
+FEW = 30  # fewer pairs do not give a reliable share
 
 
 def alerts(metrics: dict) -> list[dict]:
@@ -65,7 +65,9 @@ def percent(value: float) -> str:
 def parse_rates(rows: dict) -> list[str]:
     cases = []
     for model, row in rows.items():
-        rates = {} if model == "seed" else {"held-out judgments": row["agreement"]["parse_rate"]}  # it has not seen EFT
+        rates = (
+            {} if model == "seed" else {"held-out judgments": row["agreement"]["parse_rate"]}
+        )  # the seed is not trained on EFT
         for what, name in (("judgments", "judgments"), ("meta_judgments", "meta-judgments")):
             if row["pairs"] and what in row["pairs"]:
                 rates[f"{name} by {row['parent']}"] = row["pairs"][what]["parse_rate"]

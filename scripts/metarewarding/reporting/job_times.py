@@ -8,7 +8,7 @@ from metarewarding.records import read_json
 _DONE = re.compile(r"^(?:\S+ \S+ INFO \w+: )?done in (\d+) s", re.MULTILINE)
 _TAIL = 4000  # bytes at the end of a log that are read
 _MODEL = re.compile(r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*")
-_TRAINING = {"train_sft", "train_dpo"}  # run by accelerate: their manifest holds the seconds, not their log
+_TRAINING = {"train_sft", "train_dpo"}  # run by accelerate: the seconds are in their manifest, not in their log
 
 
 def of_log(path: Path, logs: Path) -> dict:

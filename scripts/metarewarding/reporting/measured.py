@@ -6,7 +6,7 @@ from pathlib import Path
 from metarewarding.records import read_json
 
 _COUNTS = ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens")
-# what Snakemake measures of a job's processes: {our key: (its column, how the jobs' values are put together)}
+# Snakemake's measurements of a job's processes: {our key: (its column, how the jobs' values are combined)}
 _RESOURCES = {
     "cpu_seconds": ("cpu_time", sum),
     "max_memory_mb": ("max_rss", max),
@@ -32,7 +32,7 @@ def measure(plan: dict, root: str | Path) -> dict:
 
 
 def _together(files: list[dict]) -> dict:
-    jobs = {facts.get("log") or number for number, facts in enumerate(files)}  # several files may be of one job
+    jobs = {facts.get("log") or number for number, facts in enumerate(files)}  # a job may have several files
     sums = {"jobs": len(jobs)} | {field: sum(facts.get(field) or 0 for facts in files) for field in _COUNTS}
     if any("requests" not in facts and "asked" in facts for facts in files):  # a judge's verdicts
         sums["requests"] = sums["completions"] = sum(facts["asked"] + facts["from_store"] for facts in files)

@@ -6,7 +6,7 @@ from metarewarding.evaluation import registry
 from metarewarding.records import read_json
 
 OF_MANIFEST = ("origin", "git", "host", "device", "devices", "packages", "versions", "seconds", "weights_sha256")
-STEPS_SHOWN = 200  # of a training's losses; more are averaged
+STEPS_SHOWN = 200  # losses of a training; more are averaged
 
 
 def collect(

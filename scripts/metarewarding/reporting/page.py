@@ -15,9 +15,9 @@ from markupsafe import Markup, escape
 
 from metarewarding.reporting.summary import duration
 
-EXAMPLES_BYTES = 5_000_000  # of texts, over all iterations; what is beyond stays in examples.json
-VALUES_SHOWN = 60  # rows of a figure's values on the page; a longer table is in its CSV file alone
-FONT = "Arial, Liberation Sans, Helvetica, sans-serif"  # of one width; vl-convert brings the second along
+EXAMPLES_BYTES = 5_000_000  # bytes of texts, over all iterations; the rest stays in examples.json
+VALUES_SHOWN = 60  # rows of a figure's values on the page; a longer table is only in its CSV file
+FONT = "Arial, Liberation Sans, Helvetica, sans-serif"  # a monospace font; vl-convert includes the second one
 
 
 def vega_lite(chart) -> dict:

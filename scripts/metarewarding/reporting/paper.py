@@ -12,7 +12,7 @@ from pathlib import Path
 from metarewarding.evaluation import registry
 from metarewarding.reporting.metrics import value_at
 
-# of what is always measured: titles and labels, whether scores are in [0, 1], and the paper's number of pairs
+# measures of every run: titles and labels, whether scores are in [0, 1], and the paper's number of pairs
 TITLES = {"Table 5": "Meta-judge bias", "Table 7": "Judge against people"}
 LABELS = {
     "meta_judge": {
@@ -89,7 +89,7 @@ def scores_by_model(metrics: dict) -> dict[str, dict[str, dict]]:
 def ours(score: dict | None, benchmark: str, metric: str) -> tuple[float, float | None, float | None] | None:
     """Return (value, 95 % from, to) in the paper's unit; None where not measured or only on a subset."""
     value = value_at(score, metric)
-    if value is None or score.get("complete") is False:  # a subset's score compares with no other
+    if value is None or score.get("complete") is False:  # a subset's score is not comparable
         return None
     if is_share(benchmark) and metric != "spearman":
         return 100 * value, *share_interval(value, counted(score, metric))

@@ -6,9 +6,9 @@ from metarewarding.evaluation import registry
 from metarewarding.reporting.metrics import chains, value_at
 from metarewarding.reporting.paper import half, noise, ours, scores_by_model
 
-# (benchmark, metric, name, unit) that a run is judged by: the first one that was measured
+# (benchmark, metric, name, unit) of the main outcome: the first one that was measured
 OUTCOMES = [(name, *known.outcome) for name, known in registry.every().items() if known.outcome]
-# settings of which a reader should know first that they are not the paper's
+# the most important settings, listed first where they differ from the paper's
 DECISIVE = [
     r"model\.", r"prompts\.(source|per_iteration)", r"eft\.(train_examples|annotator)",
     r"sampling\.(responses|judgments)\.n$", r"sampling\.\w+\.max_tokens", r"methods\..*train_on",

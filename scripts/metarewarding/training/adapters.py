@@ -38,8 +38,8 @@ def _check(config, args) -> None:
         raise UserError("load_in_4bit and load_in_8bit need an adapter: set use_peft: true in the recipe.")
     if not config.use_peft and dtype != "float32":
         raise UserError(
-            f"the recipe loads the weights as {dtype}: at small learning rates such weights do not move. Set dtype: "
-            "float32 (bf16: true still computes in bfloat16), or use_peft: true."
+            f"the recipe loads the weights as {dtype}: rounding would lose the steps of small learning rates. Set "
+            "dtype: float32 (bf16: true still computes in bfloat16), or use_peft: true."
         )
     if config.use_peft and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         raise UserError(
@@ -87,8 +87,8 @@ def merge(base: str, adapter: Path, folder: Path) -> None:
 def quantization_error(model, base: str) -> float | None:
     """Return how far the quantized weights of ``model`` are from those of ``base``, or None without quantized ones.
 
-    The root mean square of the differences over that of the weights. An adapter was trained on the quantized weights
-    and is merged into the plain ones, so by this much its base changes.
+    It is the root mean square of the differences divided by that of the weights. The adapter was trained on the
+    quantized weights and is merged into the plain ones, so this is the change of its base.
     """
     import torch
     from peft.utils.integrations import dequantize_module_weight

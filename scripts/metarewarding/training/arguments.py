@@ -45,8 +45,8 @@ def accumulation_steps(batch_size: int, per_device: int, devices: int) -> int:
 def auto_precision(config_class: type) -> type:
     """Return TRL's ``config_class`` with `bf16` by the rule of `dtype: auto` where the recipe does not set it.
 
-    TRL's own default is bf16 everywhere. The arguments check it against the hardware and hand it to accelerate while
-    they are made, so it must be decided before that.
+    TRL's own default is bf16 everywhere. The arguments check it against the hardware and pass it to accelerate in their
+    constructor, so it must be set before.
     """
 
     @dataclass
@@ -55,7 +55,7 @@ def auto_precision(config_class: type) -> type:
             if self.bf16 is None and not self.fp16:
                 self.bf16 = resolve_dtype("auto", gpu=False if self.use_cpu else None) == "bfloat16"
             super().__post_init__()
-            self.__class__ = config_class  # which pickle finds, when the arguments are saved in a checkpoint
+            self.__class__ = config_class  # so that pickle can save the arguments in a checkpoint
 
     return AutoPrecision
 
@@ -70,7 +70,7 @@ def configure(args, run: RunArguments) -> None:
     args.gradient_accumulation_steps = accumulation_steps(
         run.batch_size, args.per_device_train_batch_size, args.world_size
     )
-    args.max_length = None  # too long examples are dropped before, counted; TRL would cut them
+    args.max_length = None  # longer examples have been dropped and counted; TRL would truncate them
     if args.bf16 and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         args.fsdp_plugin_args = {"mixed_precision_policy": _fsdp_precision()}
     logger.info(f"dtype: {compute_dtype(args)} on {args.device}")

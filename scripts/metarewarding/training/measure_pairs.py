@@ -134,7 +134,7 @@ def divergences(trainer, batch: dict) -> tuple:
 
     inputs = {name: value for name, value in batch.items() if name in ("input_ids", "attention_mask", "token_type_ids")}
     mask = batch["completion_mask"].bool()
-    # logits of the completions alone: a prompt is long, and a row of logits is as wide as the vocabulary
+    # only the logits of the completions, as prompts are long and a row of logits is as wide as the vocabulary
     kept = mask.shape[1] - int(mask.int().argmax(dim=1).min()) + 1
     policy, reference = trainer.model_wrapped, trainer.ref_model
     off = nullcontext() if reference is not None else use_adapter(trainer.accelerator.unwrap_model(policy), None)
@@ -182,12 +182,14 @@ def measuring(trainer, pairs: list[dict]):
         def measure(self, epoch: int) -> None:
             if not pairs:
                 return
-            # Before training both models are the same, and what the reference says is needed again. With an adapter
-            # there is no second model: the adapter adds 0 before training.
+            # Before training both models are the same, so these are the reference's values. With an adapter there is no
+            # second model, but the adapter adds 0 before training.
             model = trainer.ref_model if epoch == 0 and trainer.ref_model is not None else trainer.model_wrapped
             rows, was_training = [], model.training
             model.eval()
-            with torch.random.fork_rng(devices=[]):  # a loader draws a seed when it starts: leave training's alone
+            with torch.random.fork_rng(
+                devices=[]
+            ):  # a loader draws a seed at its start, which must not change training's random state
                 for batch in trainer.get_eval_dataloader():
                     logps = torch.stack(log_probs(trainer, model, batch), dim=1)
                     rows.append(trainer.accelerator.gather_for_metrics(logps))
@@ -213,7 +215,7 @@ def measuring(trainer, pairs: list[dict]):
             measured = {int(path.stem): read_json(path) for path in folder.glob("*.json")}
             rows = []
             for epoch, of in sorted(measured.items()):
-                kl = dict(zip(compared, of.get("kl", []), strict=False))  # none, if an older version measured it
+                kl = dict(zip(compared, of.get("kl", []), strict=False))  # missing in rows of an older version
                 rows += summarise(epoch, pairs, of["logps"], measured[0]["logps"], args.beta, kl)
             return rows
 

@@ -1,7 +1,7 @@
 """What the figures share: a chart's plot, legend, colours and description, and values by iteration.
 
-Series are told apart by shape or dash as well as by colour (Okabe and Ito's palette; models, which have an order, by
-a colour for each method that grows darker), so that they stay apart for the colour-blind and in grey.
+Series differ by shape or dash as well as by colour (Okabe and Ito's palette; ordered models have a colour for each
+method that grows darker), so that colour-blind readers and grey prints can distinguish them.
 """
 
 import altair as alt
@@ -35,7 +35,7 @@ SHARED = "before the methods"
 SOURCES = ("this run", "paper")
 
 
-# columns that are no values of the run: positions of marks, and names that other columns repeat
+# columns without values of the run: positions of marks, and names that other columns repeat
 HIDDEN = {"x", "place", "series", "order", "panel", "band"}
 
 

@@ -46,7 +46,7 @@ def outcomes(metrics, paper, chain):
         whole = by_iteration(
             "figure_3", "outcome", title, caption, values[0], chain, values[1], f"{title}, %", references=reference
         )
-        # a subset has no length control, and compares with nothing
+        # a subset has no length control, and is not comparable
         subset = {
             row["model"]: row["judged"]["alpaca_eval"] for row in metrics["models"] if "alpaca_eval" in row["judged"]
         }
@@ -98,7 +98,7 @@ def categories(metrics, paper, chain):
     ]
     if not rows:
         return None
-    # the paper's figure leaves small categories out
+    # the paper's figure omits small categories
     for target in (row for row in paper if row["place"] == "Figure 4"):
         if scores.get(target["model"]):
             name = target["metric"].removeprefix("categories.").removesuffix(".win_rate")

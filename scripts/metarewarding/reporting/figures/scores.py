@@ -93,7 +93,7 @@ def scores_given(metrics):
         for row in metrics["models"]
         if row["summary"] and row["summary"]["scores_given"]  # none where a reward model scored
     }
-    # a model that two methods start from gave one set of judgments
+    # two methods that start from one model share its judgments
     seen: dict[str, dict] = {}
     for names, count in counts.items():
         seen.setdefault(names.split(" → ")[0], count)

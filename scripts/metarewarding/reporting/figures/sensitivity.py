@@ -146,7 +146,7 @@ def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordina
         of_measure = [row for row in values if row["measure"] == name]
         width = WIDTH if len(measures) == 1 else SMALL[0]
         chart = plot(of_measure, width=width, height=SMALL[1])
-        # between named designs a line would mean nothing
+        # no line between named designs, which have no order
         chart = (
             chart.mark_point(size=60, filled=True) if ordinal else chart.mark_line(point={"size": 35}, strokeWidth=2)
         )
@@ -164,7 +164,7 @@ def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordina
                 ],
             )
         )
-    charts[0] = charts[0].add_params(chosen)  # the others follow it by name
+    charts[0] = charts[0].add_params(chosen)  # the legends of the others follow it by name
     chart = alt.concat(*charts, columns=2)
     return figure(
         id, "judging", title, caption, values, chart, f"{title}. " + series_as_text(values, "series", axis, "value")
