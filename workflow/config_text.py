@@ -20,7 +20,7 @@ class _Loader(YAML_LOADER):
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 line = key.start_mark.line + 1
                 if key.value in seen:
-                    raise TextError(f"line {line}: the key {key.value} stood in line {seen[key.value]} already.")
+                    raise TextError(f"line {line}: the key {key.value} is already in line {seen[key.value]}.")
                 seen[key.value] = line
         return super().construct_mapping(node, deep)
 
@@ -32,7 +32,7 @@ def load(path: str | Path):
     except FileNotFoundError:
         raise TextError(f"{path}: this file does not exist.") from None
     except IsADirectoryError:
-        raise TextError(f"{path}: this is a folder, and must be a YAML file.") from None
+        raise TextError(f"{path}: this is a folder, not a YAML file.") from None
     except UnicodeDecodeError as error:
         raise TextError(f"{path}: not UTF-8 text (byte {error.start + 1}). Save the file as UTF-8.") from None
     except OSError as error:

@@ -9,11 +9,11 @@ from config_text import YAML_LOADER
 from lineage import iterations
 from settings import schema, with_defaults
 
-# what a machine or a budget needs, and where things lie: no result depends on it
+# settings of the machine, the budget and paths, which results do not depend on
 _NOT_SCIENCE = re.compile(
     r"engine\.(?!max_model_len|dtype)|run\b|gates\.|pathvars|resources|environments|plan\.|.*\b(recipe|accelerate|shards|trees_sha256)$"
     r"|benchmarks\.(judges|files|calibration|run|arena_laptop|.*\.(max_missing|categories|bootstrap_rounds))|prompts\.path"
-    # measures in addition to the paper's
+    # measures that the paper does not have
     r"|benchmarks\.(lm_eval|llmbar|judgebench|pandalm|reward_bench_2|own_preferences|held_out_preferences)\."
     r"|sampling\.meta_judgments\.repeats|templates\.pairwise"
 )
@@ -22,7 +22,7 @@ _NOT_SCIENCE = re.compile(
 def differences(settings: dict, other: Path) -> list[list[str]]:
     """Return [key, value in the file ``other``, value in ``settings``] of differing settings that results depend on.
 
-    A method counts where ``settings`` runs it and both have it; keys with a default may be absent from ``other``.
+    Only methods that ``settings`` runs and both have are compared; keys with a default may be absent from ``other``.
     """
     loaded = yaml.load(Path(other).read_text(encoding="utf-8"), YAML_LOADER)
     full = schema()
@@ -54,7 +54,7 @@ def _science(settings: dict) -> dict:
 
     kept = {key: value for key, value in settings.items() if key not in methods_only}
     result = flat(kept | {"methods": rounds})
-    # of a recipe, whether it trains an adapter
+    # whether a recipe trains an adapter
     adapters = {
         f"{key.removesuffix('recipe')}use_peft": _trains_adapter(value)
         for key, value in result.items()

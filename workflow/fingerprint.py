@@ -1,8 +1,8 @@
-"""A hash of what a script does: its syntax tree and those of the local modules that it imports.
+"""A hash of a script's code: its syntax tree and those of the local modules that it imports.
 
-Snakemake compares a script's time stamp and never looks into what it imports. Rules carry this hash as
-a param instead, so that a comment, a docstring, a touch or a fresh clone reruns nothing, and a real
-edit, in the script or in the library, reruns exactly the rules that use it.
+Snakemake compares a script's time stamp and ignores its imports. Rules have this hash as a param instead, so that a
+comment, a docstring, a touch or a fresh clone reruns nothing, and a real edit, in the script or in the library, reruns
+exactly the rules that use it.
 """
 
 import ast
@@ -17,11 +17,13 @@ def fingerprint(
 ) -> str:
     """Return sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not.
 
-    ``by_name``: further modules, which it imports by a name that the code does not state. With ``fields`` only what
-    these fields of their ``BENCHMARK`` need counts.
+    ``by_name``: further modules, which it imports by names that are not in the code. With ``fields``, only the code
+    that these fields of their ``BENCHMARK`` need counts.
     """
     folder = Path(folder)
-    local = {path.stem for path in folder.iterdir()}  # most imports are not; each would be looked for in several files
+    local = {
+        path.stem for path in folder.iterdir()
+    }  # most imports are not local, and looking for each in several files takes time
     parts: dict[str, str] = {}
     waiting, named = [Path(script), *by_name], set(by_name)
     while waiting:
@@ -61,11 +63,11 @@ def _defined(node: ast.stmt) -> list[str]:
     return [name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)]
 
 
-@cache  # most rules' scripts import the same modules, and every job's process asks for all of them
+@cache  # most scripts import the same modules, and every job's process computes all fingerprints
 def _parsed(text: str, package: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
     """Return (the imports of a module, a hash of its syntax tree without docstrings).
 
-    Of `from a import b` both `a` and `a.b` are named, as b may be a module; names of ``package`` are completed.
+    `from a import b` gives both `a` and `a.b`, as b may be a module; relative names are completed by ``package``.
     """
     tree, names = ast.parse(text, path), {}
     for node in ast.walk(tree):

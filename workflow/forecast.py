@@ -8,8 +8,8 @@ def hours_left(plan: dict) -> dict | None:
 
     ``times_planned``: what sampling and training took, as a multiple of the plan.
 
-    A finished job's tokens a second, text lengths and starts are all in the hours that it took; what is left of its
-    stage is corrected by them, and a stage without any by those of its kind.
+    The hours of finished jobs correct the rest of their stage; a stage without finished jobs is corrected by those of
+    its kind.
     """
     took, planned = {}, {}
     for row in plan["rows"]:
@@ -34,10 +34,10 @@ def done(row: dict) -> float:
 
 
 def hours_on_the_clock(plan: dict, settings: dict, gpus: int) -> float | None:
-    """Return the wall-clock hours of the run on ``gpus`` GPUs that wait in no queue; None where a job needs more.
+    """Return the wall-clock hours of the run on ``gpus`` GPUs without queueing; None where a job needs more GPUs.
 
-    The longer of two: all GPU hours shared out evenly, and the longest chain of stages that wait for each other, each
-    on as many GPUs as its jobs can use. Judges behind an API are not in it.
+    It is the longer of two times: all GPU hours divided by ``gpus``, and the longest chain of stages that depend on
+    each other, each on as many GPUs as its jobs can use. Judges behind an API are not included.
     """
     engine, train = settings["resources"]["engine"]["gpu"], settings["resources"]["train"]["gpu"]
     if plan["totals"]["gpu_hours"] is None or gpus < max(engine, train):

@@ -1,4 +1,4 @@
-"""Recipes and accelerate configurations, checked before a job starts: Snakemake deletes its old weights first."""
+"""Check recipes and accelerate configurations before a job starts, as Snakemake then deletes its old weights."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def check(settings: dict) -> list[str]:
             continue
         what = "an accelerate configuration" if section == "accelerate" else "a TRL recipe"
         if not isinstance(values, dict) or not values:
-            faults.append(f"config: {key}: {path} is empty or no mapping, and not {what}.")
+            faults.append(f"config: {key}: {path} must be a mapping of keys, {what}.")
             continue
         messages = [f"config: {key}: {path}: {fault}" for fault in key_faults(values, keys[section], what)]
         if section != "accelerate" and values.get("bf16") is True and values.get("fp16") is True:
@@ -47,7 +47,7 @@ def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
             faults.append(f"{key}: no such key of {what}." + (f" Did you mean {near}?" if near else ""))
         elif not any(fits(value, kind) for kind in known[key]):
             wanted = " or ".join(", ".join(map(str, kind)) if isinstance(kind, list) else kind for kind in known[key])
-            faults.append(f"{key}: {value!r} is not of the type that is wanted: {wanted}.")
+            faults.append(f"{key}: {value!r} is not of the expected type: {wanted}.")
     batch = values.get("per_device_train_batch_size", 1)
     if isinstance(batch, int) and batch < 1:
         faults.append(f"per_device_train_batch_size: {batch} must be at least 1.")
@@ -86,12 +86,12 @@ def _check_processes(key: str, path: str, launch: dict, gpus: int) -> list[str]:
     if kind == "NO" and gpus > 1:
         return [
             f"config: {key}: {path} trains on one GPU (distributed_type NO), and resources.train.gpu is {gpus}: "
-            "set that to 1, or take a distributed configuration, such as config/accelerate/fsdp_8gpu.yaml."
+            "set that to 1, or use a distributed configuration, such as config/accelerate/fsdp_8gpu.yaml."
         ]
     if kind != "NO" and gpus == 0:
         return [
             f"config: {key}: {path} is distributed ({kind}), one process on each GPU, and resources.train.gpu is 0: "
-            "set that to the number of GPUs, or take config/accelerate/cpu.yaml."
+            "set that to the number of GPUs, or use config/accelerate/cpu.yaml."
         ]
     return []
 

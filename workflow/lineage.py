@@ -74,8 +74,8 @@ def pool_sizes(settings: dict) -> list[int]:
 def slice_place(settings: dict, iteration: int) -> tuple[int, int]:
     """Return (pool, slice of that pool), both from 1, that ``iteration`` takes its prompts from.
 
-    A pool without a further whole slice is followed by the next, so a pool that is added changes no
-    earlier iteration. An iteration beyond all pools is placed in the last one, whose slices then end.
+    After the last whole slice of a pool comes the next pool, so an added pool changes no earlier iteration. An
+    iteration beyond all pools is placed in the last one, which has no slice for it.
     """
     per_iteration, sizes, before = settings["prompts"]["per_iteration"], pool_sizes(settings), 0
     for pool, size in enumerate(sizes, start=1):

@@ -22,7 +22,7 @@ def kinds(hint) -> list:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         names = [kind for arg in args for kind in kinds(arg)]
-        # an enum or any text: only the enum's values work
+        # an enum or any string: only the enum's values work
         return [kind for kind in names if kind != "string"] if any(isinstance(kind, list) for kind in names) else names
     if isinstance(hint, type) and issubclass(hint, Enum):
         return [[member.value for member in hint]]
@@ -43,7 +43,7 @@ def listed() -> dict:
     from accelerate.commands.config.config_args import ClusterConfig
     from trl import DPOConfig, ModelConfig, SFTConfig
 
-    own = {"checkpoint_epochs": ["integer"]} | of_class(ModelConfig)  # in addition to those of the trainer
+    own = {"checkpoint_epochs": ["integer"]} | of_class(ModelConfig)  # keys that the trainer's config does not have
     own["lora_target_modules"] = ["string", *own["lora_target_modules"]]  # as TRL documents it: all-linear
     sft, dpo = of_class(SFTConfig) | own, of_class(DPOConfig) | own
     return {"sft": sft, "dpo": dpo, "accelerate": of_class(ClusterConfig)}

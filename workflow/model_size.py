@@ -9,8 +9,8 @@ from pathlib import Path
 def model_size(folder: str | Path) -> dict:
     """Return parameters and kv_bytes_per_token (two bytes a number) of a model directory; {} without a config.json.
 
-    Parameters are counted from the shapes in the headers of its safetensors, those of the index where there is one, and
-    left out where there are none.
+    Parameters are counted from the shapes in the headers of its safetensors files (those in the index where there is
+    one), and left out where there are no such files.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():

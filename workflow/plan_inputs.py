@@ -24,7 +24,7 @@ def prompt_chars(settings: dict) -> float:
             for line in islice(file, 1000):
                 try:
                     lengths.append(len(json.loads(line)["text"]))
-                except (ValueError, KeyError, TypeError):  # rule build_prompts names the faulty line
+                except (ValueError, KeyError, TypeError):  # rule build_prompts reports the faulty line
                     continue
     return sum(lengths) / max(len(lengths), 1)
 

@@ -21,7 +21,7 @@ def preferences(planned, held_out: int, prompt: float, response: float, judgment
         else:
             rows, responses = ROWS.get(name) or (count_lines(own["path"]), 2)
         rows = min(rows, own["subset"] or rows)
-        # the held-out replies have these judgments already: the engine's store answers
+        # the judgments of the held-out replies are already in the engine's store
         known = (
             name == "held_out_preferences"
             and own["judgments"] <= settings["benchmarks"]["judge_agreement"]["judgments"]

@@ -25,7 +25,7 @@ ROW_BYTES = 250  # of a JSONL row, without its text
 
 
 class Plan:
-    """Rows, one a stage, as the settings ask for them; see ``plan``."""
+    """The rows of a plan, one for each stage of the settings; see ``plan``."""
 
     def __init__(self, settings: dict, card: str):
         self.settings, self.card = settings, CARDS[card]
@@ -51,7 +51,7 @@ class Plan:
     def sample(self, stage, files, requests, n, each, distinct, out, why, jobs=None):
         """Add a stage of an engine: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text.
 
-        ``jobs`` is 0 where the jobs of an earlier part of the stage do it too; by default there is one a file.
+        ``jobs`` is 0 where the jobs of an earlier row of the stage include it; by default there is one for each file.
         """
         jobs = len(files) if jobs is None else jobs
         texts, gpus = requests * n, self.settings["resources"]["engine"]["gpu"]
@@ -73,7 +73,7 @@ class Plan:
             distinct,
             texts * out,
             hours,
-            2 * texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,  # rows, and the completion store
+            2 * texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,  # rows and completion store
             why,
             jobs=jobs,
             kind="sample",
@@ -91,7 +91,9 @@ class Plan:
         """Add a stage in which a reward model reads ``texts`` of ``each`` tokens and writes none."""
         gpus, parameters = self.settings["resources"]["engine"]["gpu"], self.assumed["reward_parameters"]
         seconds = 2 * parameters * texts * each / (READING * self.card["flops"]) + len(files) * ENGINE_START
-        hours = gpus * seconds / 3600 if gpus else None  # it computes on one GPU and holds those of an engine's job
+        hours = (
+            gpus * seconds / 3600 if gpus else None
+        )  # it computes on one GPU, but its job has as many as an engine's
         tokens, disk = texts * each, texts * ROW_BYTES / 1e9
         self.add(stage, files, texts, texts, tokens, tokens, 0, hours, disk, why, kind="sample")
         if gpus:

@@ -13,7 +13,7 @@ from metarewarding.evaluation import registry
 
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
 
-# keys of earlier versions
+# renamed keys of earlier versions
 RENAMED = {
     "truncated_may_be_chosen": "allow_truncated_chosen",
     "judge_pair_cap": "max_judge_pairs",
@@ -22,7 +22,7 @@ RENAMED = {
 
 
 class ConfigError(Exception):
-    """An error in the config; each line names the key and says how to fix it."""
+    """An error in the config; each line has the key and the fix."""
 
 
 def base_schema() -> dict:
@@ -72,7 +72,7 @@ def check_files(files: list[str]) -> None:
     for path in files:
         try:
             if not isinstance(config_text.load(path), dict):
-                faults.append(f"{path}: the file must hold keys and values.")
+                faults.append(f"{path}: the file must contain keys and values.")
         except config_text.TextError as error:
             faults.append(str(error))
     if faults:
@@ -87,7 +87,7 @@ def resolve(config: dict) -> dict:
     if errors:
         raise ConfigError("\n".join(_in_words(error) for error in errors))
     settings = with_defaults(config, full_schema, full_schema["$defs"])
-    # a config laid over another keeps the other's keys: only those of this source count
+    # a config laid over another keeps the other's keys, so drop those of other sources
     source = settings["model"]["source"]
     keys = ("source", *config_checks.MODEL_KEYS[source], "template_options")
     settings["model"] = {key: settings["model"][key] for key in keys if key in settings["model"]}
@@ -123,8 +123,8 @@ def _in_words(error) -> str:
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
         return f"config: {path}: '{error.instance}' is a string and must be a number; write {number}, without quotes."
-    if path.endswith((".api_key_env", ".base_url")):  # a secret may be there by mistake, and is not repeated
-        return f"config: {path}: not of the form that is wanted. ({error.schema['description']})"
+    if path.endswith((".api_key_env", ".base_url")):  # the value may be a secret, so it is not printed
+        return f"config: {path}: not of the expected form. ({error.schema['description']})"
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return f"config: {path}: {error.message}." + (f" ({description})" if description else "")
 

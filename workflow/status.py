@@ -25,7 +25,7 @@ from metarewarding.reporting.metrics import of_model  # noqa: E402
 from metarewarding.reporting.summary import duration  # noqa: E402
 
 QUIET = 600  # seconds without a line in its log after which a job may have been killed
-RATE = 1e11  # FLOP/s by which a plan without GPUs is weighed, before measured seconds correct it
+RATE = 1e11  # FLOP/s assumed for a plan without GPUs, before measured seconds correct it
 WATCH = 5  # seconds
 _PREFIX = re.compile(r"^\S+ \S+ [A-Z]+ \w+: ")  # date, time, level and rule of a line in a log
 _LOSS = re.compile(r"'loss': '?([\d.]+)'?.*?'epoch': '?([\d.]+)")
@@ -52,7 +52,7 @@ def table(rows: list[dict], models: list[str], root: Path) -> tuple[list[str], l
 def seconds_left(rows: list[dict], root: Path, parameters: float) -> tuple[float, bool]:
     """Return (seconds of the remaining jobs, one after the other; whether measured seconds correct the plan).
 
-    Each stage is corrected by its own measured seconds, a stage without any by those of all stages.
+    Each stage is corrected by its own measured seconds; a stage without any is corrected by those of all stages.
     """
     planned, took, left = {}, {}, {}
     for row in rows:

@@ -2,8 +2,8 @@
 
     envs/run python workflow/why.py --configfile mine.yaml [any other words of snakemake]
 
-Jobs and counts are those of Snakemake's own dry-run. Old and new values are in it too, as rules keep their params
-by name (workflow/provenance.py); the keys of the config come from a comparison with the configs in the manifests.
+Jobs and counts are those of Snakemake's own dry-run. It also contains old and new values, as rules have their params by
+name (workflow/snakemake_private.py). The config keys come from a comparison with the configs in the manifests.
 """
 
 import ast
@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 from lineage import iterations  # noqa: E402
 
-# a text in Python's form that holds the JSON of a rule's params by name
+# a Python string literal with the JSON of a rule's params by name
 _BY_NAME = re.compile(r"'(\{\"(?:[^'\\]|\\.)*\})'")
-# the sections that decide what a model becomes, in addition to its method's own, and their keys that do not
+# the config sections that a model depends on, in addition to its method, and their keys that do not matter
 SHAPING = ("model", "engine", "eft", "prompts", "templates", "sampling", "sft")
 SHAPES_NOTHING = ("engine.gpu_memory_utilization", "engine.cpu_cache_gb")
 KEPT = ("weights", "responses", "judgments", "meta_judgments", "pairs", "benchmarks")
@@ -69,7 +69,7 @@ def changed_params(reason: str) -> dict:
     )
     if not old or not new:
         return {}
-    # outputs of one job may come from runs that differ: the first one that differs is reported
+    # outputs of one job may come from different runs: the first one that differs is reported
     changed = {}
     for name in {**old[0], **new[0]}:
         was = next((values.get(name) for values in old if values.get(name) != new[0].get(name)), new[0].get(name))
@@ -115,7 +115,7 @@ def in_words(job: dict, changes: dict) -> list[str]:
     for label, words in (("Missing output files: ", "missing"), ("Updated input files: ", "changed file")):
         if label in reason:
             files = reason.partition(label)[2].partition(";")[0]
-            # an output is missing, too, where a job is new
+            # a new job also has missing outputs
             parts += [f"{words}: {name}" for name in files.split(", ")] if label.startswith("Updated") else ["missing"]
     for name, (old, new) in changed_params(reason).items():
         parts.append(_changed(name, old, new, job, changes))
@@ -127,7 +127,7 @@ def in_words(job: dict, changes: dict) -> list[str]:
 def also_changed(root: Path, planned: list[dict], now: dict, reported: str) -> list[str]:
     """Return further differences from the configs of the models that are made again, without those ``reported``.
 
-    Snakemake looks for no further reason in a job that runs because of another one.
+    Snakemake does not look for further reasons where a job runs because of another one.
     """
     changes = {}
     for job in planned:
@@ -204,7 +204,7 @@ def main(words: list[str]) -> None:
     text, now = dry_run(words)
     planned, root = jobs(text), Path(now["pathvars"].get("results", "results"))
     if not planned:
-        print("Nothing to be done: all that is asked for is there, as this config, this code and these inputs give it.")
+        print("Nothing to be done: all results exist and match this config, this code and these inputs.")
         return
     manifests = [*root.glob("*/manifest.json"), *root.glob("*/m*/manifest.json")]
     configs = [json.loads(path.read_text()).get("config") for path in manifests]
@@ -220,7 +220,7 @@ def main(words: list[str]) -> None:
     for cause, rules in causes.items():
         print(f"  {cause}\n    at first: {_counted(rules)}")
     if also:
-        print("  and, for jobs that these make run anyway:")
+        print("  also changed, for jobs that run anyway:")
         print("\n".join(f"    {line}" for line in also))
     if absent:
         print(f"  not there yet: {_counted(Counter(job['rule'] for job in absent))}")
@@ -232,7 +232,7 @@ def main(words: list[str]) -> None:
     print("\nStays:")
     for model, kept in staying(root, planned).items():
         print(f"  {model:<20} {', '.join(kept)}")
-    print("\nWhat it costs: envs/run python workflow/plan.py with the same --configfile (a whole run from nothing).")
+    print("\nCost: envs/run python workflow/plan.py with the same --configfile (of a whole run).")
 
 
 def _counted(rules: Counter) -> str:
@@ -240,7 +240,7 @@ def _counted(rules: Counter) -> str:
 
 
 def _place(job: dict, root: Path) -> str:
-    """Return the model in whose folder a job writes, or the first folder under the root."""
+    """Return the model that a job writes for, or the first folder under the root."""
     parts = Path(job["output"][0]).relative_to(root).parts
     return "/".join(parts[:2]) if re.fullmatch(r"m\d+", parts[1]) and parts[0] not in ("seed", "m0") else parts[0]
 

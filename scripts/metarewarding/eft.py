@@ -56,7 +56,7 @@ def split(
     """Return {eval, comparison, train, ift}: lists of prompts, each prompt a list of its ranked replies.
 
     ``eval``: the prompts ``eval_ids``, or ``eval_prompts`` drawn ones, with at least two ranked replies each.
-    ``comparison`` (table 3): the first ``comparison_prompts`` of them, and as many drawn ones as that lacks.
+    ``comparison`` (table 3): the first ``comparison_prompts`` of them, and drawn ones where they are too few.
     ``train``: all others with at least two ranked replies; it shares no prompt with these two. ``ift``:
     ``ift_prompts`` prompts with a rank 0 reply, those that are not held out first. Its replies only serve as
     demonstrations, so ``train`` loses these prompts only with ``exclude_ift_prompts``: the ranked prompts would be

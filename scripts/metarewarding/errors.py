@@ -4,6 +4,5 @@
 class UserError(Exception):
     """Bad input: a config value, a data row, a model folder, a judge's reply.
 
-    The message names the file, the key or the row, and says how to fix it. Scripts print it alone,
-    without a traceback.
+    The message contains the file, the key or the row, and the fix. Scripts print it alone, without a traceback.
     """

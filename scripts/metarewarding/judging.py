@@ -36,7 +36,7 @@ def judge(
     """Return ``n`` judgments of each response (section 2.1) and facts; callers remove duplicates (``distinct``).
 
     ``prompt_texts`` maps prompt ids to texts. Requests keep the order of ``responses``: rows of one prompt
-    side by side, as the files hold them, use the engine's prefix cache.
+    side by side, as in the files, use the engine's prefix cache.
     Adds to the facts: unparsed, parse_rate (None without judgments), max_score.
     """
     requests = [

@@ -111,7 +111,7 @@ def meta_judge(
 ) -> tuple[list[MetaJudgment], dict]:
     """Return verdicts on both orders of every pair of a prompt's selected response's judgments, and facts.
 
-    With ``strip_scores`` the judgments are shown without their scores (a study of ours; the paper shows them whole);
+    With ``strip_scores`` the judgments are shown without their scores (our study; the paper shows whole judgments);
     with ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
     parse_rate (None without presentations).
     """

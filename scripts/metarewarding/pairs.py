@@ -70,7 +70,7 @@ def select_judge_pair(
 ) -> tuple[int, int] | None:
     """Return (index of the highest Elo, index of the lowest), ties drawn by ``rng`` (section 2.2).
 
-    ``may_be_chosen`` (default: all) says which of those tied for the highest Elo may be chosen.
+    ``may_be_chosen`` (default: all) restricts the choice among those tied for the highest Elo.
     None when all scores are equal (nothing was won, so nothing is preferred) or when no judgment of the highest Elo
     may be chosen.
     """

@@ -54,7 +54,9 @@ def id_fault(value, most: int = MOST_CHARACTERS) -> str | None:
     if len(value) > most:
         return f"has {len(value)} characters ('{value[:40]}...'), and may have {most}"
     if match := _NOT_IN_AN_ID.search(value):
-        return f"{json.dumps(value)} holds {json.dumps(match[0])}: ids may hold no blanks and no control characters"
+        return (
+            f"{json.dumps(value)} contains {json.dumps(match[0])}: blanks and control characters are not allowed in ids"
+        )
     return None
 
 
@@ -65,7 +67,7 @@ def results_root() -> Path:
 
 
 def is_workflow_output(path: str | Path) -> bool:
-    """Return whether a file lies below the results of this run, so that the workflow can make it again."""
+    """Return whether a file is in the results of this run, so that the workflow can make it again."""
     return Path(path).resolve().is_relative_to(results_root().resolve())
 
 
@@ -161,19 +163,19 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                 if seen.setdefault(key, number) != number:
                     raise UserError(
                         f"{path}, line {number}: the {' and '.join(unique)} {', '.join(map(repr, key))} occurs "
-                        f"twice (in line {seen[key]}, too); it must be unique. {fix_of(path)}"
+                        f"twice (also in line {seen[key]}); it must be unique. {fix_of(path)}"
                     )
             yield row
 
 
 def decode_line(line: bytes, path: str | Path, number: int):
-    """Return the value of ``line``; raise UserError where it is not JSON, not UTF-8, or holds NaN."""
+    """Return the value of ``line``; raise UserError where it is not JSON, not UTF-8, or contains NaN."""
     if number == 1 and (fault := encoding_fault(line)):
         raise UserError(f"{path}: {fault}.")
     try:
         return _decode_json(line)
     except UnicodeEncodeError:
-        fault = "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+        fault = "contains half of a surrogate pair (\\ud800 to \\udfff), which is not a character"
     except UnicodeDecodeError as error:
         fault = f"not UTF-8 text (byte {error.start + 1} of the line). Save the file as UTF-8"
     except RecursionError:

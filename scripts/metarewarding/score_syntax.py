@@ -18,7 +18,7 @@ _TOTAL = rf"(?:\d+(?:\.\d+)?|{'|'.join(_WORDS)})(?![^\W_])"
 _RANGE = r"(?:\d+\s*(?:to|[-–])\s*)?"
 _OUT_OF = rf"{_UNIT}{_CLOSE}(?:[\s(\[*_,]*(?:/|out\s+of\b)|\s+of\b)[\s*_<\[(]*"
 
-# "Score", "Final score (out of 5)", "Total points <total>"; not "Scores", nor "Score (relevance)".
+# "Score", "Final score (out of 5)", "Total points <total>"; not "Scores" or "Score (relevance)".
 _LABEL = (
     rf"(?:(?:(?:final|total)[\s*_]++)?score|total[\s*_]++points)(?![^\W_])(?:\s+(?:awarded|given|earned)\b)?{_MARKS}"
     rf"(?:[(\[<]{_MARKS}(?:(?:total|final|overall)?\s*(?:points?|score)?"

@@ -149,7 +149,7 @@ def of_rho(
 
 
 def cost(k: int, n: int, response_chars: float, judgment_chars: float) -> float:
-    """Return the characters that a prompt's responses and judgments hold: what sampling with K and N writes."""
+    """Return the characters of a prompt's responses and judgments, as the cost of sampling with K and N."""
     return k * (response_chars + n * judgment_chars)
 
 

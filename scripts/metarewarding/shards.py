@@ -22,7 +22,7 @@ def read_shards(paths: str | Path | Iterable[str | Path], kind: type) -> list[di
 def iter_shards(paths: str | Path | Iterable[str | Path], kind: type) -> Iterator[dict]:
     """Yield the rows of ``paths`` one by one.
 
-    Raise UserError where a file holds another number of rows, or of unread ones, than its stats file says,
+    Raise UserError where a file has another number of rows, or of unread ones, than its stats file,
     or a score above the highest, and where an id is in two files.
     """
     seen: set[tuple] = set()

@@ -79,7 +79,7 @@ def _id_fault(row: dict, field: str) -> str | None:
         return f"the field '{field}' is missing"
     if fault := id_fault(row[field], 200):
         return f"the {field} {fault}"
-    return f"the {field} '{row[field]}' holds a slash" if "/" in row[field] else None
+    return f"the {field} '{row[field]}' contains a slash" if "/" in row[field] else None
 
 
 def check_trees(trees: Iterable[dict], path: str | Path) -> None:

@@ -1,6 +1,6 @@
-"""The forms in which a meta-judgment names its winner (section 2.2, figure 2).
+"""The forms in which a meta-judgment states its winner (section 2.2, figure 2).
 
-A text that names no clear winner gives None.
+A text without a clear winner gives None.
 """
 
 import re

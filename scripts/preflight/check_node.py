@@ -53,7 +53,7 @@ def compiler_faults() -> list[str]:
     )  # where Triton looks for a compiler, in this order
     fix = (
         "Triton needs a C compiler on the node. The environments in envs/*.yaml bring one (gxx_linux-64): make them "
-        "anew with `--sdm conda`, load a module with gcc before snakemake is called, or set CC."
+        "again with `--sdm conda`, load a module with gcc before snakemake is called, or set CC."
     )
     if not compiler:
         return [f"There is no C compiler: CC is not set, and gcc and clang are not on PATH. {fix}"]
@@ -96,7 +96,7 @@ def card_faults(torch, gpus: int) -> list[str]:
     count = torch.cuda.device_count()
     if count < gpus:
         return [
-            f"The job sees {count} GPUs and asked for {gpus}. See CUDA_VISIBLE_DEVICES in the log; where sbatch knows "
+            f"The job sees {count} GPUs but requested {gpus}. See CUDA_VISIBLE_DEVICES in the log; where sbatch has "
             "--gres only, use the block for it in workflow/profiles/slurm."
         ]
     faults = []

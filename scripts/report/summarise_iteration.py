@@ -96,7 +96,7 @@ def elo_spread(elo: list[dict]) -> dict | None:
 def degenerate(responses: Iterable[dict], of_distinct_2: set[str]) -> dict | None:
     """Return {responses, repeated_8grams, empty (shares of the responses), distinct_2}; None without responses.
 
-    ``of_distinct_2``: the prompts whose responses distinct-2 is computed over, all together.
+    ``of_distinct_2``: the prompts of the responses that distinct-2 is computed over.
     """
     count = repeated = empty = 0
     texts = []

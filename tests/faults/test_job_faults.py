@@ -190,7 +190,7 @@ def test_outputs_that_are_deleted_come_back_by_one_command(tmp_path):
     assert "Undo the change first" in output
     assert (outputs[0] / "model.safetensors").stat().st_ino == inode  # no copy
     assert outputs[1].read_text() == "old"
-    assert "Nothing is missing" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "Nothing to restore" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 def test_what_is_kept_is_replaced_by_the_next_success(tmp_path):

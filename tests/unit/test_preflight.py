@@ -67,7 +67,7 @@ def cards(count, capability=(9, 0)):
 
 def test_cards():
     assert check_node.card_faults(cards(2), 2) == []
-    assert "sees 1 GPUs and asked for 2" in check_node.card_faults(cards(1), 2)[0]
+    assert "sees 1 GPUs but requested 2" in check_node.card_faults(cards(1), 2)[0]
     assert "does not compute in bfloat16" in check_node.card_faults(cards(1, (7, 0)), 1)[0]
 
 

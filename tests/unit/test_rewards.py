@@ -186,7 +186,7 @@ def rounds(*train_on, **keys):
     [
         ({"iterations": rounds(["judge"], scored_by=HUB)}, "judge pairs alone"),
         ({"scored_by": HUB, "iterations": rounds(["actor"], ["judge"])}, r"iterations\[1\]\.scored_by"),
-        ({"scored_by": HUB, "n": 2, "iterations": rounds(["actor"])}, r"n: with scored_by no judgment decides"),
+        ({"scored_by": HUB, "n": 2, "iterations": rounds(["actor"])}, r"n: with scored_by, actor pairs do not depend"),
         ({"scored_by": "no/such/folder", "iterations": rounds(["actor"])}, "neither a folder nor hf://"),
         ({"scored_by": "hf://owner/name", "iterations": rounds(["actor"])}, "not of the form"),
         ({"scored_by": "hf://datasets/owner/name@main", "iterations": rounds(["actor"])}, "not of the form"),

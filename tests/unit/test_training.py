@@ -224,7 +224,7 @@ class Run:
     ("options", "change", "output"),
     [
         ({"token_limit": 5}, {}, "no pair has at most 5 tokens a side (dpo.max_length)"),
-        ({"stop_epoch": 2}, {}, "stop_epoch 2 lies after the end of the schedule"),
+        ({"stop_epoch": 2}, {}, "stop_epoch 2 is after the end of the schedule"),
         ({}, {"chosen_by": "high"}, "data.jsonl, line 1: the field 'chosen_by'"),
     ],
 )

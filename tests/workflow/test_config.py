@@ -67,7 +67,7 @@ def test_one_gpu_differs_from_the_paper_in_the_adapter_and_the_learning_rates():
 
 
 def test_an_open_judge_serves_all_benchmarks(tmp_path):
-    with pytest.raises(settings.ConfigError, match="open: give either base_url"):
+    with pytest.raises(settings.ConfigError, match="open: set either base_url"):
         settings.resolve(laid_over("paper.yaml", "open_judge.yaml"))
     config = laid_over("paper.yaml", "open_judge.yaml")
     config["benchmarks"]["judges"]["open"]["weights"] = str(tmp_path)
@@ -296,12 +296,12 @@ def put(path, value):
         ("methods.self-rewarding.n", 4, "n: 4 is more than sampling.judgments.n 3"),
         ("methods.self-rewarding.starts_from", "meta-rewarding/m9", "there is no model meta-rewarding/m9"),
         ("methods.self-rewarding.starts_from", "self-rewarding/m1", "itself starts from self-rewarding"),
-        ("methods.self-rewarding.stop_epoch", 3, "stop_epoch: 3 lies after schedule_epochs 1"),
+        ("methods.self-rewarding.stop_epoch", 3, "stop_epoch: 3 is after schedule_epochs 1"),
         ("run", ["self-rewardign"], "run: there is no method 'self-rewardign'"),
         ("run", [], "run"),
         ("engine.name", "sglang", "engine.name: 'sglang' is not one of"),
         ("eft.trees", "config/laptop/tree.jsonl", "eft.trees: the file config/laptop/tree.jsonl does not exist"),
-        ("prompts.per_iteration", 30, "need 120 prompts, and config/laptop/prompts.jsonl has 72"),
+        ("prompts.per_iteration", 30, "need 120 prompts, but config/laptop/prompts.jsonl has 72"),
         ("sampling.shards", 11, "sampling.shards"),
         ("model", {"source": "hub", "repo": "a/b"}, "model.revision: missing"),
         ("eft.eval_ids", "nowhere.txt", "eft.eval_ids: the file nowhere.txt does not exist"),
@@ -316,7 +316,7 @@ def put(path, value):
         ("prompts.path", None, "prompts.path: missing"),
         ("prompts.path", [], "prompts.path"),
         ("benchmarks.run", ["alpaca_evil"], "benchmarks.run[0]: 'alpaca_evil' is not one of"),
-        ("benchmarks.judges.local.base_url", "http://x/v1", "judges.local: give either base_url"),
+        ("benchmarks.judges.local.base_url", "http://x/v1", "judges.local: set either base_url"),
         ("benchmarks.judges.local.weights", "nowhere", "judges.local.weights: 'nowhere' is neither seed, m0"),
         ("benchmarks.judges.local.api_key", "sk-1", "benchmarks.judges.local.api_key: no such key"),
         ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "benchmarks.calibration.alpaca_eval: nowhere holds no"),
@@ -417,7 +417,7 @@ def test_what_only_vllm_on_gpus_has_is_refused_elsewhere(key):
     def change(config):
         config["engine"][key] = {"quantization": "fp8", "batch_invariant": True}[key]
 
-    assert f"engine.{key}: only vLLM on GPUs has it" in faults(change)
+    assert f"engine.{key}: only vLLM on GPUs supports it" in faults(change)
     resolved = settings.resolve(
         settings.load(["config/paper.yaml"], [f"engine={{{key}: fp8}}"] if key[0] == "q" else [])
     )

@@ -169,7 +169,7 @@ rule compare_best_and_worst:
 
 
 rule import_answers:
-    """Answers that others published, to be judged anew."""
+    """Answers that others published, in this project's rows, to be judged again."""
     input:
         questions=lambda wildcards: questions_of(wildcards.benchmark),
         published=lambda wildcards: published(wildcards.benchmark, wildcards.name, "answers"),

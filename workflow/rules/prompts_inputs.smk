@@ -6,7 +6,7 @@ POOLS = sorted({lineage.slice_place(SETTINGS, lineage.depth(SETTINGS, model))[0]
 
 
 def earlier_pools(wildcards):
-    """Return the pools whose prompts a pool must not repeat."""
+    """Return the earlier pools, which a pool must not repeat."""
     return [f"<results>/data/prompts/pool/{pool}.jsonl" for pool in range(1, int(wildcards.pool))]
 
 

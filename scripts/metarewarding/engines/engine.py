@@ -102,7 +102,7 @@ class Engine:
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of ``requests`` and seeds.
 
-        A request whose prompt leaves no room in the model's context has none.
+        A request has no completions if its prompt leaves no room in the model's context.
         """
         prompts = [render(self.tokenizer, request.messages) for request in requests]
         results: list[list[Completion | None]] = [

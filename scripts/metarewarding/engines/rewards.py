@@ -17,7 +17,7 @@ class RewardModel:
     """A model of the class that transformers' AutoModelForSequenceClassification gives, with one output.
 
     ``max_model_len``: tokens of prompt and response together. ``batch_size``: texts at once. Raise UserError for a
-    folder that holds something else, above all a language model: its missing head would be filled with random numbers.
+    folder with something else, above all a language model: its missing head would be filled with random numbers.
     """
 
     def __init__(self, weights: str | Path, max_model_len: int, dtype: str, batch_size: int):

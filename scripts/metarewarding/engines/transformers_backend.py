@@ -82,7 +82,7 @@ def _seeded_draw(seeds: list[int], decoding, device):
     """Return a logits processor that turns the greedy choice into a draw, with a generator for each row.
 
     argmax(logits + Gumbel noise) is a draw from softmax(logits), so a batch can be sampled with one
-    seed a row: what a row becomes does not depend on its neighbours (but for floating point).
+    seed for each row, and a row does not depend on its neighbours (except for floating-point rounding).
     """
     import torch
     from transformers import LogitsProcessor, TopPLogitsWarper

@@ -161,7 +161,7 @@ BENCHMARK = Benchmark(
     settings={
         "judge": shared.judge("gpt-4-1106-preview", "; it must give log-probabilities"),
         "annotator": shared.text(
-            "weighted_alpaca_eval_gpt4_turbo", "The package's annotator whose prompt and parser are used."
+            "weighted_alpaca_eval_gpt4_turbo", "The package's annotator with the prompt and the parser."
         ),
         "subset": shared.subset(FULL, ". A subset has a win rate only, and is not comparable."),
         **shared.decoding(0.7, 0.9, 2048),
@@ -174,7 +174,8 @@ BENCHMARK = Benchmark(
             "none."
         },
         "category_template": shared.text(
-            "config/prompts/category.txt", "What the judge is asked for it: placeholders {categories} and {prompt}."
+            "config/prompts/category.txt",
+            "Template of the request for these labels: placeholders {categories} and {prompt}.",
         ),
     },
     sources={

@@ -124,8 +124,8 @@ def _length_controlled(table, gamed: str | Path | None) -> dict:
             return metrics.get_length_controlled_winrate(table, save_weights_dir=None)
         except (HfHubHTTPError, LocalEntryNotFoundError) as error:
             raise UserError(
-                "AlpacaEval's df_gamed.csv, which the length-controlled win rate needs, is neither given, nor in the "
-                f"hub's cache, nor can it be fetched: {error}"
+                "AlpacaEval's df_gamed.csv, which the length-controlled win rate needs, was not given, is not in "
+                f"the hub's cache, and cannot be fetched: {error}"
             ) from None
 
 

@@ -171,9 +171,7 @@ def score(files, own, model: str, seed: int) -> dict:
     facts = read_json(files["stats"])
     battles = battles_of(verdicts, model, facts["baseline"])
     if not battles:
-        raise UserError(
-            f"no verdict of the judge '{facts['judge']}' could be read; see its texts in {files['verdicts']}."
-        )
+        raise UserError(f"no verdict of the judge '{facts['judge']}' could be read; see {files['verdicts']}.")
     tokens, tokenizer = shared.mean_tokens(answers, own["tokenizer"])
     return {
         **{key: facts[key] for key in ("judge", "judge_model", "baseline")},

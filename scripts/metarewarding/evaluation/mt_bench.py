@@ -122,14 +122,12 @@ def turns_by_id(answers: Sequence[Turn]) -> dict[tuple[str, int], str]:
     """Return {(question id, turn): text}; a duplicate is an error."""
     texts = {(row["prompt_id"], row["turn"]): row["text"] for row in answers}
     if len(texts) != len(answers):
-        raise UserError(
-            f"the answers have {len(answers)} turns, but only {len(texts)} different ids; ids must be unique."
-        )
+        raise UserError(f"{len(answers)} answers have only {len(texts)} different ids; ids must be unique.")
     return texts
 
 
 def rating(text: str) -> float | None:
-    """Return the first ``[[rating]]`` of ``text``, else the first ``[rating]``; None when it lies outside 1 to 10."""
+    """Return the first ``[[rating]]`` of ``text``, else the first ``[rating]``; None when it is outside 1 to 10."""
     match = next(filter(None, (pattern.search(text) for pattern in _RATINGS)), None)
     value = float(match[1]) if match else None
     return value if value is not None and 1 <= value <= 10 else None
@@ -183,9 +181,7 @@ def score(files, own, model: str, seed: int) -> dict:
     facts = read_json(files["stats"])
     means = mt_bench_score(ratings)
     if means["average"] is None:
-        raise UserError(
-            f"no rating of the judge '{facts['judge']}' could be read; see its texts in {files['verdicts']}."
-        )
+        raise UserError(f"no rating of the judge '{facts['judge']}' could be read; see {files['verdicts']}.")
     categories = sorted({row["category"] for row in ratings})
     return {
         **{key: facts[key] for key in ("judge", "judge_model")},

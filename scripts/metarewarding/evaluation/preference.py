@@ -21,7 +21,7 @@ def preference_scores(rows: Iterable[dict]) -> dict:
     - ``accuracy``: when k responses share the highest score, the row counts as the share of them that are best, which
       is 1/k for one best response and 1/2 for a tied pair;
     - ``accuracy_without_ties``: over the rows whose highest score belongs to one response;
-    - ``accuracy_ties_wrong``: over all rows, those whose highest score is shared being wrong;
+    - ``accuracy_ties_wrong``: over all rows, with a shared highest score counted as wrong;
     - ``ties``: the number of rows whose highest score is shared; ``n``: the number of rows;
     - ``ci_low``, ``ci_high``: 95 % interval of the accuracy, clustered by prompt (see ``clustered_interval``);
     - ``by_subset``: {subset: the same}.
@@ -113,7 +113,7 @@ def pairwise_scores(rows: Iterable[dict]) -> dict:
 
     - ``average``: accuracy over both orders, a tie counted as one half where the label names a response, None as wrong;
     - ``both``: rows whose two verdicts equal the label;
-    - ``agreement``: rows whose two verdicts are the same, None being a verdict of its own;
+    - ``agreement``: rows whose two verdicts are the same, with None as a separate verdict;
 
     and ``kappa``, Cohen's kappa of the two orders (in [-1, 1]; None where one verdict is the only one), and ``n``.
     The same call gives the agreement of two annotators, as its two verdicts. Raise UserError for another verdict.

@@ -31,7 +31,7 @@ def text_id(text: str) -> str:
 
 
 def item(item_id: str, prompt: str, responses: Sequence[str], best: Iterable[int], subset: str = "", prompt_id=None):
-    """Return a row whose responses are the texts ``responses``; ``best`` holds places in it."""
+    """Return a row with the texts ``responses``; ``best``: indices of the best ones."""
     ids = [f"{item_id}/r{k}" for k in range(len(responses))]
     return PreferenceItem(
         item_id=item_id,
@@ -56,7 +56,7 @@ def checked(items: Sequence[PreferenceItem], source: str) -> list[PreferenceItem
         if not all(isinstance(response["text"], str) for response in row["responses"]):
             raise UserError(f"{where} has a response that is not a string.")
         if not row["best"] or not set(row["best"]) <= set(ids):
-            raise UserError(f"{where} does not say which of its responses is best.")
+            raise UserError(f"{where} has no best response.")
     return list(items)
 
 

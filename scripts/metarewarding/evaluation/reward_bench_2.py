@@ -41,7 +41,7 @@ def ties_score(items: Iterable[PreferenceItem], means: Mapping[str, float]) -> f
 
     ``means``: {response_id: score}; a row of which a response has none counts as wrong. The formula is that of
     ``process_single_model`` in rewardbench/utils.py of allenai/reward-bench (a009692): 30 % each for the tied and the
-    reference rows whose right answers all score above the wrong ones, 20 % each for gaps to the wrong answers that are
+    reference rows where all right answers score above the wrong ones, 20 % each for gaps to the wrong answers that are
     wider than the spread of the right ones, and 1 % for how much wider they are.
     """
     import numpy as np

@@ -49,7 +49,7 @@ def mean_length(answers: list[dict]) -> float:
 
 
 def mean_tokens(answers, tokenizer) -> tuple[float, str]:
-    """Return (mean tokens of an answer, whose): tiktoken's ``tokenizer``, or as the model's own counted them (None)."""
+    """Return (mean tokens of an answer, tokenizer): tiktoken's ``tokenizer``, or the model's own for None."""
     if tokenizer is None:
         return sum(row["tokens"] for row in answers) / len(answers), "the model's own"
     import tiktoken
@@ -80,7 +80,7 @@ def judge(default: str, and_what: str = "") -> dict:
 
 
 def subset(count: int, means: str) -> dict:
-    """Return the setting of how many of ``count`` questions are asked; ``means`` describes a subset."""
+    """Return the setting for a subset of the ``count`` questions; ``means`` describes a subset."""
     description = f"So many of the {count} questions (null: all){means}"
     return {"type": ["integer", "null"], "minimum": 1, "default": None, "description": description}
 

@@ -54,7 +54,7 @@ def _json_object(path: Path) -> dict | str:
     except (OSError, ValueError, RecursionError) as error:
         fault = encoding_fault(content[:64]) if not isinstance(error, OSError) else None
         return f"{path}: {fault}." if fault else f"{path} is not a complete JSON file ({error})."
-    return value if isinstance(value, dict) else f"{path} holds no JSON object."
+    return value if isinstance(value, dict) else f"{path} is not a JSON object."
 
 
 def _config_fault(folder: Path) -> str | None:
@@ -104,7 +104,7 @@ def _weights_fault(folder: Path, values: bool) -> str | None:
     if index_file.is_file():
         absent = sorted(set(index.get("weight_map", {})) - set(tensors))
         if absent:
-            return f"{index_file} names the tensor {absent[0]}, which no file holds."
+            return f"{index_file} lists the tensor {absent[0]}, which is in none of the files."
     return shape_fault(folder, tensors)
 
 
@@ -135,7 +135,7 @@ def read_header(file: Path) -> dict[str, dict] | str:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return f"{file} is not a safetensors file: its header cannot be read."
     if not tensors:
-        return f"{file} holds no tensors."
+        return f"{file} has no tensors."
     if 8 + length + max(ends) != size:
         return f"{file} is cut off or damaged: it has {size} bytes, and its header asks for {8 + length + max(ends)}."
     return tensors
@@ -157,7 +157,7 @@ def values_fault(file: Path, tensors: dict[str, dict]) -> str | None:
         for place in range(0, len(values), CHUNK):
             bits = values[place : place + CHUNK] & mask
             if (bits == mask).any():
-                return f"{file}: the tensor {name} holds NaN or infinity. The model is damaged; fetch it again."
+                return f"{file}: the tensor {name} contains NaN or infinity. The model is damaged; fetch it again."
     return None
 
 

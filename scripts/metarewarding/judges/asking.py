@@ -24,7 +24,7 @@ class Asking:
         return replies
 
     def stored(self) -> list[Reply]:
-        """Return every reply of this judge that the store holds."""
+        """Return every reply of this judge in the store."""
         return [row for row in read_store(self.store) if row["judge"] == self.judge["name"]]
 
     def facts(self) -> dict:

@@ -72,7 +72,7 @@ class Call:
             raise UserError(
                 f"judge '{self.judge['name']}': {about['requests']} requests would cost at least "
                 f"{about['cost_low']:.4g} US dollars for their prompts alone, with {paid:.4g} paid before, and "
-                f"{self.where}.max_cost is {ceiling:.4g}. Nothing was asked. Raise it, or ask for less."
+                f"{self.where}.max_cost is {ceiling:.4g}. Nothing was asked. Raise it, or send fewer requests."
             )
         if self.judge["api_key_env"]:
             self.key = os.environ.get(self.judge["api_key_env"], "").strip()

@@ -1,7 +1,7 @@
 """Requests to a judge behind an OpenAI-compatible server; each reply is stored on disk at once.
 
 A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``api_key_env``
-(the environment variable that holds the key, or None), ``concurrency``, ``price_in`` and ``price_out``
+(the environment variable with the key, or None), ``concurrency``, ``price_in`` and ``price_out``
 (US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``.
 ``reached`` adds what a judge that is served here needs.
 A request is a dict: ``id``, ``messages``, ``temperature``, ``max_tokens``, and ``top_logprobs`` where
@@ -38,7 +38,7 @@ def ask(
     ``store`` is a JSONL file, to which each reply adds a line; it must not be a declared output of a rule, which
     Snakemake would delete before a rerun. A fault that may pass is tried ``tries`` times, after waits that
     double from ``first_wait`` seconds. Facts: asked, from_store, retries and seconds of this call;
-    prompt_tokens, output_tokens and cost (US dollars) of all that the store holds from this judge.
+    prompt_tokens, output_tokens and cost (US dollars) of all replies of this judge in the store.
     """
     bodies = {request["id"]: _body(request, judge) for request in requests}
     if len(bodies) != len(requests):

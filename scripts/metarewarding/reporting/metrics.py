@@ -12,7 +12,7 @@ STEPS_SHOWN = 200  # losses of a training; more are averaged
 def collect(
     inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str], plan: dict | None = None
 ) -> dict:
-    """Return all metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``.
+    """Return all metrics of the run, by model: {models, stages, eft, plan}. Files are under ``root``.
 
     ``plan``: the plan with what was measured so far, of a run whose plan.json is not written yet.
     """
@@ -62,7 +62,7 @@ def of_kind(scores: dict[str, dict], own: bool) -> dict[str, dict]:
 
 
 def of_model(path: str, root: str) -> str:
-    """Return the model in whose folder ``path`` lies: `seed`, `m0`, or `<method>/m<t>`."""
+    """Return the model to whose folder ``path`` belongs: `seed`, `m0`, or `<method>/m<t>`."""
     parts = Path(path).relative_to(root).parts
     return parts[0] if parts[0] in ("seed", "m0", "data") else f"{parts[0]}/{parts[1]}"
 

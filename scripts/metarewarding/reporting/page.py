@@ -131,8 +131,8 @@ def to_look_into(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES
 def presentations(prompt: dict) -> dict:
     """Return {rows: [{id, cells: [{text, means, places}]}], flips, unread} of a prompt's meta-judgments.
 
-    Rows and columns are the judgments, highest Elo first. A cell says how the row's judgment did against the column's
-    over both orders: 1 it won, 0 it lost, ½ the verdict flips with the order, ? none could be read, empty: not asked.
+    Rows and columns are the judgments, highest Elo first. A cell has the row's result against the column over both
+    orders: 1 won, 0 lost, ½ the verdict flips with the order, ? not readable, empty: not asked.
     ``places`` are the numbers of the verdicts in ``prompt``.
     """
     met: dict[frozenset, list[int]] = {}

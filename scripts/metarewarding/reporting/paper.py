@@ -1,6 +1,6 @@
 """Compare the paper's values with this run's: value, difference, interval, and whether the difference is noise.
 
-A 95 % interval of ours is the benchmark's own where it has one, else the binomial one of a share of so many pairs;
+Our 95 % interval is the benchmark's own where it has one, else the binomial one of a share of that many pairs;
 the paper's is the printed one, else the binomial one of as many pairs or questions as its tables imply, else as wide
 as ours. A difference is within noise when it is no larger than both half widths together (root of their squares).
 """
@@ -55,7 +55,7 @@ def is_share(benchmark: str) -> bool:
 def targets(path: str | Path) -> list[dict]:
     """Return the paper's values: rows of {place, benchmark, metric, unit, model, value, ci_low, ci_high, source, n}.
 
-    ``n``: how many pairs or questions a percentage is of, as the paper's tables imply; None where nothing says it.
+    ``n``: the number of pairs or questions behind a percentage, as the paper's tables imply; None where unknown.
     """
     with open(path, encoding="utf-8", newline="") as file:
         rows = [
@@ -146,7 +146,7 @@ def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:
     A row: {place, benchmark, metric, unit, model, source, paper, paper_low, paper_high, ours, ours_low, ours_high,
     difference, noise, judge, judge_model}.
 
-    ``noise``: half width within which a difference says nothing; None where no interval is known.
+    ``noise``: half width of the differences that chance explains; None where no interval is known.
     """
     scores, rows = scores_by_model(metrics), []
     for target in paper:
@@ -178,11 +178,8 @@ def verdict(row: dict) -> str:
 
 
 def tables(rows: list[dict]) -> list[dict]:
-    """Return the paper's tables, with ours.
-
-    A table: {place, title, metrics: [(metric, label, unit)], models: [(model, {metric: row})], measured, judges,
-    sentence}.
-    """
+    """Return rows of {place, title, metrics: [(metric, label, unit)], models: [(model, {metric: row})], measured,
+    judges, benchmark, sentence}, one for each table of the paper."""
     result = []
     for place, title in titles().items():
         of_table = [row for row in rows if row["place"] == place]

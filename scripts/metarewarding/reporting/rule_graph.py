@@ -47,7 +47,7 @@ def reduced(edges: Edges) -> Edges:
 
 
 def layers(edges: Edges, rules: Iterable[str]) -> dict[str, int]:
-    """Return the layer of each rule: one below the lowest that it needs; a rule that needs none is near its use."""
+    """Return the layer of each rule: one below its lowest input; a rule without inputs is close to its users."""
     layer = dict.fromkeys(sorted(rules), 0)
     for _ in layer:
         for a, b in edges:

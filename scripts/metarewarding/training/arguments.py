@@ -75,9 +75,7 @@ def configure(args, run: RunArguments) -> None:
         args.fsdp_plugin_args = {"mixed_precision_policy": _fsdp_precision()}
     logger.info(f"dtype: {compute_dtype(args)} on {args.device}")
     if run.stop_epoch > args.num_train_epochs:
-        raise UserError(
-            f"stop_epoch {run.stop_epoch} lies after the end of the schedule, epoch {args.num_train_epochs}."
-        )
+        raise UserError(f"stop_epoch {run.stop_epoch} is after the end of the schedule, epoch {args.num_train_epochs}.")
 
 
 def pack_on_cpu(trainer_module, args) -> None:

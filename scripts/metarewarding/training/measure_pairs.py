@@ -1,6 +1,6 @@
 """Which pairs DPO trains on and which it holds out, and measurements of both after each epoch.
 
-TRL logs a batch before it is trained on, so its log of an epoch says little about what the epoch did.
+TRL logs a batch before it is trained on, so its log does not show the effect of an epoch.
 """
 
 import math
@@ -69,7 +69,7 @@ def groups(pairs: list[dict]) -> dict[tuple[str, str], list[int]]:
 def summarise(epoch: int, pairs: list[dict], logps: list, reference: list, beta: float, kl: dict) -> list[dict]:
     """Return one row for each set and kind among ``pairs``: means over its pairs.
 
-    ``logps`` and ``reference`` hold (chosen, rejected) log-probabilities in nats, summed over the
+    ``logps`` and ``reference``: (chosen, rejected) log-probabilities in nats, summed over the
     completion's tokens, in the order of ``pairs``; rewards are ``beta`` times their difference, the
     loss is -log sigmoid(margin), and a margin of 0 is half right.
 

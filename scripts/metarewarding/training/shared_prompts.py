@@ -67,7 +67,7 @@ def add_fused_lm_head(model, outputs: tuple[str, ...] = ("log_probs",)) -> None:
             1.0,  # temperature
             trl.trainer.utils._CHUNKED_LOGPROB_CHUNK_SIZE,
             None,  # no cap on logits
-            1.0,  # nor a scale
+            1.0,  # no scale
             outputs,
         )
         fields = {
