@@ -83,7 +83,7 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def written(text: str) -> str:
+def update_keys(text: str) -> str:
     """Return ``text`` with the current list of keys between its two marks."""
     before, rest = text.split(BEGIN)
     return before + BEGIN + "\n" + reference() + "\n" + END + rest.split(END)[1]
@@ -108,6 +108,6 @@ def editor_schema() -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(update_keys(README.read_text(encoding="utf-8")), encoding="utf-8")
     EDITOR_SCHEMA.write_text(editor_schema(), encoding="utf-8")
     print(f"wrote {README} and {EDITOR_SCHEMA}", file=sys.stderr)

@@ -37,7 +37,7 @@ def table(graphs: list[str]) -> str:
     return "from,to\n" + "".join(f"{a},{b}\n" for a, b in every)
 
 
-def words(config: tuple[str, ...]) -> list[str]:
+def options(config: tuple[str, ...]) -> list[str]:
     """Return the options of `snakemake` that print the graph of a run with ``config``."""
     return ["--rulegraph", "mermaid-js", *(("--configfile", *config) if config else ())]
 
@@ -45,7 +45,7 @@ def words(config: tuple[str, ...]) -> list[str]:
 def main() -> None:
     graphs = []
     for config in CONFIGS:
-        command = [sys.executable, "-m", "snakemake", *words(config)]
+        command = [sys.executable, "-m", "snakemake", *options(config)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(done.stderr)

@@ -38,7 +38,7 @@ def of_class(cls: type) -> dict[str, list]:
     return {field.name: kinds(hints[field.name]) for field in dataclasses.fields(cls) if field.init}
 
 
-def listed() -> dict:
+def launch_keys() -> dict:
     """Return {"sft", "dpo": keys of a recipe, "accelerate": keys of an accelerate configuration}."""
     from accelerate.commands.config.config_args import ClusterConfig
     from trl import DPOConfig, ModelConfig, SFTConfig
@@ -49,13 +49,13 @@ def listed() -> dict:
     return {"sft": sft, "dpo": dpo, "accelerate": of_class(ClusterConfig)}
 
 
-def written() -> str:
+def as_json() -> str:
     rows = [
         f'"{section}": {{\n' + ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in keys.items()) + "\n}"
-        for section, keys in listed().items()
+        for section, keys in launch_keys().items()
     ]
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
 if __name__ == "__main__":
-    LIST.write_text(written(), encoding="utf-8")
+    LIST.write_text(as_json(), encoding="utf-8")

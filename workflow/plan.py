@@ -22,7 +22,7 @@ from model_size import model_size  # noqa: E402
 from plan_benchmarks import benchmarks  # noqa: E402
 from plan_inputs import prompt_chars, set_aside  # noqa: E402
 from plan_rows import Plan  # noqa: E402
-from plan_table import shown, totals  # noqa: E402
+from plan_table import as_text, totals  # noqa: E402
 from speeds import CARDS  # noqa: E402
 
 from metarewarding.reporting.measured import measure  # noqa: E402
@@ -219,7 +219,7 @@ def main(words: list[str]) -> None:
     engine, train = settings["resources"]["engine"]["gpu"], settings["resources"]["train"]["gpu"]
     result["gpus"] = given.gpus or max(train, engine * settings["sampling"]["shards"])
     result["clock_hours"] = forecast.hours_on_the_clock(result, settings, result["gpus"])
-    print(json.dumps(result, indent=2) if given.json else shown(result, given.explain))
+    print(json.dumps(result, indent=2) if given.json else as_text(result, given.explain))
     if given.gpus and result["clock_hours"] is None and not given.json:
         print(f"It cannot run on {given.gpus} GPUs: a job needs more, or no job requests one.")
 

@@ -23,7 +23,7 @@ def number(value) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
 
-def shown(plan: dict, arithmetic: bool = True) -> str:
+def as_text(plan: dict, arithmetic: bool = True) -> str:
     """Return the plan as text, planned and measured where a stage has been run."""
     heads = [
         "stage",

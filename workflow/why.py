@@ -178,7 +178,7 @@ def _text(value) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def staying(root: Path, planned: list[dict]) -> dict[str, list[str]]:
+def unchanged_outputs(root: Path, planned: list[dict]) -> dict[str, list[str]]:
     """Return {model: its existing files that no job writes anew}."""
     written = {name for job in planned for name in job["output"]}
     stays = {}
@@ -230,7 +230,7 @@ def main(words: list[str]) -> None:
         places = sorted({_place(job, root) for job in planned if job["rule"] == rule})
         print(f"  {rule:<20} {count:>5}  {', '.join(places[:6])}{', ...' if len(places) > 6 else ''}")
     print("\nStays:")
-    for model, kept in staying(root, planned).items():
+    for model, kept in unchanged_outputs(root, planned).items():
         print(f"  {model:<20} {', '.join(kept)}")
     print("\nCost: envs/run python workflow/plan.py with the same --configfile (of a whole run).")
 

@@ -3,7 +3,7 @@
 from metarewarding.evaluation import registry
 from metarewarding.jobs.job import elapsed, logged
 from metarewarding.judges.asking import Asking
-from metarewarding.judges.client import reached
+from metarewarding.judges.client import connect
 from metarewarding.records import write_json, write_jsonl
 
 
@@ -15,7 +15,7 @@ def main(job):
     files = {name: job.input[name] for name in benchmark.judge_reads}
     weights = job.input.get("judge_weights")
     # a local judge's server runs while this block runs
-    with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
+    with connect(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         asking = Asking(judge, p.store, served_here=weights is not None)
         rows, facts = benchmark.judge(asking, questions, answers, files, p.settings, job.wildcards.model)
     facts = (

@@ -68,7 +68,7 @@ def main(job):
     shutil.rmtree(folder, ignore_errors=True)
     export_pairs(folder / "preference_pairs", list(files.pairs), p.root)
     for benchmark in p.benchmarks:
-        questions, answers = files[f"asked_{benchmark}"], list(files[f"answers_{benchmark}"])
+        questions, answers = files[f"questions_{benchmark}"], list(files[f"answers_{benchmark}"])
         export_answers(folder / benchmark, benchmark, questions, answers, p.root)
     training = {of_model(path, p.root): read_json(path) for path in files.training}
     scores: dict[str, dict] = {}

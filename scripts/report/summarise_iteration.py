@@ -25,7 +25,7 @@ from metarewarding.records import (
 )
 from metarewarding.row_checks import iter_jsonl
 
-LOOKED_INTO = 6  # prompts whose texts are kept, drawn by seed
+EXAMPLE_PROMPTS = 6  # prompts whose texts are kept, drawn by seed
 POINTS = 150  # responses in the plot of length against score, of prompts drawn by seed
 BINS = 24  # of the Elo histogram
 DISTINCT_2_OF = 200  # prompts, drawn by seed: a fixed number, as distinct-2 falls with the number of texts
@@ -182,7 +182,7 @@ def main(job):
     scores = read_jsonl(files.scores, Score) if files.get("scores") else []
     elo = list(rows_of(paths["elo"], Elo))
     actor_pairs, judge_pairs = (list(rows_of(paths[name], Pair)) for name in ("actor_pairs", "judge_pairs"))
-    wanted = set(drawn(prompts, p.seed)[:LOOKED_INTO])
+    wanted = set(drawn(prompts, p.seed)[:EXAMPLE_PROMPTS])
     given = Counter(row["score"] for row in rows_of(paths["judgments"], Judgment) if row["score"] is not None)
     summary = {
         "rho": p.rho,

@@ -56,7 +56,7 @@ def page_facts(collected: dict, printed: list[dict], p) -> dict:
         "tiles": summary.tiles(collected, [] if collected["differs"] else printed),
         "board": scoreboard.board(collected),
         "board_caption": board_caption(heads, collected["eft"]),
-        "even": tables.even(collected),
+        "even": tables.win_rate_sentence(collected),
         "tables": paper.tables(collected["beside_the_paper"]),
         "verdict": paper.verdict,
         "claims": paper.claims(collected, printed),
@@ -89,12 +89,12 @@ def texts(inputs: dict, examples: dict, p) -> dict:
     same, score = [], "The number is the mean score that M0 gives the answer, 0 to 5."
     if inputs.get("answers"):
         files = [{metrics.of_model(f, p.root): f for f in inputs.get(k, [])} for k in ("answers", "verdicts")]
-        same = same_prompts.side_by_side(p.same_benchmark, inputs["asked"][0], *files)
+        same = same_prompts.side_by_side(p.same_benchmark, inputs["questions"][0], *files)
         score = {"arena_laptop": score, "mt_bench": "The number is the judge's rating of the answer, 1 to 10."}.get(
             p.same_benchmark, ""
         )
     return {
-        "examples": page.to_look_into(examples),
+        "examples": page.select_examples(examples),
         "same": same,
         "same_benchmark": str(p.same_benchmark),
         "same_score": score,

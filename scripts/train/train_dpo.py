@@ -19,7 +19,7 @@ from metarewarding.training import measure_pairs
 from metarewarding.training.adapters import adapter_arguments, keep_in_float32
 from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
 from metarewarding.training.checkpoints import stop_after
-from metarewarding.training.examples import inert_rows, within
+from metarewarding.training.examples import inert_rows, within_limit
 from metarewarding.training.run import train
 
 
@@ -67,7 +67,7 @@ def compute_reference_once(reference) -> None:
     """
     forward, known = reference.forward, {}
 
-    def remembering(**inputs):
+    def cached_forward(**inputs):
         if "labels" not in inputs:  # logits, which are too large to keep
             return forward(**inputs)
         key = tuple(inputs[name].numpy().tobytes() for name in ("input_ids", "attention_mask", "labels"))
@@ -75,7 +75,7 @@ def compute_reference_once(reference) -> None:
             known[key] = forward(**inputs)
         return known[key]
 
-    reference.forward = remembering
+    reference.forward = cached_forward
 
 
 def main(run: DpoArguments, args, config) -> None:
@@ -98,7 +98,7 @@ def main(run: DpoArguments, args, config) -> None:
     rows = [row for path in run.data for row in read_jsonl(path, Pair)]
     chats = inert_rows(rows, tokenizer, ("prompt", "chosen", "rejected"))
     pairs = [row | chat for row, chat in zip(rows, chats, strict=True)]
-    kept = within(pairs, tokenizer, run.token_limit, "prompt", ("chosen", "rejected"))
+    kept = within_limit(pairs, tokenizer, run.token_limit, "prompt", ("chosen", "rejected"))
     if not kept:
         raise UserError(f"{', '.join(run.data)}: no pair has at most {run.token_limit} tokens a side (dpo.max_length).")
     trained, measured = measure_pairs.split(kept, args.seed, run.max_judge_pairs, run.held_out, run.measured_pairs)

@@ -40,7 +40,7 @@ def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
     assert "\033[" not in output  # no colour in a file
 
 
-def test_what_is_looked_into_hangs_together(results):
+def test_the_examples_are_consistent(results):
     look = json.loads((results / "meta-rewarding/m1/examples.json").read_text())["prompts"]
     pairs = {row["prompt_id"]: row for row in map(json.loads, (results / "meta-rewarding/m1/pairs/actor.jsonl").open())}
     assert len(look) == 6

@@ -199,7 +199,7 @@ def test_the_projects_recipes_have_no_fault(path):
 
 @pytest.mark.slow
 def test_the_list_of_keys_is_that_of_the_installed_trl_and_accelerate():
-    assert list_launch_keys.LIST.read_text() == list_launch_keys.written(), "run workflow/list_launch_keys.py"
+    assert list_launch_keys.LIST.read_text() == list_launch_keys.as_json(), "run workflow/list_launch_keys.py"
 
 
 # -- config files

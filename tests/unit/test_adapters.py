@@ -168,7 +168,7 @@ def test_options_that_do_not_go_together_are_refused(options, output):
         check(**options)
 
 
-def test_how_far_quantized_weights_are_from_their_base_is_told(tmp_path, model):  # noqa: F811
+def test_the_quantization_error_is_measured(tmp_path, model):  # noqa: F811
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is only in the environment for CUDA")
     import torch
     from peft import LoraConfig, get_peft_model

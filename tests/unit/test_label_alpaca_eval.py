@@ -66,13 +66,13 @@ def labelling(folder, judge, max_missing=0.25, subset=None):
     )  # fmt: skip
 
 
-def says(body, before):
+def categories_of(body, before):
     instruction = body["messages"][0]["content"].split("<instruction>\n")[1].split("\n")[0]
     return {"Say 0.": "Music", "Say 1.": "music.", "Say 2.": "other", "Say 3.": "Say what?"}[instruction]
 
 
 def test_instructions_are_labelled_once_and_answers_that_name_no_category_are_left_out(tmp_path):
-    with judge_server(says) as server:
+    with judge_server(categories_of) as server:
         label_alpaca_eval.main(labelling(tmp_path, server.judge()))
         labels = json.loads((tmp_path / "categories.json").read_text())
         assert labels == {"Say 0.": "Music", "Say 1.": "Music", "Say 2.": "other"}

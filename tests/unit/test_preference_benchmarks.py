@@ -214,13 +214,13 @@ class Prefers:
     """An engine that prefers the response with this word, or the one shown first."""
 
     def __init__(self, word):
-        self.word, self.asked = word, []
+        self.word, self.received = word, []
 
     def usage(self):
         return 0, 0
 
     def generate(self, requests):
-        self.asked += requests
+        self.received += requests
         return [[Completion(f"Winner: Response {self.side(r.messages[0]['content'])}", 3, "stop")] for r in requests]
 
     def side(self, text):
@@ -241,7 +241,7 @@ def test_both_orders_of_one_pair_a_row():
     engine = Prefers("good")
     verdicts, facts = preference_judging.judge_pairs(engine, items(), "{response_a}|{response_b}{prompt}", 9, 0)
     assert facts["requests"] == len(verdicts) == 8
-    assert all(request.decoding.temperature == 0 for request in engine.asked)
+    assert all(request.decoding.temperature == 0 for request in engine.received)
     shown = [(row["first"], row["second"]) for row in verdicts if row["item_id"] == "x/3"]
     assert shown[0] == shown[1][::-1]
     assert "x/3/r2" in shown[0]

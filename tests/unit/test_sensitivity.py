@@ -118,7 +118,7 @@ def test_a_judge_without_noise_needs_one_judgment():
     assert sensitivity.recommend(rows, 100, 100)["n"] == 1
 
 
-def test_a_judge_that_guesses_is_told_apart():
+def test_a_guessing_judge_is_detected():
     scores, lengths, may, _ = simulated(signal=0.0)
     rows = sensitivity.of_k_and_n(scores, lengths, may, 0.0, 2, np.random.default_rng(0))
     row = next(row for row in rows if (row["k"], row["n"]) == (5, 4))

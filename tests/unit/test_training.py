@@ -22,7 +22,7 @@ from metarewarding.errors import UserError
 from metarewarding.training import adapters, checkpoints, measure_pairs, shared_prompts
 from metarewarding.training import run as training_run
 from metarewarding.training.arguments import RunArguments, accumulation_steps, auto_precision, compute_dtype
-from metarewarding.training.examples import inert_rows, within
+from metarewarding.training.examples import inert_rows, within_limit
 from train import train_dpo
 
 
@@ -57,7 +57,7 @@ def test_a_pair_is_too_long_when_one_side_is(model):
         for c, r in ((5, 5), (6, 5), (5, 6))
     ]
     # bytes are tokens: <|user|> p <|end|> <|assistant|> ccccc <|end|> are 10
-    assert within(rows, tokenizer, 10, "prompt", ("chosen", "rejected")) == rows[:1]
+    assert within_limit(rows, tokenizer, 10, "prompt", ("chosen", "rejected")) == rows[:1]
 
 
 def test_inert_rows_leave_ids_out_and_text_in(model):
@@ -512,7 +512,7 @@ def test_losses_are_averaged_by_epoch():
     ]
 
 
-def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, monkeypatch, caplog):
+def test_the_disk_space_of_checkpoints_is_logged_and_too_little_is_refused(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "metarewarding")
     (tmp_path / "checkpoint-3").mkdir()
     (tmp_path / "checkpoint-3/weights").write_bytes(b"0" * 1000)  # of an earlier try: its room will be free

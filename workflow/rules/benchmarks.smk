@@ -4,7 +4,7 @@
 rule evaluate_model:
     """All samples of a model's evaluation: answers to the benchmarks' questions, and its judgments."""
     input:
-        **checked("engine"),
+        **node_checks("engine"),
         **{name: questions_of(name) for name in ANSWERED},
         **judged_files(),
         **{name: preference_file(name) for name in PREFERRED},

@@ -104,7 +104,7 @@ rule split_rankings:
 rule annotate_eft:
     """The annotator judges the ranked replies of one shard, with the judge's prompt of the loop."""
     input:
-        **checked("engine"),
+        **node_checks("engine"),
         checked=CHECKED,
         replies="<results>/data/eft/candidates.jsonl",
         weights=weights_of("annotator"),

@@ -92,7 +92,7 @@ rule label_alpaca_eval:
 rule answer_held_out:
     """The seed's responses to the prompts of table 3, sampled as in the loop."""
     input:
-        **checked("engine"),
+        **node_checks("engine"),
         checked=CHECKED,
         prompts=HELD_OUT_PROMPTS,
         weights="<results>/seed/weights",

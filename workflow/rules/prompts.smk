@@ -4,7 +4,7 @@
 rule generate_prompts:
     """A pool of new prompts, few-shot from demonstrations: rounds of filtered candidates until the pool is full."""
     input:
-        **checked("engine"),
+        **node_checks("engine"),
         checked=CHECKED,
         demonstrations="<results>/data/eft/ift.jsonl",
         earlier=earlier_pools,

@@ -28,7 +28,7 @@ def same_prompts_files(models):
     if SAME_BENCHMARK is None:
         return {}
     folder = f"<results>/{{model}}/benchmarks/{SAME_BENCHMARK}"
-    files = {"asked": questions_of(SAME_BENCHMARK), "answers": expand(f"{folder}/answers.jsonl", model=models)}
+    files = {"questions": questions_of(SAME_BENCHMARK), "answers": expand(f"{folder}/answers.jsonl", model=models)}
     if SAME_BENCHMARK in ("arena_laptop", "mt_bench"):
         files["verdicts"] = expand(f"{folder}/verdicts.jsonl", model=models)
     return files
@@ -85,7 +85,7 @@ def export_files():
         kinds = lineage.iterations(SETTINGS, method)[number - 1]["train_on"]
         pairs += expand("<results>/{model}/pairs/{kind}.jsonl", model=model, kind=kinds)
     answers = "<results>/{model}/benchmarks/{benchmark}/answers.jsonl"
-    of_benchmarks = {f"asked_{name}": questions_of(name) for name in ANSWERED}
+    of_benchmarks = {f"questions_{name}": questions_of(name) for name in ANSWERED}
     of_benchmarks |= {f"answers_{name}": expand(answers, model=REPORTED, benchmark=name) for name in ANSWERED}
     files = report_files()
     scores = [*files["agreement"], *files["scores"]]
@@ -123,9 +123,9 @@ def scoreboard_text():
     if not (folder / "metrics.json").is_file():
         return ""
     plain = not sys.stderr.isatty() or "NO_COLOR" in os.environ
-    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     width = shutil.get_terminal_size((120, 24)).columns
-    return f"{scoreboard.render(found, found['note'], width, colour=not plain)}\nPage: {folder / 'index.html'}"
+    return f"{scoreboard.render(metrics, metrics['note'], width, colour=not plain)}\nPage: {folder / 'index.html'}"
 
 
 def show_scoreboard():

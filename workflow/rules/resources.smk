@@ -35,8 +35,8 @@ def needs(kind):
 
         return value
 
-    found = {"mem_mb": growing("mem_mb"), "runtime": growing("runtime"), "cpus_per_task": need["threads"]}
-    return found | ({"gpu": need["gpu"], "nodes": 1} if need["gpu"] else {})
+    resources = {"mem_mb": growing("mem_mb"), "runtime": growing("runtime"), "cpus_per_task": need["threads"]}
+    return resources | ({"gpu": need["gpu"], "nodes": 1} if need["gpu"] else {})
 
 
 def processes(wildcards, threads):
@@ -99,7 +99,7 @@ def engine_weights_option(wildcards, output):
     return f"--engine_weights {shlex.quote(str(output.engine_weights))}" if HALF_COPY else ""
 
 
-def checked(*kinds):
+def node_checks(*kinds):
     """Return the node checks that the first jobs on GPUs wait for; ancient, so that they never cause a rerun."""
     if not CHECKS_NODES:
         return {}

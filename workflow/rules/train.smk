@@ -4,7 +4,7 @@
 rule train_sft:
     """Train M0 from the seed on EFT, with the loss on the judgments only."""
     input:
-        **checked("engine", "training"),
+        **node_checks("engine", "training"),
         checked=CHECKED,
         weights="<results>/seed/weights",
         data="<results>/data/eft/train.jsonl",

@@ -3,7 +3,7 @@
 Their pointwise judgments are those of the judge's agreement with people, so only the pairwise reading costs sampling.
 """
 
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items
 from metarewarding.records import RankedReply, read_jsonl
 
 
@@ -26,7 +26,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
                     best=[reply["response_id"] for reply in replies if reply["rank"] == min(ranks)],
                 )
             )
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 BENCHMARK = benchmark(

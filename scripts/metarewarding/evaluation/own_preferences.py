@@ -3,7 +3,7 @@
 from typing import NotRequired, TypedDict
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items, item
 from metarewarding.records import read_jsonl
 
 
@@ -33,7 +33,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
         rows.append(
             item(f"own/{number}", row["prompt"], row["responses"], best, row.get("subset", ""), row.get("prompt_id"))
         )
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 BENCHMARK = benchmark(

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item, text_id
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items, item, text_id
 from metarewarding.records import read_json
 
 REPOSITORY = "WeOpenML/PandaLM/3871806e72b4832f815ecafd24d3503c73403f48"
@@ -31,7 +31,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
         if votes > 1:
             best = [0, 1] if label == 0 else [label - 1]
             rows.append(item(f"pandalm/{identity}", prompt, responses, best, subset, text_id(prompt)))
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 BENCHMARK = benchmark(

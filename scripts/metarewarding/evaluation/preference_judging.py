@@ -34,7 +34,7 @@ def parse_verdict(text: str) -> str | None:
     return winner or ("tie" if _TIE.search(text) else None)
 
 
-def compared(row: PreferenceItem, seed: int) -> tuple[str, str]:
+def shown_pair(row: PreferenceItem, seed: int) -> tuple[str, str]:
     """Return the two responses of a row that are shown: both of two; else the first best and, by seed, one that is not.
 
     Where all of more than two are best, the first two.
@@ -55,7 +55,7 @@ def judge_pairs(
     requests, shown = [], []
     for row in items:
         texts = {response["response_id"]: response["text"] for response in row["responses"]}
-        a, b = compared(row, seed)
+        a, b = shown_pair(row, seed)
         for first, second in ((a, b), (b, a)):
             identity = f"{first} {second}"
             messages = templates.fill(template, prompt=row["prompt"], response_a=texts[first], response_b=texts[second])

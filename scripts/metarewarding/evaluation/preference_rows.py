@@ -43,7 +43,7 @@ def item(item_id: str, prompt: str, responses: Sequence[str], best: Iterable[int
     )
 
 
-def checked(items: Sequence[PreferenceItem], source: str) -> list[PreferenceItem]:
+def check_items(items: Sequence[PreferenceItem], source: str) -> list[PreferenceItem]:
     """Return ``items``; raise UserError naming the first invalid row."""
     if not items:
         raise UserError(f"{source}: the file has no rows.")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item, read_items
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items, item, read_items
 from metarewarding.records import Judgment, read_jsonl
 from metarewarding.ties import TOLERANCE
 
@@ -33,7 +33,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
         best = range(len(row["chosen"]))
         responses = row["chosen"] + row["rejected"]
         rows.append(item(f"reward_bench_2/{row['id']}", row["prompt"], responses, best, row["subset"]))
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 def ties_score(items: Iterable[PreferenceItem], means: Mapping[str, float]) -> float | None:

@@ -29,10 +29,10 @@ def disk_fault(error: Exception) -> str | None:
         number = errno.ENOSPC
     if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
         return None
-    return f"{path or fullest()}: {DISK_FAULTS[number]}."
+    return f"{path or fullest_folder()}: {DISK_FAULTS[number]}."
 
 
-def fullest() -> Path:
+def fullest_folder() -> Path:
     """Return the folder on the disk with the least room: the results, this folder or the temporary one."""
     places = [place for place in (results_root(), Path.cwd(), Path(gettempdir())) if place.is_dir()]
     return min(places, key=lambda place: shutil.disk_usage(place).free)

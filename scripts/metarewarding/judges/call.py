@@ -140,7 +140,7 @@ class Call:
             if attempt == self.tries:
                 raise UserError(
                     f"judge '{self.judge['name']}' ({self.judge['model']} at {self.base_url}) gave no reply "
-                    f"to '{identity}' in {self.tries} tries; the last error: {fault}. {self.kept()}"
+                    f"to '{identity}' in {self.tries} tries; the last error: {fault}. {self.replies_note()}"
                 )
             self.retries += 1
             if str(fault) != self.last_said:
@@ -176,7 +176,7 @@ class Call:
             fix = f"The account behind {self.where}.api_key_env has no credit left: top it up, or use another key."
         else:
             fix = f"It refused the request: check {self.where}.model, and the server's message."
-        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {answer}. {fix} {self.kept()}")
+        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {answer}. {fix} {self.replies_note()}")
 
     def row(self, reply, identity: str, digest: str, body: dict) -> Reply:
         try:
@@ -205,20 +205,20 @@ class Call:
         if lacks_logprobs(row, body):
             raise UserError(
                 f"judge '{self.judge['name']}': {self.judge['model']} gives no log-probabilities, which this benchmark "
-                f"needs. Set {self.where}.model to one that does. {self.kept()}"
+                f"needs. Set {self.where}.model to one that does. {self.replies_note()}"
             )
 
     def check_ceiling(self) -> None:
         if self.judge["max_cost"] is not None and self.cost() >= self.judge["max_cost"] and self.cost() > 0:
             raise UserError(
                 f"judge '{self.judge['name']}' has cost {self.cost():.4g} US dollars, and {self.where}.max_cost is "
-                f"{self.judge['max_cost']:.4g}. Raise it to continue. {self.kept()}"
+                f"{self.judge['max_cost']:.4g}. Raise it to continue. {self.replies_note()}"
             )
 
     def cost(self) -> float:
         return (self.tokens[0] * self.judge["price_in"] + self.tokens[1] * self.judge["price_out"]) / 1e6
 
-    def kept(self) -> str:
+    def replies_note(self) -> str:
         return f"All replies so far are kept in {self.store}; the next run asks only for the others."
 
     def without_key(self, text: str) -> str:

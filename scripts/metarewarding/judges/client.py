@@ -3,7 +3,7 @@
 A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``api_key_env``
 (the environment variable with the key, or None), ``concurrency``, ``price_in`` and ``price_out``
 (US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``.
-``reached`` adds what a judge that is served here needs.
+``connect`` adds what a judge that is served here needs.
 A request is a dict: ``id``, ``messages``, ``temperature``, ``max_tokens``, and ``top_logprobs`` where
 log-probabilities are wanted; other keys are the caller's own.
 """
@@ -80,7 +80,7 @@ def ask(
 
 
 @contextmanager
-def reached(judge: dict, weights: str | Path | None, engine: dict | None = None, log: str | Path | None = None):
+def connect(judge: dict, weights: str | Path | None, engine: dict | None = None, log: str | Path | None = None):
     """Yield ``judge``, with a server of its own while the block runs where ``weights`` is a model folder.
 
     The server starts at the first request without a reply in the store. Special tokens in messages are made inert, as

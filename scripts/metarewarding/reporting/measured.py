@@ -26,12 +26,12 @@ def measure(plan: dict, root: str | Path) -> dict:
     rows = []
     for row in plan["rows"]:
         stats = [read_json(path) for path in (Path(root, name) for name in row["files"]) if path.is_file()]
-        rows.append(row | {"measured": _together(stats) if stats else None})
+        rows.append(row | {"measured": _combined(stats) if stats else None})
     together = [row["measured"] for row in rows if row["measured"]]
     return plan | {"rows": rows, "totals": plan["totals"] | {"measured": _total(together) if together else None}}
 
 
-def _together(files: list[dict]) -> dict:
+def _combined(files: list[dict]) -> dict:
     jobs = {facts.get("log") or number for number, facts in enumerate(files)}  # a job may have several files
     sums = {"jobs": len(jobs)} | {field: sum(facts.get(field) or 0 for facts in files) for field in _COUNTS}
     if any("requests" not in facts and "asked" in facts for facts in files):  # a judge's verdicts
@@ -63,9 +63,9 @@ def _resources(logs: list[str]) -> dict:
             with open(path, newline="") as file:
                 rows += csv.DictReader(file, delimiter="\t")
     peaks = {}
-    for key, (column, put_together) in _RESOURCES.items():
+    for key, (column, combine) in _RESOURCES.items():
         values = [float(row[column]) for row in rows if row.get(column) not in (None, "NA", "-")]
-        peaks[key] = round(put_together(values), 1) if values else None
+        peaks[key] = round(combine(values), 1) if values else None
     return peaks
 
 
@@ -73,6 +73,6 @@ def _total(rows: list[dict]) -> dict:
     sums = {}
     for key in rows[0]:
         values = [row[key] for row in rows if row[key] is not None]
-        put_together = max if key == "max_memory_mb" else sum
-        sums[key] = round(put_together(values), 3) if values else None
+        combine = max if key == "max_memory_mb" else sum
+        sums[key] = round(combine(values), 3) if values else None
     return sums

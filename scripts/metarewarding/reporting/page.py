@@ -103,7 +103,7 @@ def signed(value, digits: int = 2) -> str:
     return "–" if value is None else f"{rounded(value, digits):+,.{digits}f}".replace("-", "−")
 
 
-def to_look_into(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES) -> list[dict]:
+def select_examples(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES) -> list[dict]:
     """Return [{model, prompts, left_out}], with as many prompts of each iteration as fit its share of ``budget`` bytes.
 
     What is shown is shown whole. Prompts get ``anchors`` ({id: place on the page}) and the

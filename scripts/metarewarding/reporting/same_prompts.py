@@ -15,7 +15,7 @@ def side_by_side(
 ) -> list[dict]:
     """Return [{prompt_id, text, answers: [{model, text, score}]}] of SHOWN prompts, drawn by ``seed``.
 
-    ``asked``: the questions' file; ``answers`` and ``verdicts``: {model: file}. Of questions with several turns the
+    ``questions``: the questions' file; ``answers`` and ``verdicts``: {model: file}. Of questions with several turns the
     first one is shown. ``score`` is the mean over the verdicts of that answer, None where none could be read.
     """
     texts = {row["prompt_id"]: row["turns"][0] for row in registry.questions(registry.get(benchmark), questions)}

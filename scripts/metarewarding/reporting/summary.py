@@ -93,14 +93,14 @@ def change(metrics: dict, row: dict) -> str | None:
         if None in widths:
             return f"{row['model']} against the seed: {text} (no interval is known)."
         width = noise(*widths)
-        return f"{compared(gain - width, gain + width)}: {text}; difference {gain:+.1f}, 95 % CI ± {width:.1f}."
+        return f"{in_words(gain - width, gain + width)}: {text}; difference {gain:+.1f}, 95 % CI ± {width:.1f}."
     if arena := row["arena"]:
         text = f"win rate {arena['win_rate']:.1f} %, 95 % CI {arena['ci_low']:.1f} to {arena['ci_high']:.1f}"
-        return f"{compared(arena['ci_low'] - 50, arena['ci_high'] - 50)}: {text} (50 % is a draw)."
+        return f"{in_words(arena['ci_low'] - 50, arena['ci_high'] - 50)}: {text} (50 % is a draw)."
     return None
 
 
-def compared(low: float, high: float) -> str:
+def in_words(low: float, high: float) -> str:
     """Return in words a difference from the seed with the 95 % interval from ``low`` to ``high``."""
     if low > 0:
         return "Better than the seed"

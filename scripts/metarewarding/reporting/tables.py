@@ -51,7 +51,7 @@ def write_csv(path: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
-def even(rows: dict) -> str | None:
+def win_rate_sentence(rows: dict) -> str | None:
     """Return a sentence on the models whose win rates against the seed are within noise of a draw."""
     arena = {row["model"]: row["arena"] for row in rows["models"] if row["arena"] and row["model"] != "seed"}
     if not arena:

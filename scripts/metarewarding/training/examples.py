@@ -14,7 +14,7 @@ def inert_rows(rows: list[dict], tokenizer, columns: tuple[str, ...]) -> list[di
     ]
 
 
-def within(rows: list[dict], tokenizer, limit: int, prompt: str, completions: tuple[str, ...]) -> list[dict]:
+def within_limit(rows: list[dict], tokenizer, limit: int, prompt: str, completions: tuple[str, ...]) -> list[dict]:
     """Return the rows whose prompt with each of the ``completions`` columns has at most ``limit`` tokens."""
 
     def tokens(row: dict, column: str) -> int:
