@@ -1,4 +1,4 @@
-"""The preset of an open judge, served by vLLM, judges published answers; the laptop's model takes its place."""
+"""The open judge of config/open_judge.yaml, with the laptop model as its weights, judges published answers."""
 
 import json
 import os
@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def test_a_served_open_judge_is_calibrated_on_published_answers(project, tmp_path):
-    """Two servers, one a published model; AlpacaEval needs log-probabilities, which the small model gives."""
+    """Two servers, one for each published model. AlpacaEval needs log-probabilities, which the small model gives."""
     judge = {"weights": str(LAPTOP_MODEL), "tensor_parallel": 1, "max_model_len": 2048, "concurrency": 4}
     change = {
         "engine": {"cpu_cache_gb": 2},

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -25,7 +24,6 @@ from metarewarding.judges.store import read_store
 
 KEY = "sk-very-secret-key"
 ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
-LAPTOP_MODEL = Path(os.environ.get("LAPTOP_MODEL", ROOT / "results" / "seed" / "weights"))
 
 
 class Files(dict):
@@ -400,28 +398,3 @@ def test_a_local_server_that_dies_or_never_comes_up_is_named(tmp_path, monkeypat
     monkeypatch.setattr(local, "START", 1.0)
     with pytest.raises(UserError, match="was not ready after 1 s"), serve(log, "import time; time.sleep(600)"):
         pass
-
-
-@pytest.mark.skipif(
-    not (LAPTOP_MODEL / "config.json").is_file(),
-    reason="needs the laptop's seed model: make results/seed/weights, or set LAPTOP_MODEL to its folder",
-)
-def test_the_laptop_model_judges_with_logprobs(tmp_path):
-    """vLLM's own server, a minute on two cores."""
-    judge = {
-        "name": "laptop",
-        "base_url": None,
-        "model": "seed",
-        "api_key_env": None,
-        "concurrency": 4,
-        "timeout_s": 120,
-    }
-    judge |= {"price_in": 0.0, "price_out": 0.0, "max_cost": None}
-    built = judging(tmp_path, judge, 12, weights=LAPTOP_MODEL, engine=ENGINE, max_missing=0.5)
-    rows, stats = run(built)
-    assert stats["verdicts"] >= 10
-    assert all(1 <= row["preference"] <= 2 for row in rows if row["preference"] is not None)
-    started = time.monotonic()
-    again, _ = run(built)  # nothing is missing, so no server is started
-    assert time.monotonic() - started < 20
-    assert [row["preference"] for row in again] == [row["preference"] for row in rows]
