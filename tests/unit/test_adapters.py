@@ -2,14 +2,11 @@
 
 import json
 import math
-import os
-import signal
-import time
 from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
-from test_training import DPO, LN2, SFT, Run, furthest, model, pairs, sft_rows, whole_checkpoint  # noqa: F401
+from test_training import DPO, LN2, SFT, Run, furthest, model, pairs, sft_rows  # noqa: F401
 
 from metarewarding.errors import UserError
 from metarewarding.training import adapters
@@ -99,13 +96,7 @@ def test_precomputed_references_are_those_of_the_base(tmp_path, model):  # noqa:
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, dpo):  # noqa: F811
     run = Run(tmp_path / "killed", model, pairs(12), **(DPO | LORA))
-    killed, whole = run.start(), None
-    while whole is None:
-        assert killed.poll() is None, "the run ended before it could be killed"
-        whole = whole_checkpoint(run.folder / "c", 6)
-        time.sleep(0.005)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    run.kill_after_checkpoint(6)
     run()
     assert f"going on from {run.folder}/c/checkpoint-" in run.printed
     for name in ("weights/model.safetensors", "adapter/adapter_model.safetensors"):

@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
+from jobs import job
 from stand_in import completion, judge_server
 
 import metarewarding.judges.server as local
@@ -24,26 +24,6 @@ from metarewarding.judges.store import read_store
 
 KEY = "sk-very-secret-key"
 ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
-
-
-class Files(dict):
-    """Named files, reached by name or position, as in a Snakemake job."""
-
-    __getattr__ = dict.__getitem__
-
-    def __getitem__(self, key):
-        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
-
-
-def job(folder, inputs, outputs, **params):
-    return SimpleNamespace(
-        input=Files({name: list(map(str, v)) if isinstance(v, list) else str(v) for name, v in inputs.items()}),
-        output=Files({name: str(folder / file) for name, file in outputs.items()}),
-        params=SimpleNamespace(**params),
-        wildcards=SimpleNamespace(model="ours"),
-        rule="tested",
-        log=[str(folder / "job.log")],
-    )
 
 
 def judging(folder, judge, count=6, answers=None, weights=None, **params):
@@ -70,8 +50,8 @@ def judging(folder, judge, count=6, answers=None, weights=None, **params):
         folder,
         inputs,
         {"verdicts": "annotations.json", "stats": "stats.json"},
-        store=str(folder / "store.jsonl"),
-        **params,
+        {"store": str(folder / "store.jsonl")} | params,
+        model="ours",
     )
 
 

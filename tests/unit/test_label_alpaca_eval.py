@@ -5,8 +5,8 @@ import json
 
 import pytest
 from conftest import ROOT
+from jobs import job
 from stand_in import judge_server
-from test_judge_alpaca_eval import job
 
 from benchmarks import label_alpaca_eval
 from metarewarding import templates
@@ -60,10 +60,8 @@ def labelling(folder, judge, max_missing=0.25, subset=None):
     (folder / "reference.json").write_text(json.dumps(reference))
     inputs = {"reference": folder / "reference.json", "template": TEMPLATE}
     outputs = {"categories": "categories.json", "stats": "stats.json"}
-    return job(
-        folder, inputs, outputs, judge=judge, engine=None, store=str(folder / "paid.jsonl"), subset=subset,
-        max_missing=max_missing,
-    )  # fmt: skip
+    params = {"judge": judge, "engine": None, "store": str(folder / "paid.jsonl"), "subset": subset}
+    return job(folder, inputs, outputs, params | {"max_missing": max_missing})
 
 
 def categories_of(body, before):

@@ -1,41 +1,14 @@
 """The programs that write, filter and collect prompts, as the workflow calls them."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
+from jobs import job, write
 from test_prompt_generation import FILTERS, TEMPLATE, Engine, prompt, reply, text_of_request
 
 from metarewarding.records import Candidate, Prompt, read_jsonl
 from metarewarding.row_checks import iter_jsonl
 from prompts import build_prompts, generate_prompts
-
-
-class Files(dict):
-    """Named files, reached by name or position, as in a Snakemake job."""
-
-    __getattr__ = dict.__getitem__
-
-    def __getitem__(self, key):
-        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
-
-
-def job(folder, inputs, outputs, params, **wildcards):
-    return SimpleNamespace(
-        input=Files(inputs),
-        output=Files({name: str(folder / file) for name, file in outputs.items()}),
-        params=SimpleNamespace(**params),
-        wildcards=SimpleNamespace(**wildcards),
-        resources={},
-        rule="tested",
-        log=[str(folder / "job.log")],
-    )
-
-
-def write(path, *rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(path)
 
 
 class Writer(Engine):

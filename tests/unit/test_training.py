@@ -219,6 +219,15 @@ class Run:
     def first_step(self):
         return next(entry for entry in self.stats["log"] if "loss" in entry)
 
+    def kill_after_checkpoint(self, step):
+        """Start the run, and kill it once it has a complete checkpoint of ``step`` or later."""
+        killed = self.start()
+        while whole_checkpoint(self.folder / "c", step) is None:
+            assert killed.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.005)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+
 
 @pytest.mark.parametrize(
     ("options", "change", "output"),
@@ -373,14 +382,8 @@ def whole_checkpoint(folder, step):
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
     run = Run(tmp_path / "killed", model, pairs(12), **DPO)
-    killed, whole = run.start(), None
-    while whole is None:
-        assert killed.poll() is None, "the run ended before it could be killed"
-        # in the second epoch, so that the first one's measurement is from before the kill
-        whole = whole_checkpoint(run.folder / "c", 6)
-        time.sleep(0.005)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    # in the second epoch, so that the first one's measurement is from before the kill
+    run.kill_after_checkpoint(6)
     half = run.folder / "c/checkpoint-999"
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
