@@ -1,4 +1,4 @@
-"""What the page says beside its figures: noise, warnings, settings that differ, the terminal's table; the summaries."""
+"""The page's texts: noise, warnings, settings that differ, the terminal's table; and the summaries."""
 
 import copy
 import json
@@ -137,7 +137,7 @@ def degenerate(**changes):
 
 
 def chosen_sides(*logps):
-    """Of texts of 500 tokens, before training and after each epoch."""
+    """Return measurements of texts of 500 tokens, before training and after each epoch."""
     entry = {"set": "trained", "kind": "actor", "pairs": 100, "accuracy": 0.8, "chosen_tokens": 500}
     return {"epochs": [entry | {"epoch": epoch, "chosen_logp": logp} for epoch, logp in enumerate(logps)]}
 

@@ -1,4 +1,4 @@
-"""Configs, recipes and accelerate files that cannot work: each refused before anything runs, in words that name it."""
+"""Invalid configs, recipes and accelerate files are refused before anything runs, with a message about the fault."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Prompts, trees and rows that are broken or were edited: one message each, with the file and the line."""
+"""Broken or edited prompts, trees and rows get one message each, with the file and the line."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""What happens around a job: the disk, the driver, an interrupt, outputs that a rerun would lose."""
+"""Faults around a job: the disk, the driver, an interrupt, outputs that a rerun would lose."""
 
 import errno
 import os
@@ -122,7 +122,7 @@ def test_a_job_without_a_driver_and_one_of_another_machine_go_on(monkeypatch):
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A results folder, and this process as a job of its driver."""
+    """Return a results folder, with this process as a job of its driver."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(driver.VARIABLE, driver.identity(os.getpid()))
     monkeypatch.setattr(lock, "_held", [])
@@ -130,7 +130,7 @@ def root(tmp_path, monkeypatch):
 
 
 def holds(function: str):
-    """Another process that takes a lock by ``function`` of metarewarding.jobs.lock, and keeps it."""
+    """Start another process that takes and keeps a lock by ``function`` of metarewarding.jobs.lock."""
     words = f"from metarewarding.jobs import lock; lock.{function}(); print(1, flush=True); input()"
     process = subprocess.Popen([sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"1\n"

@@ -1,4 +1,4 @@
-"""Model folders that are broken: refused by their files, before an engine or a trainer loads them."""
+"""Broken model folders are refused by a check of their files, before an engine or a trainer loads them."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ TENSORS |= {f"model.layers.{layer}.mlp.up_proj.weight": (WIDTH, WIDTH) for layer
 
 
 def safetensors(tensors: dict, dtype="F32", fill=1.0, **header) -> bytes:
-    """The bytes of a safetensors file, by its own specification."""
+    """Return the bytes of a safetensors file, written by the format's specification."""
     kind = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}[dtype]
     parts, offsets, place = [], {}, 0
     for name, shape in tensors.items():

@@ -1,4 +1,4 @@
-"""LoRA: a merged model is the base with its adapter, the reference is the base alone, and a killed run goes on."""
+"""LoRA: a merged model is base plus adapter, the reference is the base, and a killed run resumes."""
 
 import json
 import math
@@ -22,7 +22,7 @@ def dpo(tmp_path_factory, model):  # noqa: F811
 
 
 def logits(weights, adapter=None):
-    """What a model directory computes for a text, in float32, with its adapter beside it where one is given."""
+    """Return a model directory's logits for a text, in float32, with an adapter where one is given."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -1,4 +1,4 @@
-"""AlpacaEval's scores: published ones again, and what is refused."""
+"""AlpacaEval's scores: published scores are reproduced, and invalid files are refused."""
 
 import json
 import os

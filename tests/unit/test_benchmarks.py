@@ -491,7 +491,7 @@ def arena_hard_job(tmp_path, arena_prompt_files, judge):
 
 def test_arena_hard_end_to_end(tmp_path, arena_prompt_files, monkeypatch, refused):
     def script(body, before):
-        """The model wins question 0 clearly and draws 1; of question 2 one game gets a label late, the other never."""
+        """Let the model win question 0 and draw 1; of question 2, one game gets a label late and the other never."""
         text = next(message["content"] for message in body["messages"] if message["role"] == "user")
         model_is_a = text.index("mine") < text.index("base")
         if "Question 0" in text:

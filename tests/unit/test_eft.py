@@ -1,4 +1,4 @@
-"""EFT data: which replies count as ranked, how prompts are split, which judgments are learned from."""
+"""EFT data: ranked replies, the split of prompts, and the judgments to train on."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ def tree(*replies, name="t", **more):
 
 
 def usable_ids(*replies, machine_made=False, **more):
-    """The message ids of the ranked replies of a tree, best first; ``more`` are keys of its prompt."""
+    """Return the message ids of the ranked replies of a tree, best first; ``more`` are keys of its prompt."""
     return [row["response_id"] for row in eft.ranked_replies(tree(*replies, **more), machine_made)]
 
 
@@ -281,7 +281,7 @@ def test_a_judge_that_scores_at_random_passes_one_order_in_six():
 
 
 def rows_of(counts):
-    """Rows with these scores, mixed."""
+    """Return rows with these scores, mixed."""
     rows = [{"response_id": f"{score}-{i}", "score": score} for score, count in counts.items() for i in range(count)]
     return [rows[i] for i in np.random.default_rng(9).permutation(len(rows))]
 
@@ -420,8 +420,7 @@ def test_the_judgments_nearest_to_the_mean_are_learned_from(scores, count, kept)
 
 
 def judged_replies():
-    """t: means 4 and 3 follow the ranks, though one judgment of the second reply says 5; its nearest to the mean is 3.
-    u: means 2 and 3 do not. v: only one of two replies has a score. w: the second of three has none."""
+    """Return replies whose means, 4 and 3, follow the ranks, although one judgment of the second reply is 5."""
     replies = [*ranked("t", 0, 1), *ranked("u", 0, 1), *ranked("v", 0, 1), *ranked("w", 0, 1, 2)]
     scores = {"t-0": [4, 4], "t-1": [5, 3, 1], "u-0": [2], "u-1": [3], "v-0": [5], "w-0": [5], "w-2": [1]}
     return replies, {key: [(f"{key} says {score}", float(score)) for score in values] for key, values in scores.items()}

@@ -37,7 +37,7 @@ def trees(tmp_path_factory):
 
 
 def annotator(step: float):
-    """Judgments that fall by ``step`` points a rank, as noisy as those of a model; most say 4, one in 20 no score."""
+    """Return judgments with scores that fall by ``step`` a rank; most are 4, one in 20 has no score."""
     drawn = random.Random(0)
 
     def answer(request):

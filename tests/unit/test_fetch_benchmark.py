@@ -1,4 +1,4 @@
-"""A benchmark's file from its pinned place, by a stand-in for the server on the loopback address."""
+"""A benchmark's file from its pinned source, with a stand-in server on the loopback address."""
 
 import hashlib
 import threading
@@ -18,7 +18,7 @@ KEY = "benchmarks.toy.questions"
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server that gives FILE, after the replies in ``first``; ``paths`` are those asked for."""
+    """Return a server that gives FILE, after the replies in ``first``; ``paths`` are those asked for."""
     state = SimpleNamespace(first=[], paths=[])
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The alpaca_eval package judges by way of servers that answer, fail, refuse, hang, and are killed."""
+"""The alpaca_eval package judges through servers that answer, fail, refuse, hang, and are killed."""
 
 import functools
 import hashlib
@@ -27,7 +27,7 @@ ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 
 
 def judging(folder, judge, count=6, answers=None, weights=None, **params):
-    """A job that judges ``count`` answers; their order in the file is not that of the questions."""
+    """Return a job that judges ``count`` answers; their order in the file is not that of the questions."""
     reference = [
         {"instruction": f"Say {i}.", "output": f"Reference {i}.", "generator": "base", "dataset": "toy"}
         for i in range(count)
@@ -56,7 +56,7 @@ def judging(folder, judge, count=6, answers=None, weights=None, **params):
 
 
 def prefers_ours(body, before=0, tokens=("m", "M")):
-    """A judge that thinks the model's answer better, with a probability of 0.8, whichever place it has."""
+    """Return a judge's reply that prefers the model's answer with a probability of 0.8, in either position."""
     text = body["messages"][-1]["content"]
     ours = tokens if text.index("Answer ") < text.index("Reference ") else tokens[::-1]
     top = [{"token": token, "logprob": p} for token, p in zip((*ours, "The"), (-0.2231, -1.6094, -9.0), strict=True)]

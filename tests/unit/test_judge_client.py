@@ -1,4 +1,4 @@
-"""A judge behind a server that fails in every way: what is asked again, what stops, what is kept."""
+"""A judge's server that fails in every way: which requests are retried, what stops the run, which replies are kept."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The categories of figure 4: what a judge is asked, how its answer is read, and that nothing is asked twice."""
+"""The categories of figure 4: requests, parsing, and no request sent twice."""
 
 import csv
 import json

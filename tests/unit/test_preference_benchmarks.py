@@ -89,7 +89,10 @@ def test_reward_bench_2_has_best_of_four_and_ties(tmp_path):
 
 
 def ties_rows(path, scores):
-    """(rows, {response_id: score}) of Ties questions: ``scores`` is {id: (scores of right answers, of wrong ones)}."""
+    """Return (rows, {response_id: score}) of Ties questions.
+
+    ``scores``: {id: (scores of right answers, of wrong ones)}.
+    """
     rows = [
         {"id": key, "prompt": key, "chosen": [f"r{s}" for s in right], "rejected": [f"w{s}" for s in wrong]}
         | {"subset": "Ties"}

@@ -1,4 +1,4 @@
-"""From prompts to preference pairs: an actor, a judge and meta-judges with known biases, and what must come out."""
+"""From prompts to preference pairs, with an actor, a judge and meta-judges of known biases."""
 
 import random
 import re
@@ -73,7 +73,7 @@ class World:
 
 
 def run(prefers):
-    """(responses, judgments, meta-judgments) of the world with this meta-judge."""
+    """Return (responses, judgments, meta-judgments) of the world with this meta-judge."""
     engine, texts = World(prefers), {row["prompt_id"]: row["text"] for row in PROMPTS}
     responses, _ = sampling.respond(engine, PROMPTS, 3, DECODING, seed=0)
     unlike = sampling.distinct(responses)
@@ -83,7 +83,7 @@ def run(prefers):
 
 
 def elo_and_pairs(prefers, l2=1e-3, position_weights="iteration", seed=0, max_judgment_chars=None):
-    """({judgment id: Elo}, facts of the Elo scores, judge pairs, facts of the pairs)."""
+    """Return ({judgment id: Elo}, facts of the Elo scores, judge pairs, facts of the pairs)."""
     responses, judgments, verdicts = run(prefers)
     elo, elo_facts = elo_rows(judgments, verdicts, position_weights, l2)
     pairs, facts = judge_pairs(PROMPTS, responses, judgments, elo, JUDGE, max_judgment_chars, seed)
@@ -228,7 +228,7 @@ def test_unparsed_presentations_leave_the_other_order_alone():
 
 
 def first_but_for_j1(first, second):
-    """Takes the first, unless j1 is the second: j1 wins always, the others by their place."""
+    """Prefer the first, unless the second is j1: j1 always wins, the others win by position."""
     return "B" if second.startswith("Poor") else "A"
 
 
@@ -306,7 +306,7 @@ def test_the_length_of_the_rejected_judgment_is_free():
 
 
 def judged(prompt_id, *texts):
-    """A response and its judgments."""
+    """Return a response and its judgments."""
     response_id = f"{prompt_id}/r0"
     row = {"prompt_id": prompt_id, "response_id": response_id, "text": f"To {prompt_id}.", "finish_reason": "stop"}
     rows = [
@@ -440,7 +440,7 @@ def sampled(*responses):
 
 
 def ids_of(responses, **options):
-    """((chosen, rejected) or None, the outcome's reason) of one prompt."""
+    """Return ((chosen, rejected) or None, the outcome's reason) of one prompt."""
     _, pairs, facts = actor(*sampled(*responses), prompts=PROMPTS[:1], **options)
     (reason,) = facts["outcome"]
     return ((pairs[0]["chosen_id"], pairs[0]["rejected_id"]) if pairs else None), reason
@@ -703,7 +703,7 @@ def ranked(prompt_id, *ranks):
 
 
 def scored(**scores):
-    """Judgments {reply id: its scores}."""
+    """Return judgments {reply id: its scores}."""
     return [
         {
             "prompt_id": name[0],

@@ -280,7 +280,7 @@ def test_whatever_was_written_is_read_without_an_error(text, number, reason):
 
 
 def lcs(a, b):
-    """Length of the longest common subsequence, by the definition."""
+    """Return the length of the longest common subsequence, by the definition."""
     table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i, x in enumerate(a):
         for j, y in enumerate(b):

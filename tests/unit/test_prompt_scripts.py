@@ -12,7 +12,7 @@ from prompts import build_prompts, generate_prompts
 
 
 class Writer(Engine):
-    """Writes prompts that differ from one another, but for every fifth, which is always the same."""
+    """Writes prompts that differ from each other, except every fifth one, which is always the same."""
 
     def __init__(self):
         super().__init__(self.write)
@@ -25,7 +25,7 @@ class Writer(Engine):
 
 @pytest.fixture
 def generate(tmp_path, monkeypatch):
-    """Writes a pool as the workflow does; ``generate.engines`` are those that were opened."""
+    """Return a function that writes a pool as the workflow does; ``generate.engines`` are the engines it opened."""
     engines = []
 
     def start(weights, **settings):
@@ -53,7 +53,7 @@ def generate(tmp_path, monkeypatch):
     } | FILTERS
 
     def run(name="1", earlier=(), **changes):
-        """(candidates, accepted prompts, stats) of the pool ``name``."""
+        """Return (candidates, accepted prompts, stats) of the pool ``name``."""
         folder = tmp_path / "generated" / name
         inputs = {"demonstrations": demonstrations, "earlier": list(earlier), "weights": "weights"}
         inputs["template"] = str(template)

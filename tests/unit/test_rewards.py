@@ -1,4 +1,4 @@
-"""A reward model as the actor's judge: its scores, the pairs that they make, and the rules around them."""
+"""A reward model instead of the judge: its scores, the pairs built from them, and the rules around them."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ HUB = "hf://owner/reward-model@0123abc"
 
 
 def save_reward_model(folder, pad=PAD):
-    """A tiny random Llama with one output, and the byte tokenizer of the smoke run."""
+    """Return a tiny random Llama with one output, and the byte tokenizer of the smoke run."""
     import torch
     from transformers import LlamaConfig, LlamaForSequenceClassification
 
@@ -52,7 +52,7 @@ def weights(tmp_path_factory):
 
 
 def by_hand(folder, prompt, text):
-    """The score of one exchange, alone, and read off the last token by hand."""
+    """Return the score of one exchange alone, read at the last token by hand."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -93,7 +93,7 @@ def test_what_a_response_spells_ends_no_turn(weights):
 
 
 def language_model(folder):
-    """Whose config names one output, as a reward model's does, and which has no head for it."""
+    """Write a language model whose config has one output, like a reward model's, but without a head for it."""
     fetch_seed_model.from_random(0, folder)
     config = folder / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"id2label": {"0": "reward"}}))

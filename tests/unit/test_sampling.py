@@ -1,4 +1,4 @@
-"""What a model is asked in its three roles, in which order, with which seed, and what becomes of its answers."""
+"""The requests of the three roles, their order and seeds, and the rows made from the answers."""
 
 from itertools import groupby, pairwise
 
@@ -62,7 +62,7 @@ def response(prompt_id, number, text=None):
 
 
 def judgments_of(row, *scores):
-    """Judgments of a response; each says its number, so all texts differ."""
+    """Return judgments of a response; each contains its number, so all texts differ."""
     return [
         {
             "prompt_id": row["prompt_id"],
@@ -377,7 +377,7 @@ def test_a_tie_for_the_highest_variance_depends_on_seed_and_prompt_alone():
 
 
 def meta(judgments, answer=first_wins, rows=None, **options):
-    """(engine, rows, facts) of a meta-judge that is given ``judgments`` of the responses ``rows``."""
+    """Return (engine, rows, facts) of a meta-judge that is given ``judgments`` of the responses ``rows``."""
     rows = rows if rows is not None else [response("p", 0)]
     engine = Engine(answer)
     verdicts, facts = meta_judge(engine, texts(*rows), rows, judgments, META_JUDGE, DECODING, seed=0, **options)

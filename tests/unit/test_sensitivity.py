@@ -1,4 +1,4 @@
-"""What K, N and rho buy, and reliability: on simulated judges whose truth is known."""
+"""The effect of K, N and rho, and reliability, on simulated judges with known properties."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from metarewarding import pairs, reliability, sensitivity
 
 
 def simulated(prompts=1500, k=5, n=8, signal=1.0, noise=2.0, seed=0):
-    """(scores, lengths, may_be_chosen, true values) of a judge whose one judgment has reliability s2 / (s2 + n2)."""
+    """Return (scores, lengths, may_be_chosen, true values); one judgment has reliability s2 / (s2 + n2)."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(0, signal, (prompts, k)) + rng.normal(0, 3, (prompts, 1))
     scores = truth[..., None] + rng.normal(0, noise, (prompts, k, n))

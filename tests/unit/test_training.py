@@ -86,7 +86,7 @@ PAIR = {
 
 
 def parsed(recipe, *words):
-    """The arguments that a training program makes of a recipe, on the CPU."""
+    """Return the arguments that a training program makes of a recipe, on the CPU."""
     from trl import DPOConfig, ModelConfig, SFTConfig, TrlParser
 
     config = auto_precision(DPOConfig if recipe.name.startswith("dpo") else SFTConfig)
@@ -138,7 +138,7 @@ LN2 = 0.6931471805599453
 
 
 def pairs(prompts):
-    """Two pairs of each prompt, of lengths that differ."""
+    """Return two pairs of each prompt, of different lengths."""
     draw = random.Random(0)
 
     def text(most):
@@ -184,7 +184,7 @@ class Run:
         return self.read(printed + errors)
 
     def here(self):
-        """(exit status, what was printed, what was printed on stderr) of a run in this process."""
+        """Return (exit status, what was printed, what was printed on stderr) of a run in this process."""
         import torch
 
         printed, errors, threads = StringIO(), StringIO(), torch.get_num_threads()
@@ -205,7 +205,7 @@ class Run:
         return self
 
     def start(self):
-        """In a process group of its own, as the launcher starts the training program as its child."""
+        """Start the run in its own process group, as the launcher starts the training program as its child."""
         return subprocess.Popen(
             self.command, cwd=ROOT, env=self.environment, stdout=-3, stderr=-3, start_new_session=True
         )
@@ -252,12 +252,12 @@ DPO |= {"measured_pairs": 3, "save_strategy": "steps", "save_steps": 2, "save_to
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, model):
-    """A run as the workflow starts it; bf16 is false, as other runs must come to the same weights."""
+    """Return a run as the workflow starts it; bf16 is false, as other runs must come to the same weights."""
     return Run(tmp_path_factory.mktemp("undisturbed"), model, pairs(12), **DPO)()
 
 
 def sft_rows(count):
-    """Examples of lengths that differ."""
+    """Return examples of different lengths."""
     for i, pair in enumerate(pairs(count)):
         yield {"prompt_id": f"p{i}", "response_id": f"p{i}/r0", "prompt": pair["prompt"], "score": 5} | {
             "completion": pair["chosen"]
@@ -371,7 +371,7 @@ def test_the_divergence_is_that_of_both_models_over_the_vocabulary(undisturbed):
 
 
 def whole_checkpoint(folder, step):
-    """A whole checkpoint from ``step`` on, or None; one may be removed while we look."""
+    """Return a complete checkpoint of ``step`` or later, or None; one may be removed during the search."""
     for path in folder.glob("checkpoint-*/trainer_state.json"):
         with suppress(FileNotFoundError):
             if path.stat().st_size and int(path.parent.name.split("-")[1]) >= step:

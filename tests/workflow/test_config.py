@@ -1,4 +1,4 @@
-"""The config: every file of the project is accepted, and faults are named by their key."""
+"""The config: every file of the project is accepted, and faults are reported with their key."""
 
 import copy
 import json
@@ -29,7 +29,7 @@ def in_project(monkeypatch):
 
 
 def laid_over(*names):
-    """The config that Snakemake makes of config.yaml with these files over it."""
+    """Return the config that Snakemake makes of config.yaml with these files over it."""
     config = load()
     for name in names:
         update_config(config, load(name))
@@ -165,7 +165,7 @@ def test_the_ablations_hold_table_4_and_the_sweeps():
     assert set(ablations["run"]) == set(ablations["methods"])
 
     def fourth(start):
-        """{(rho, filter)} of the methods that are one actor-only round from ``start``."""
+        """Return {(rho, filter)} of the methods that are one actor-only round from ``start``."""
         return {
             (own["rho"], own["max_chosen_chars"])
             for name, method in ablations["methods"].items()
@@ -220,7 +220,7 @@ def test_a_second_file_of_prompts_leaves_the_slices_of_the_first(tmp_path):
 
 
 def key_paths(rule, path=()):
-    """Every key that the schema knows, as a path; of `methods` only the key itself, and `model` by its source."""
+    """Return every key of the schema as a path; of `methods` only the key itself, and `model` by its source."""
     for key, of_key in rule.get("properties", {}).items():
         if key in ("methods", "model", "pathvars", "judges", "files"):
             yield (*path, key)

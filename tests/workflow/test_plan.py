@@ -1,4 +1,4 @@
-"""The plan: the protocol's volumes, its arithmetic, and planned beside measured."""
+"""The plan: the protocol's volumes, its arithmetic, and planned and measured values together."""
 
 import json
 import subprocess

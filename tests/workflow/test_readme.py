@@ -1,4 +1,4 @@
-"""The documents: the index of the paper names what exists, links lead somewhere, README stays short."""
+"""The documents: the index lists what exists, links have targets, README stays short."""
 
 import importlib
 import re
