@@ -195,7 +195,7 @@ BENCHMARK = Benchmark(
         "judge": shared.judge("gpt-4-1106-preview"),
         "subset": shared.subset(FULL, "; a subset is not comparable."),
         **shared.decoding(0, 1, 4096),
-        "judge_max_tokens": shared.whole_number(4096, "New tokens of a verdict at most."),
+        "judge_max_tokens": shared.whole_number(4096, "Maximum number of new tokens of a verdict."),
         "bootstrap_rounds": shared.whole_number(100, "Rounds behind the 95 % interval."),
         "tokenizer": shared.tokenizer("cl100k_base"),
     },

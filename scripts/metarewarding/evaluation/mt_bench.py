@@ -204,9 +204,9 @@ BENCHMARK = Benchmark(
         "judge": shared.judge("gpt-4-0613"),
         "subset": shared.subset(FULL, "; a subset is not comparable."),
         "max_tokens": shared.whole_number(
-            1024, "New tokens of an answer at most. Temperatures go by category, as published."
+            1024, "Maximum number of new tokens of an answer. The category sets the temperature, as published."
         ),
-        "judge_max_tokens": shared.whole_number(2048, "New tokens of a rating at most."),
+        "judge_max_tokens": shared.whole_number(2048, "Maximum number of new tokens of a rating."),
     },
     sources={
         "mt_bench_questions": (

@@ -131,7 +131,7 @@ def benchmark(
                 "default": True,
                 "description": "Also ask for a verdict on one pair of each row, in both orders.",
             },
-            "max_tokens": shared.whole_number(1024, "New tokens of a pairwise verdict at most."),
+            "max_tokens": shared.whole_number(1024, "Maximum number of new tokens of a pairwise verdict."),
             **settings,
         },
         sources=sources or {},

@@ -76,12 +76,12 @@ def whole_number(default: int, description: str, minimum: int = 1, **more) -> di
 
 
 def judge(default: str, and_what: str = "") -> dict:
-    return text(default, f"A name under `judges`{and_what}.")
+    return text(default, f"Name of the judge under `judges`{and_what}.")
 
 
 def subset(count: int, means: str) -> dict:
     """Return the setting for a subset of the ``count`` questions; ``means`` describes a subset."""
-    description = f"So many of the {count} questions (null: all){means}"
+    description = f"Number of questions to use, of {count} (null: all){means}"
     return {"type": ["integer", "null"], "minimum": 1, "default": None, "description": description}
 
 
@@ -101,7 +101,7 @@ def decoding(temperature: float, top_p: float, max_tokens: int) -> dict[str, dic
             "default": top_p,
             "description": "Nucleus sampling of the answers.",
         },
-        "max_tokens": whole_number(max_tokens, "New tokens of an answer at most."),
+        "max_tokens": whole_number(max_tokens, "Maximum number of new tokens of an answer."),
     }
 
 
@@ -109,6 +109,6 @@ def tokenizer(default: str) -> dict:
     return {
         "enum": ["cl100k_base", "o200k_base", None],
         "default": default,
-        "description": "tiktoken vocabulary that answer lengths are counted in; it is downloaded once "
+        "description": "tiktoken vocabulary for the lengths of answers; it is downloaded once "
         "(null: the model's own tokens).",
     }
