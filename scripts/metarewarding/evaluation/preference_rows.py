@@ -124,7 +124,7 @@ def benchmark(
                 "type": ["integer", "null"],
                 "minimum": 1,
                 "default": None,
-                "description": "So many of the rows, spread evenly (null: all).",
+                "description": "Number of rows to use, spread evenly (null: all).",
             },
             "pairwise": {
                 "type": "boolean",

@@ -41,7 +41,7 @@ def alerts(metrics: dict) -> list[dict]:
         ("Distinct-2 fell by more than 20 % since the first iteration", "the responses become more similar", "sampling",
          alike(rows)),
         ("The chosen side's log-probability falls in training",
-         "DPO also lowers the probability of chosen texts, which may lead to texts that were never chosen", "dpo_chosen_logp",
+         "DPO also lowers the probability of chosen texts, which may lead to other texts", "dpo_chosen_logp",
          chosen_falls(rows)),
         ("Reward accuracy is not above chance on held-out pairs",
          "DPO does not generalise to prompts that it was not trained on", "dpo_accuracy",

@@ -74,9 +74,7 @@ def tokens(metrics):
     )
     if not rows:
         return None
-    caption = (
-        "Tokens read and written by stage. Cached: prompt tokens that the engine had kept from an earlier request."
-    )
+    caption = "Tokens read and written by stage. Cached: prompt tokens in the engine's cache from an earlier request."
     return bars("tokens", "Where the tokens went", caption, rows, "Tokens", "Tokens", form="~s")
 
 

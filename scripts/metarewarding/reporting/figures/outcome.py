@@ -54,7 +54,7 @@ def outcomes(metrics, paper, chain):
             "figure_3",
             "outcome",
             "Win rate on a subset of AlpacaEval 2",
-            "A subset of the questions: it has no length control and compares with nothing else. "
+            "A subset of the questions: it has no length control and is not comparable. "
             f"{judge_of(metrics, 'alpaca_eval')}",
             lambda model: (
                 (model in subset and subset[model]["win_rate"] is not None and (subset[model]["win_rate"], None, None))

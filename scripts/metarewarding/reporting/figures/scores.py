@@ -141,7 +141,7 @@ def elo(metrics):
         for model, range_of in ranges.items()
     )
     caption = (
-        f"How far apart the meta-judge's verdicts put the judgments of one response. {description}. Bars far from 0 "
+        f"Elo scores of the judgments of one response, from the meta-judge's verdicts. {description}. Bars far from 0 "
         "are judgments that won or lost every battle; the L2 prior keeps their scores finite."
     )
     return figure("elo", "judge", "Elo spread", caption, rows, chart, f"Histograms of Elo scores. {description}.")

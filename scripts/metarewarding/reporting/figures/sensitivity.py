@@ -28,8 +28,8 @@ def sensitivity(metrics: dict, chain: dict) -> list[dict | None]:
     """Return the figures of the section "Did the judge improve?"; None for those without values."""
     by_model = {row["model"]: row["sensitivity"] for row in metrics["models"] if row.get("sensitivity")}
     corrected = (
-        "True gap: mean score of chosen minus rejected by judgments that had no part in the choice, which takes out "
-        "the regression to the mean."
+        "True gap: mean score of chosen minus rejected by judgments that were not used for the choice, without "
+        "regression to the mean."
     )
     of_all, of_all_but_one = f"All responses. {corrected}", f"All judgments but one. {corrected}"
     of_n = [
