@@ -1,4 +1,4 @@
-"""What happens around a job: the disk, the driver, an interrupt, outputs that a rerun would lose."""
+"""Faults around a job: the disk, the driver, an interrupt, outputs that a rerun would lose."""
 
 import errno
 import os
@@ -123,7 +123,7 @@ def test_a_job_without_a_driver_and_one_of_another_machine_go_on(monkeypatch):
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A results folder, and this process as a job of its driver."""
+    """Return a results folder, with this process as a job of its driver."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(driver.VARIABLE, driver.identity(os.getpid()))
     monkeypatch.setattr(lock, "_held", [])
@@ -131,7 +131,7 @@ def root(tmp_path, monkeypatch):
 
 
 def holds(function: str):
-    """Another process that takes a lock by ``function`` of metarewarding.jobs.lock, and keeps it."""
+    """Start another process that takes and keeps a lock by ``function`` of metarewarding.jobs.lock."""
     words = f"from metarewarding.jobs import lock; lock.{function}(); print(1, flush=True); input()"
     process = subprocess.Popen([sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"1\n"
@@ -191,7 +191,7 @@ def test_outputs_that_are_deleted_come_back_by_one_command(tmp_path):
     assert "Undo the change first" in output
     assert (outputs[0] / "model.safetensors").stat().st_ino == inode  # no copy
     assert outputs[1].read_text() == "old"
-    assert "Nothing is missing" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "Nothing to restore" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 def test_what_is_kept_is_replaced_by_the_next_success(tmp_path):

@@ -1,4 +1,4 @@
-"""A process that has imported Snakemake and forks for each dry-run: imports are half of a dry-run's time.
+"""A process that imports Snakemake once and forks for each dry-run, as imports take half of a dry-run's time.
 
 It reads lines ``[folder, words, file for the output]`` (JSON) and answers each with the exit status.
 """
