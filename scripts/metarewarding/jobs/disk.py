@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -21,18 +22,21 @@ DISK_FAULTS = {
 }
 
 
-def disk_fault(error: Exception) -> str | None:
-    """What is wrong with a file or its disk, in one line; None where ``error`` is of another kind."""
+def disk_fault(error: Exception, outputs: Iterable[str] = ()) -> str | None:
+    """What is wrong with a file or its disk, in one line; None where ``error`` is of another kind.
+
+    ``outputs``: the files and folders that were being written, as an error of a full disk seldom has a path.
+    """
     number, path = getattr(error, "errno", None), getattr(error, "filename", None)
     path = getattr(error, "filename2", None) or path  # where a finished file takes its name, that name
     if number is None and "os error 28" in str(error):  # of safetensors, which is no OSError
         number = errno.ENOSPC
     if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
         return None
-    return f"{path or fullest()}: {DISK_FAULTS[number]}."
+    return f"{path or fullest(outputs)}: {DISK_FAULTS[number]}."
 
 
-def fullest() -> Path:
-    """Of the results, this folder and the temporary one, that on the disk with the least room."""
-    places = [place for place in (results_root(), Path.cwd(), Path(gettempdir())) if place.is_dir()]
-    return min(places, key=lambda place: shutil.disk_usage(place).free)
+def fullest(outputs: Iterable[str] = ()) -> Path:
+    """Of the folders of ``outputs``, the results, this folder and the temporary one, that with the least room."""
+    places = [*(Path(output).parent for output in outputs), results_root(), Path.cwd(), Path(gettempdir())]
+    return min(filter(Path.is_dir, places), key=lambda place: shutil.disk_usage(place).free)
