@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import terminal
 from snakemake.settings.types import DeploymentMethod
 
 from metarewarding.jobs import driver
@@ -32,16 +33,20 @@ def config_files(workflow, folder) -> list[str]:
 
 
 def become_driver(workflow) -> None:
-    """Make this process the driver: its jobs end with it, and closing the terminal ends it like Ctrl-C and SIGTERM.
+    """Make this process the driver: its jobs end with it, Ctrl-C prints one line, closing the terminal is a SIGTERM.
 
     This does nothing in a process that another Snakemake on this machine has started for one job.
     """
     if workflow.exec_mode.name == "SUBPROCESS":
         return
     os.environ[driver.VARIABLE] = driver.identity(os.getpid()) or ""
-    # under nohup the signal is ignored, and stays ignored
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+    if threading.current_thread() is not threading.main_thread():
+        return
+    # under nohup and in the background of a script they are ignored, and stay so
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, terminal.interrupt)
 
 
 def plan_without_conda(workflow) -> None:

@@ -5,12 +5,18 @@ this is a filter and a formatter on Snakemake's own handler.
 """
 
 import logging
+import os
+import signal
+import sys
 import time
 
 from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from metarewarding.jobs import driver
+
 HANDLER = "DefaultStreamHandler"
+INTERRUPTED = "\nInterrupted: the jobs end, and what is finished stays. Run the same command again to go on.\n"
 
 
 class OneLineAJob(logging.Filter):
@@ -20,6 +26,8 @@ class OneLineAJob(logging.Filter):
     called for each message, because the answer is not known while Snakemake reads the Snakefile.
     """
 
+    interrupted = False  # by Ctrl-C
+
     def __init__(self, handler: logging.Handler, at_end, is_dry_run):
         super().__init__()
         self.usual, self.at_end, self.is_dry_run = handler.formatter, at_end, is_dry_run
@@ -27,6 +35,8 @@ class OneLineAJob(logging.Filter):
         self.ended: list[str] = []
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if self.interrupted:  # each job that was ended is an error to Snakemake
+            return record.levelno == logging.WARNING
         if self.is_dry_run():
             return True
         event = getattr(record, "event", None)
@@ -50,6 +60,27 @@ class OneLineAJob(logging.Filter):
         if event is None and str(record.msg).startswith("Nothing to be done"):
             return f"{record.msg}\n{self.at_end()}"
         return self.usual.format(record)
+
+
+def interrupt(number, frame) -> None:
+    """Handle Ctrl-C: end the jobs of this machine, print one line, and let Snakemake end as it does.
+
+    The jobs ignore Ctrl-C themselves (rules/resources.smk): one that still imports torch would print a traceback. A
+    second Ctrl-C ends a job that was about to start at the first.
+    """
+    first, OneLineAJob.interrupted = not OneLineAJob.interrupted, True
+    for pid in driver.descendants(os.getpid()):
+        driver.kill(pid, signal.SIGTERM)
+    if first:
+        sys.excepthook = hide_interrupt
+        os.write(2, INTERRUPTED.encode())  # what was interrupted may hold the lock of sys.stderr
+        raise KeyboardInterrupt
+
+
+def hide_interrupt(kind, value, trace) -> None:
+    """Print no traceback of a KeyboardInterrupt: Snakemake catches it only while jobs run."""
+    if kind is not KeyboardInterrupt:
+        sys.__excepthook__(kind, value, trace)
 
 
 def name(rule: str, wildcards: dict) -> str:

@@ -111,7 +111,8 @@ def _check_root(root: str) -> list[str]:
 def _check_folders(settings: dict) -> list[str]:
     """Return a fault where a file is in place of a results folder, or Snakemake cannot write its records."""
     root = Path(settings["pathvars"].get("results", "results"))
-    folders = [root / name for name in ("data", "logs", "report", "seed", "m0", *settings["methods"])]
+    data = ("data", "data/eft", "data/prompts")
+    folders = [root / name for name in (*data, "logs", "report", "seed", "m0", *settings["methods"])]
     faults = [
         f"{path}: a file is where a folder should be. Move it away, and run again."
         for path in dict.fromkeys([*reversed(root.parents), root, *folders])

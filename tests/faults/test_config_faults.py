@@ -93,9 +93,10 @@ def test_a_config_that_cannot_work_is_refused(change, words):
     assert words in refused(change)
 
 
-@pytest.mark.parametrize("name", ["results", "results/m0", "results/report", "results/logs", "results/self-rewarding"])
+@pytest.mark.parametrize("name", ["", "m0", "report", "logs", "self-rewarding", "data/eft", "data/prompts"])
 def test_a_file_in_place_of_a_folder_of_results_is_named(tmp_path, name):
-    (tmp_path / name).parent.mkdir(exist_ok=True)
+    name = f"results/{name}"
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).touch()
     output = refused({"pathvars": {"results": str(tmp_path / "results")}})
     assert output == f"{tmp_path / name}: a file is where a folder should be. Move it away, and run again."

@@ -34,4 +34,5 @@ CHECKS = {
     "questions": [questions_of(name) for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE],
     "preferences": [SETTINGS["benchmarks"][name]["path"] for name in BENCHMARKS if name == "own_preferences"],
     "models": local_models(),
+    "weights": [f"{SETTINGS['pathvars']['results']}/{model}/weights" for model in REPORTED],
 }

@@ -7,9 +7,10 @@ import sys
 
 import shortages
 
-# the programs in scripts/<stage>/ import the package next to these folders, in every conda environment
+# The programs in scripts/<stage>/ import the package next to these folders, in every conda environment. Ctrl-C reaches
+# Snakemake alone, which ends them (terminal.interrupt).
 shell.prefix(
-    f"set -euo pipefail; export PYTHONPATH={shlex.quote(f'{BASE}/scripts')}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
+    f"set -euo pipefail; trap '' INT; export PYTHONPATH={shlex.quote(f'{BASE}/scripts')}${{{{PYTHONPATH:+:$PYTHONPATH}}}}; "
 )
 NEEDS = SETTINGS["resources"]
 SLURM_LOGS = "results/logs/slurm"  # `slurm-logdir` of the profile

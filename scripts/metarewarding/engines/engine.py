@@ -33,7 +33,7 @@ def open_engine(
     dtype: str = "auto",
     batch_size: int = 16,
     gpu_memory_utilization: float = 0.9,
-    cpu_cache_gb: int = 4,
+    cpu_cache_gb: float = 4,
     gpus: int = 1,
     store: str | Path | None = None,
     max_num_seqs: int | None = None,
@@ -48,7 +48,7 @@ def open_engine(
     each and distributes the requests, transformers uses one. ``store``: JSONL file of completions that are not drawn
     again; None keeps nothing.
 
-    For vLLM only: ``gpu_memory_utilization``, a share; ``cpu_cache_gb``, memory for keys and values on a CPU;
+    For vLLM only: ``gpu_memory_utilization``, a share; ``cpu_cache_gb``, GiB for keys and values on a CPU;
     ``max_num_seqs`` and ``max_num_batched_tokens``, sequences and tokens of one step at most, None for vLLM's own;
     ``quantization``, "fp8" for weights of 8 bits; ``batch_invariant``, whether texts are independent of the batch.
 

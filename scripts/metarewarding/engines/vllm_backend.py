@@ -37,7 +37,6 @@ class VllmBackend:
             os.environ.setdefault(
                 "VLLM_ENABLE_V1_MULTIPROCESSING", "0"
             )  # a second process would take 95 s to start on 2 cores
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cpu_cache_gb))
         if batch_invariant:
             os.environ["VLLM_BATCH_INVARIANT"] = "1"
         # vLLM's default leaves one core idle
@@ -54,6 +53,7 @@ class VllmBackend:
                 "enforce_eager": True,
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(max_model_len, 4096),
+                "kv_cache_memory_bytes": int(cpu_cache_gb * 2**30),
                 "block_size": 32,  # tokens; prefixes are shared by blocks, and the default of 128 is too long
             }
             chosen = {

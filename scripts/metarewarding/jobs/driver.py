@@ -48,7 +48,7 @@ def end_tree() -> None:
     """End the children of this process, first with SIGTERM and then with SIGKILL, and then this process."""
     for kind, wait in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 1.0)):
         for pid in descendants(os.getpid()):
-            _kill(pid, kind)
+            kill(pid, kind)
         deadline = time.monotonic() + wait
         while time.monotonic() < deadline and descendants(os.getpid()):
             time.sleep(0.1)
@@ -74,7 +74,7 @@ def descendants(pid: int) -> list[int]:
     return pids
 
 
-def _kill(pid: int, kind: int) -> None:
+def kill(pid: int, kind: int) -> None:
     try:
         os.kill(pid, kind)
     except ProcessLookupError:

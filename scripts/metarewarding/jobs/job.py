@@ -5,6 +5,7 @@ import functools
 import os
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def logged(main):
         if os.isatty(2):
             Progress.terminal = os.fdopen(os.dup(2), "w")
             Progress.about = " ".join(map(str, (job.rule, *job.wildcards)))
-        with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule):
+        with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule, job.output):
             main(job)
             if hasattr(job.params, "store"):  # only where an engine or a judge was used
                 keep(job.output)
@@ -72,11 +73,12 @@ def output_to(path: str | Path):
 
 
 @contextmanager
-def reporting(rule: str):
+def reporting(rule: str, outputs: Iterable[str] = ()):
     """Log to standard error while the block runs, and its seconds at the end; end the process at an exception.
 
-    The status is 1. Of a UserError, and of a fault of the disk, the message alone is written, of any other exception
-    the traceback too. The process also ends when the Snakemake that started it is gone.
+    The status is 1. Of a UserError and of a fault of the disk, only the message is written, of any other exception the
+    traceback too. The process also ends when the Snakemake that started it is gone. ``outputs``: what the block writes,
+    for the message about a full disk.
     """
     end_with_driver()
     with messages_of(rule):
@@ -91,7 +93,7 @@ def reporting(rule: str):
             logger.error("interrupted")
             sys.exit(130)
         except Exception as error:
-            if fault := disk_fault(error):
+            if fault := disk_fault(error, outputs):
                 logger.error("%s", fault)
             else:
                 logger.exception("stopped by a fault in the program")

@@ -71,6 +71,7 @@ def arguments(weights, name: str, engine: dict, port: int) -> list[str]:
     }
     if on_cpu():  # as in engines.VllmEngine
         given |= {"max-num-batched-tokens": max(length, 4096), "block-size": 32}
+        given["kv-cache-memory-bytes"] = int(engine.get("cpu_cache_gb", 4) * 2**30)
     flags = ["--enforce-eager", "--no-enable-chunked-prefill"] if on_cpu() else []
     return [word for key, value in given.items() for word in (f"--{key}", str(value))] + flags
 
@@ -87,7 +88,6 @@ def environment(engine: dict) -> dict:
     return {
         "HF_HUB_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_CPU_KVCACHE_SPACE": str(engine.get("cpu_cache_gb", 4)),
         "VLLM_CPU_OMP_THREADS_BIND": cores,
     } | os.environ
 
