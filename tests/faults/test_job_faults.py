@@ -80,7 +80,8 @@ print(grandchild.pid, flush=True)
 time.sleep(600)
 """
 DRIVER = """
-import os, subprocess, sys
+import os, signal, subprocess, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may have been started with nohup, which ignores it
 from metarewarding.jobs.driver import VARIABLE, identity
 os.environ[VARIABLE] = identity(os.getpid())
 subprocess.run(["bash", "-c", "set -e; " + sys.executable + ' -c "$0"', sys.argv[1]])
