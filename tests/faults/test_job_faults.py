@@ -126,6 +126,7 @@ def root(tmp_path, monkeypatch):
     """Return a results folder, with this process as a job of its driver."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(driver.VARIABLE, driver.identity(os.getpid()))
+    monkeypatch.delenv("METAREWARDING_CONFIG", raising=False)  # a test that loads the workflow leaves its own
     monkeypatch.setattr(lock, "_held", [])
     return tmp_path / "results"
 

@@ -93,7 +93,7 @@ FAULTS = [
     (put(WEIGHTS, b"not safetensors at all"), "is cut off or not a safetensors file"),
     (put(WEIGHTS, struct.pack("<Q", 5) + b"[1,2]"), "its header cannot be read"),
     (put(WEIGHTS, struct.pack("<Q", 5) + b"{1:2}"), "its header cannot be read"),
-    (put(WEIGHTS, struct.pack("<Q", 2) + b"{}"), "holds no tensors"),
+    (put(WEIGHTS, struct.pack("<Q", 2) + b"{}"), "has no tensors"),
     (put(WEIGHTS, struct.pack("<Q", 8) + b'{"a": 3}'), "its header cannot be read"),
     (put(WEIGHTS, safetensors(TENSORS, fill=float("nan"))), "model.embed_tokens.weight contains NaN"),
     (put(WEIGHTS, safetensors(TENSORS, fill=float("inf"))), "contains NaN or infinity"),

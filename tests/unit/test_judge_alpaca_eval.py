@@ -212,7 +212,7 @@ NO_LOGPROBS = functools.partial(completion, "m", logprobs=None)
         (lambda body: (400, '{"error": "too long"}'), ".model"),
         (lambda body: NO_LOGPROBS(body), ".model"),
         (lambda body: "hang", ".timeout_s"),
-        (lambda body: (200, "no json"), "no JSON"),
+        (lambda body: (200, "no json"), "not JSON"),
         (lambda body: (503, "busy"), "503"),
     ],
     ids=["401", "400", "no logprobs", "hangs", "no json", "503"],

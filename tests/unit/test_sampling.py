@@ -195,7 +195,7 @@ def test_two_requests_with_one_id_are_refused():
 
 @pytest.mark.parametrize("n", [0, -1, SEED_SPACING + 1])
 def test_more_samples_than_the_spacing_of_seeds_are_refused(n):
-    with pytest.raises(ValueError, match="n must lie"):
+    with pytest.raises(ValueError, match="n must be between"):
         sample(Engine(first_wins), [request(n=n)])
 
 

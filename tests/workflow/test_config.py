@@ -319,7 +319,7 @@ def put(path, value):
         ("benchmarks.judges.local.base_url", "http://x/v1", "judges.local: set either base_url"),
         ("benchmarks.judges.local.weights", "nowhere", "judges.local.weights: 'nowhere' is neither seed, m0"),
         ("benchmarks.judges.local.api_key", "sk-1", "benchmarks.judges.local.api_key: no such key"),
-        ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "benchmarks.calibration.alpaca_eval: nowhere holds no"),
+        ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "calibration.alpaca_eval: nowhere has no model"),
         (
             "pairs.truncated_may_be_chosen",
             True,
@@ -336,7 +336,7 @@ def put(path, value):
             {"categories": "judge", "category_template": "x"},
             "category_template: the file x does",
         ),
-        ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "judges.local.base_url: not of the form"),
+        ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "local.base_url: not of the expected form"),
         ("benchmarks.run", ["reward_bench_2"], "benchmarks.reward_bench_2.revision: missing"),
         ("benchmarks.run", ["own_preferences"], "benchmarks.own_preferences.path: missing"),
         ("benchmarks.lm_eval", {"folder": "nowhere"}, "benchmarks.lm_eval.folder: nowhere is not a folder"),
