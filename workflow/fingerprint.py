@@ -33,12 +33,17 @@ def fingerprint(
             continue
         text = path.read_text(encoding="utf-8")
         text = part_of(text, tuple(fields)) if fields and path in named else text
-        imported, parts[name] = _parsed(text, Path(name).parent.parts, str(path))
+        try:
+            imported, parts[name] = _parsed(text, Path(name).parent.parts)
+        except SyntaxError as error:
+            error.filename = str(path)
+            raise
         waiting += [file for module in imported if module.split(".")[0] in local for file in _files(folder, module)]
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(parts.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@cache
 def part_of(text: str, fields: tuple[str, ...]) -> str:
     """Return the code that ``fields`` of a module's ``BENCHMARK = Benchmark(...)`` need, directly or not."""
     body = ast.parse(text).body
@@ -64,12 +69,12 @@ def _defined(node: ast.stmt) -> list[str]:
 
 
 @cache  # most scripts import the same modules, and every job's process computes all fingerprints
-def _parsed(text: str, package: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
+def _parsed(text: str, package: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """Return (the imports of a module, a hash of its syntax tree without docstrings).
 
     `from a import b` gives both `a` and `a.b`, as b may be a module; relative names are completed by ``package``.
     """
-    tree, names = ast.parse(text, path), {}
+    tree, names = ast.parse(text), {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= dict.fromkeys(alias.name for alias in node.names)
@@ -88,8 +93,9 @@ def _parsed(text: str, package: tuple[str, ...], path: str) -> tuple[tuple[str, 
     return tuple(names), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
-def _files(folder: Path, module: str) -> list[Path]:
+@cache  # thousands of lookups in one run, of few modules
+def _files(folder: Path, module: str) -> tuple[Path, ...]:
     """Return the files in ``folder`` that importing ``module`` runs: the module, and the packages around it."""
     parts = module.split(".")
     packages = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    return [file for file in (folder.joinpath(*parts).with_suffix(".py"), *packages) if file.is_file()]
+    return tuple(file for file in (folder.joinpath(*parts).with_suffix(".py"), *packages) if file.is_file())
