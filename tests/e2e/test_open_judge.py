@@ -44,12 +44,12 @@ def test_a_served_open_judge_is_calibrated_on_published_answers(project, tmp_pat
         assert row["published"] == pytest.approx(published)
         assert row["shift"] == pytest.approx(row["substitute"] - published)
         assert 0 < row["substitute"] < 100  # log-probabilities, not a verdict that is all or nothing
-        stats = json.loads((results / row["model"] / "benchmarks/alpaca_eval/verdicts.stats.json").read_text())
+        stats = json.loads((results / row["model"] / "benchmarks/alpaca_eval/annotations.stats.json").read_text())
         assert stats["verdicts"] == 4
     assert "open" in (results / "calibration.txt").read_text()
 
     # what the judge has said is kept: no server starts again
-    for path in results.glob("*/benchmarks/alpaca_eval/verdicts*"):
+    for path in results.glob("*/benchmarks/alpaca_eval/annotations*"):
         path.unlink()
     again = snakemake(project, "calibrate_judge", *WORDS, timeout=120)
     assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-6000:]

@@ -17,12 +17,12 @@ SMOKE = ("--configfile", "config/smoke.yaml")
 
 @pytest.fixture
 def project(finished_smoke, tmp_path):
-    """A copy of the finished smoke run that a test may change."""
+    """Return a copy of the finished smoke run that a test may change."""
     return shutil.copytree(finished_smoke[0], tmp_path / "project", symlinks=True)
 
 
 def run(project, program, *words):
-    """(what the program prints, seconds)."""
+    """Return (what the program prints, seconds)."""
     start = time.time()
     words = [sys.executable, f"workflow/{program}.py", *map(str, words)]
     done = subprocess.run(words, cwd=project, capture_output=True, text=True)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 
 import kills
 import pytest
@@ -11,6 +12,7 @@ from conftest import snakemake
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 RESULTS = "results/smoke"
+REPORT_DISKS = ["100k", "1m"]  # full at the figures; at the page
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def done(finished_smoke, tmp_path):
     return folder
 
 
-def said(run) -> str:
+def output_of(run) -> str:
     return run.stdout + run.stderr
 
 
@@ -41,8 +43,8 @@ def test_a_broken_recipe_over_old_weights_costs_nothing(done, name, text):
     (done / name).write_text(text)
     run = snakemake(done, *SMOKE)
     assert run.returncode != 0
-    assert name in said(run)
-    assert "Traceback" not in said(run)
+    assert name in output_of(run)
+    assert "Traceback" not in output_of(run)
     assert kills.hashes(done) == before
 
 
@@ -60,7 +62,7 @@ def test_a_training_that_fails_over_old_weights_loses_nothing_for_good(done):
     subprocess.run([kills.sys.executable, "workflow/restore.py", RESULTS], cwd=done, check=True)
     assert kills.hashes(done) == before
     again = snakemake(done, "-n", *SMOKE)
-    assert "train_dpo" not in said(again)
+    assert "train_dpo" not in output_of(again)
 
 
 @pytest.mark.slow
@@ -72,7 +74,7 @@ def test_broken_prompts_are_refused_again_and_delete_nothing(done):
     for _ in range(2):  # the second try meets the same check
         run = snakemake(done, *SMOKE)
         assert run.returncode != 0
-        assert "config/smoke/prompts.jsonl, line 13: the prompt_id" in said(run)
+        assert "config/smoke/prompts.jsonl, line 13: the prompt_id" in output_of(run)
         assert kills.hashes(done) == before
     path.write_text(good)
     assert planned_rules(done) == []  # no job has started
@@ -82,8 +84,8 @@ def planned_rules(folder) -> list[str]:
     import why
 
     run = snakemake(folder, "-n", *SMOKE)
-    assert run.returncode == 0, said(run)
-    return [job["rule"] for job in why.jobs(said(run))]
+    assert run.returncode == 0, output_of(run)
+    return [job["rule"] for job in why.jobs(output_of(run))]
 
 
 @pytest.mark.slow
@@ -95,8 +97,8 @@ def test_prompts_that_break_while_training_is_due_let_nothing_start(done):
     config.write_text(config.read_text().replace("learning_rate: 3.0e-3", "learning_rate: 2.0e-3"))
     run = snakemake(done, "--keep-going", *SMOKE)
     assert run.returncode != 0
-    assert "config/smoke/prompts.jsonl, line 1: " in said(run)
-    assert "Traceback" not in said(run)
+    assert "config/smoke/prompts.jsonl, line 1: " in output_of(run)
+    assert "Traceback" not in output_of(run)
     assert kills.hashes(done) == before
 
 
@@ -105,8 +107,8 @@ def test_an_emptied_shard_of_judgments_is_refused(done):
     (done / RESULTS / "m0/judgments/0.jsonl").write_text("")
     run = snakemake(done, f"{RESULTS}/self-rewarding/m1/pairs/actor.jsonl", *SMOKE)
     assert run.returncode != 0
-    assert "the file has 0 rows, and 0.stats.json says" in said(run)
-    assert "Traceback" not in said(run)
+    assert "the file has 0 rows, and 0.stats.json says" in output_of(run)
+    assert "Traceback" not in output_of(run)
 
 
 @pytest.mark.slow
@@ -124,35 +126,78 @@ def test_a_second_snakemake_in_the_same_folder_is_refused(tmp_path):
     kills.time.sleep(6)
     second = snakemake(project, *SMOKE)
     assert second.returncode != 0
-    assert "lock" in said(second).lower()
+    assert "lock" in output_of(second).lower()
     kills.unlock(project)
     second = snakemake(project, *SMOKE)
     assert second.returncode != 0
-    assert f"{RESULTS}: another Snakemake (process {first.pid} on " in said(second)
+    assert f"{RESULTS}: another Snakemake (process {first.pid} on " in output_of(second)
     assert snakemake(project, "-n", *SMOKE).returncode == 0
     first.send_signal(kills.signal.SIGHUP)  # as a terminal that is closed
     first.wait()
     assert snakemake(project, f"{RESULTS}/seed/weights", *SMOKE).returncode == 0  # there is no lock left
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_a_full_disk_is_named_and_the_run_goes_on_after_it(tmp_path):
-    project, disk = kills.copy_project(tmp_path / "project"), tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", disk], capture_output=True)
+@contextmanager
+def small_disk(folder, size: str):
+    """A block with a file system of ``size`` mounted at ``folder``; it yields a function that enlarges it."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small disk")
+    folder.mkdir(parents=True, exist_ok=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip("no file system can be mounted here")
     try:
-        (project / "results").mkdir()
-        (project / "results/smoke").symlink_to(disk)
+        yield lambda: subprocess.run(["mount", "-o", "remount,size=200m", folder], check=True)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_named_and_the_run_goes_on_after_it(tmp_path):
+    project = kills.copy_project(tmp_path / "project")
+    with small_disk(project / RESULTS, "700k") as enlarge:
         run = snakemake(project, *SMOKE)
         assert run.returncode != 0
-        assert "the disk is full. Make room" in said(run)
-        subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
+        assert "the disk is full. Make room" in output_of(run)
+        enlarge()
         assert snakemake(project, *SMOKE).returncode == 0
-    finally:
-        subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", REPORT_DISKS)
+def test_a_disk_that_is_full_for_the_report_is_named_and_costs_nothing(done, size):
+    before = kills.hashes(done)
+    report = done / RESULTS / "report"
+    shutil.rmtree(report)
+    with small_disk(report, size) as enlarge:
+        run = snakemake(done, *SMOKE)
+        assert run.returncode != 0
+        assert f"{RESULTS}/report: the disk is full. Make room" in output_of(run)
+        assert "Traceback" not in output_of(run)
+        assert kills.hashes(done) == before
+        enlarge()
+        assert snakemake(done, *SMOKE).returncode == 0
+        assert planned_rules(done) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("seed/weights", "empty folder"), ("m0/weights", "file"), ("m0/weights", "empty folder"), ("data/eft", "file")],
+)
+def test_something_else_in_place_of_a_folder_of_results_is_named_and_costs_nothing(done, name, kind):
+    folder = done / RESULTS / name
+    shutil.rmtree(folder)
+    if kind == "file":
+        folder.write_text("")
+    else:
+        folder.mkdir()
+    before = kills.hashes(done)
+    run = snakemake(done, *SMOKE)
+    assert run.returncode != 0
+    assert f"{RESULTS}/{name}: " in output_of(run)
+    assert "Traceback" not in output_of(run)
+    assert kills.hashes(done) == before
 
 
 @pytest.mark.slow
@@ -166,4 +211,4 @@ def test_a_folder_in_place_of_a_file_is_named(done):
     prompts.mkdir()
     run = snakemake(done, *SMOKE)
     assert run.returncode != 0
-    assert "config/smoke/prompts.jsonl does not exist" in said(run)
+    assert "config/smoke/prompts.jsonl does not exist" in output_of(run)

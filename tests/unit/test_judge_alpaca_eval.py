@@ -1,4 +1,4 @@
-"""The alpaca_eval package judges by way of servers that answer, fail, refuse, hang, and are killed."""
+"""The alpaca_eval package judges through servers that answer, fail, refuse, hang, and are killed."""
 
 import functools
 import hashlib
@@ -8,10 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
+from jobs import job
 from stand_in import completion, judge_server
 
 import metarewarding.judges.server as local
@@ -26,28 +26,8 @@ KEY = "sk-very-secret-key"
 ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 
 
-class Files(dict):
-    """Named files, reached by name or position, as in a Snakemake job."""
-
-    __getattr__ = dict.__getitem__
-
-    def __getitem__(self, key):
-        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
-
-
-def job(folder, inputs, outputs, **params):
-    return SimpleNamespace(
-        input=Files({name: list(map(str, v)) if isinstance(v, list) else str(v) for name, v in inputs.items()}),
-        output=Files({name: str(folder / file) for name, file in outputs.items()}),
-        params=SimpleNamespace(**params),
-        wildcards=SimpleNamespace(model="ours"),
-        rule="tested",
-        log=[str(folder / "job.log")],
-    )
-
-
 def judging(folder, judge, count=6, answers=None, weights=None, **params):
-    """A job that judges ``count`` answers; their order in the file is not that of the questions."""
+    """Return a job that judges ``count`` answers; their order in the file is not that of the questions."""
     reference = [
         {"instruction": f"Say {i}.", "output": f"Reference {i}.", "generator": "base", "dataset": "toy"}
         for i in range(count)
@@ -70,13 +50,13 @@ def judging(folder, judge, count=6, answers=None, weights=None, **params):
         folder,
         inputs,
         {"verdicts": "annotations.json", "stats": "stats.json"},
-        store=str(folder / "store.jsonl"),
-        **params,
+        {"store": str(folder / "store.jsonl")} | params,
+        model="ours",
     )
 
 
 def prefers_ours(body, before=0, tokens=("m", "M")):
-    """A judge that thinks the model's answer better, with a probability of 0.8, whichever place it has."""
+    """Return a judge's reply that prefers the model's answer with a probability of 0.8, in either position."""
     text = body["messages"][-1]["content"]
     ours = tokens if text.index("Answer ") < text.index("Reference ") else tokens[::-1]
     top = [{"token": token, "logprob": p} for token, p in zip((*ours, "The"), (-0.2231, -1.6094, -9.0), strict=True)]
@@ -232,7 +212,7 @@ NO_LOGPROBS = functools.partial(completion, "m", logprobs=None)
         (lambda body: (400, '{"error": "too long"}'), ".model"),
         (lambda body: NO_LOGPROBS(body), ".model"),
         (lambda body: "hang", ".timeout_s"),
-        (lambda body: (200, "no json"), "no JSON"),
+        (lambda body: (200, "no json"), "not JSON"),
         (lambda body: (503, "busy"), "503"),
     ],
     ids=["401", "400", "no logprobs", "hangs", "no json", "503"],

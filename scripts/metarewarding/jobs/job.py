@@ -1,10 +1,11 @@
-"""What every script does around its work: log to the rule's log file, and report errors in one message."""
+"""What every script does around its work: write to the rule's log file, and report errors in one message."""
 
 import atexit
 import functools
 import os
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -18,12 +19,12 @@ from metarewarding.jobs.progress import Progress
 
 STARTED = time.time()
 
-# Read by libgomp when torch is imported, after this module. Threads wait for each other thousands of times a second; by
-# default a thread that waits keeps its core busy, which another process may need. Measured on two cores without
-# bfloat16 in hardware, PASSIVE against the default. Beside one busy process: a training step 6.9 s against 14.4 s, vLLM
-# 46 tokens a second against 24. Quiet: no clear difference (2.8 to 4.1 s against 2.9 to 3.2 s; 92 against 93). Intel's
-# OpenMP library gave 5.1 s and 47 busy, 3.6 s and 104 quiet, not enough to preload it; one thread 6.3 s busy, 4.6 s
-# quiet.
+# Read by libgomp when torch is imported, after this module. Threads wait for each other thousands of times a second. By
+# default a waiting thread keeps its core busy, which another process may need. Measured on two cores without bfloat16
+# in hardware, PASSIVE against the default. With one other busy process: a training step 6.9 s against 14.4 s, vLLM 46
+# tokens a second against 24. Without it, no clear difference (2.8 to 4.1 s against 2.9 to 3.2 s; 92 against 93).
+# Intel's OpenMP library gave 5.1 s and 47 busy, 3.6 s and 104 quiet, which does not justify preloading it; one thread
+# took 6.3 s busy and 4.6 s quiet.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
@@ -39,12 +40,12 @@ def logged(main):
         if os.isatty(2):
             Progress.terminal = os.fdopen(os.dup(2), "w")
             Progress.about = " ".join(map(str, (job.rule, *job.wildcards)))
-        with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule):
+        with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule, job.output):
             main(job)
-            if hasattr(job.params, "store"):  # an engine or a judge was asked
+            if hasattr(job.params, "store"):  # only where an engine or a judge was used
                 keep(job.output)
-        if type(job).__module__.startswith("snakemake."):  # not where a test calls it
-            # All outputs are written. The interpreter would take apart torch and the engine for one to two seconds.
+        if type(job).__module__.startswith("snakemake."):  # not in a test
+            # All outputs are written. A normal exit would spend one to two seconds on torch and the engine.
             atexit._run_exitfuncs()
             os._exit(0)
 
@@ -53,7 +54,7 @@ def logged(main):
 
 @contextmanager
 def output_to(path: str | Path):
-    """A block whose standard output and error go to the file ``path``, those of libraries and child processes too."""
+    """Send standard output and error to the file ``path`` while the block runs, also those of child processes."""
     sys.stdout.flush()
     sys.stderr.flush()
     before = os.dup(1), os.dup(2)
@@ -72,11 +73,12 @@ def output_to(path: str | Path):
 
 
 @contextmanager
-def reporting(rule: str):
-    """A block that writes its messages to standard error, the seconds at its end, and ends the process at an exception.
+def reporting(rule: str, outputs: Iterable[str] = ()):
+    """Log to standard error while the block runs, and its seconds at the end; end the process at an exception.
 
-    The status is 1. Of a UserError, and of a fault of the disk, the message alone is written, of any other exception
-    the traceback too. The process also ends when the Snakemake that started it is gone.
+    The status is 1. Of a UserError and of a fault of the disk, only the message is written, of any other exception the
+    traceback too. The process also ends when the Snakemake that started it is gone. ``outputs``: what the block writes,
+    for the message about a full disk.
     """
     end_with_driver()
     with messages_of(rule):
@@ -91,7 +93,7 @@ def reporting(rule: str):
             logger.error("interrupted")
             sys.exit(130)
         except Exception as error:
-            if fault := disk_fault(error):
+            if fault := disk_fault(error, outputs):
                 logger.error("%s", fault)
             else:
                 logger.exception("stopped by a fault in the program")
@@ -99,5 +101,5 @@ def reporting(rule: str):
 
 
 def elapsed() -> float:
-    """Seconds since this process began its work."""
+    """Return the seconds since this process began its work."""
     return time.time() - STARTED
