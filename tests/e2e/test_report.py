@@ -448,3 +448,15 @@ def test_answers_are_exported_in_each_benchmarks_own_format():
     (row,) = exports.mt_bench(requests, answers, "m4")
     assert (row["question_id"], row["model_id"], row["choices"][0]["turns"]) == (81, "m4", ["one", "two"])
     assert exports.alpaca_eval(requests, {}, "m4") == []
+
+
+def test_measurements_of_epochs_are_exported_and_an_unmeasured_kl_is_empty():
+    rows = [
+        {"epoch": 0, "set": "trained", "kind": "actor", "margin": 0.0, "kl": 0.0},
+        {"epoch": 1, "set": "trained", "kind": "actor", "margin": 0.25, "kl": None},
+    ]
+    assert exports.epochs({"epochs": rows}).splitlines() == [
+        "epoch,set,kind,margin,kl",
+        "0,trained,actor,0.0,0.0",
+        "1,trained,actor,0.25,",
+    ]
