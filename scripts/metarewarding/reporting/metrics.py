@@ -78,6 +78,12 @@ def thinned(training: dict | None) -> dict | None:
     return training | {"log": log}
 
 
+def judge_name(score: dict) -> str:
+    """Return "name (model)" of a benchmark judge, or the name alone where it is the model's."""
+    name, model = score["judge"], score["judge_model"]
+    return name if name == model else f"{name} ({model})"
+
+
 def value_at(score: dict | None, place: str):
     """Return the value at "a.b" in nested dicts, None where there is none."""
     for key in place.split("."):

@@ -10,7 +10,7 @@ from math import sqrt
 from pathlib import Path
 
 from metarewarding.evaluation import registry
-from metarewarding.reporting.metrics import value_at
+from metarewarding.reporting.metrics import judge_name, value_at
 
 # measures of every run: titles and labels, whether scores are in [0, 1], and the paper's number of pairs
 TITLES = {"Table 5": "Meta-judge bias", "Table 7": "Judge against people"}
@@ -188,7 +188,7 @@ def tables(rows: list[dict]) -> list[dict]:
             cells.setdefault(row["model"], {})[row["metric"]] = row
         units = {row["metric"]: row["unit"] for row in of_table}
         measured = [row for row in of_table if row["ours"] is not None]
-        judges = sorted({f"{row['judge']} ({row['judge_model']})" for row in measured if row["judge"]})
+        judges = sorted({judge_name(row) for row in measured if row["judge"]})
         result.append(
             {
                 "place": place,

@@ -176,7 +176,7 @@ def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zer
     if any(row["low"] is not None and row["source"] == SOURCES[0] for row in rows):
         bars = base.transform_filter(f"datum.source == '{SOURCES[0]}' && isValid(datum.low)").mark_rule(strokeWidth=1.5)
         layers.insert(1, bars.encode(y=alt.Y("low:Q", title=axis), y2="high:Q"))
-        caption += " Bars: 95 % intervals of this run."
+        caption += " Bars: 95 % intervals" + (" of this run." if "paper" in sources else ".")
     if "paper" in sources:
         caption += " Hollow marks and dashed lines: the paper."
     if references:

@@ -14,6 +14,7 @@ from metarewarding.reporting.figures.charts import (
     series_as_text,
     toggle,
 )
+from metarewarding.reporting.metrics import judge_name
 from metarewarding.reporting.paper import ours, paper_interval, scores_by_model
 
 
@@ -29,11 +30,7 @@ def of_benchmark(metrics, paper, place, benchmark, metric):
 
 
 def judge_of(metrics: dict, benchmark: str) -> str:
-    judges = {
-        f"{row['judged'][benchmark]['judge']} ({row['judged'][benchmark]['judge_model']})"
-        for row in metrics["models"]
-        if benchmark in row["judged"]
-    }
+    judges = {judge_name(row["judged"][benchmark]) for row in metrics["models"] if benchmark in row["judged"]}
     return "Judge: " + ", ".join(sorted(judges)) + "."
 
 
@@ -115,18 +112,15 @@ def categories(metrics, paper, chain):
     )
     spans = base.transform_filter(f"datum.source == '{SOURCES[0]}'").mark_rule(color="#8a94a5", strokeWidth=4)
     points = (
-        base.mark_point(size=60, strokeWidth=2)
+        base.mark_point(size=80, filled=True, stroke="white", strokeWidth=1)
         .encode(
             x=alt.X("value:Q", title="Win rate, % (a tie is half)"),
-            color=alt.Color("model:N", title="Model", scale=models_scale(models), legend=legend()),
+            color=alt.Color("model:N", title="Model", scale=models_scale(models), legend=legend(columns=1)),
             shape=alt.Shape(
                 "source:N",
                 title="Source",
                 scale=alt.Scale(domain=sources, range=["circle", "cross"][: len(sources)]),
                 legend=legend(symbolFillColor="#333", symbolStrokeColor="#333") if len(sources) > 1 else None,
-            ),
-            fill=alt.condition(
-                f"datum.source == '{SOURCES[1]}'", alt.value("white"), alt.Color("model:N", scale=models_scale(models))
             ),
             opacity=opacity,
             tooltip=[
