@@ -121,13 +121,6 @@ def test_symbols_of_a_legend_can_be_seen(built, browser):
         assert all(symbol.get_attribute("fill") not in (None, "white", "transparent") for symbol in symbols)
 
 
-def test_no_table_of_the_print_is_wider_than_a_page(built, browser):
-    with opened(browser, built[0], width=688) as (page, _, _):  # A4 less the margins
-        page.emulate_media(media="print")
-        page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 688
-
-
 def test_the_paper_stands_beside_ours(built):
     page = built[0].read_text()
     assert "Not measured in this run: Table 4" in page  # the ablations are another run

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from browser import check, chromium, violations
+from browser import check, chromium, opened, violations
 from conftest import snakemake
 
 SMOKE = ("--configfile", "config/smoke.yaml")
@@ -94,6 +94,15 @@ def test_axe_finds_no_violation_on_the_smoke_page(finished_smoke):
     with chromium() as browser:
         for scheme in ("light", "dark"):
             assert violations(browser, finished_smoke[0] / "results/smoke/report/index.html", scheme) == []
+
+
+@pytest.mark.slow
+def test_no_table_of_the_print_is_wider_than_a_page(finished_smoke):
+    page_file = finished_smoke[0] / "results/smoke/report/index.html"
+    with chromium() as browser, opened(browser, page_file, width=688) as (page, _, _):  # A4 less the margins
+        page.emulate_media(media="print")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 688
 
 
 @pytest.mark.slow
