@@ -62,6 +62,8 @@ def load(files: list[str], changes: list[str] = ()) -> dict:
     check_files(["config/config.yaml", *files])
     for path in ("config/config.yaml", *files):
         update_config(config, load_configfile(path))
+    if faults := [f"--config {change}: write key=value." for change in changes if "=" not in change]:
+        raise ConfigError("\n".join(faults))
     update_config(config, parse_config(list(changes)))
     return config
 

@@ -80,7 +80,7 @@ def main(job):
         text(folder / "models" / flat(model) / "README.md", card)
     for model, record in training.items():
         text(folder / "training" / f"{flat(model)}.csv", exports.curves(record))
-        if record.get("epochs"):  # of DPO only: SFT trains on no pairs
+        if record["epochs"]:  # none where DPO holds out no pairs and `measured_pairs` is 0
             text(folder / "training" / f"{flat(model)}-epochs.csv", exports.epochs(record))
     shutil.copyfile(files.manifest, folder / "manifest.json")
     logger.info("%d files in %s; nothing was uploaded", sum(path.is_file() for path in folder.rglob("*")), folder)

@@ -477,3 +477,8 @@ def test_a_config_file_names_the_schema_for_editors_and_fulfils_it(path):
     named = first.removeprefix("# yaml-language-server: $schema=")
     assert (path.parent / named).resolve() == document_config.EDITOR_SCHEMA
     Draft202012Validator(json.loads(document_config.EDITOR_SCHEMA.read_text())).validate(yaml.safe_load(text))
+
+
+def test_a_change_without_a_value_is_refused():
+    with pytest.raises(settings.ConfigError, match="--config seed: write key=value"):
+        settings.load([], ["seed"])

@@ -92,9 +92,11 @@ def curves(training: dict) -> str:
 
 
 def epochs(training: dict) -> str:
-    """What DPO measured before training (epoch 0) and after each epoch as CSV, a row for each set and kind of pairs.
+    """What a training measured by epoch as CSV.
 
-    The columns are those of `measure_pairs.summarise`; ``kl`` is empty where it was not measured.
+    Of DPO: a row for each epoch (0: before training), set and kind of pairs, with the columns of
+    `measure_pairs.summarise`; ``kl`` is empty where it was not measured. Of SFT: the means of its log, a row for each
+    epoch.
     """
     return _csv(training["epochs"])
 
