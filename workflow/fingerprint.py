@@ -21,9 +21,8 @@ def fingerprint(
     that these fields of their ``BENCHMARK`` need counts.
     """
     folder = Path(folder)
-    local = {
-        path.stem for path in folder.iterdir()
-    }  # most imports are not local, and looking for each in several files takes time
+    # most imports are not local, and looking for each in several files takes time
+    local = {path.stem for path in folder.iterdir()}
     parts: dict[str, str] = {}
     waiting, named = [Path(script), *by_name], set(by_name)
     while waiting:

@@ -82,9 +82,8 @@ def benchmarks(planned: Plan, rubric, prompt, response, judgment) -> None:
                 f"{len(models)} models x {held_out * k:,} responses x {n}",
                 jobs=0,
             )
-            shown = (
-                planned.tokens(2000) + prompt + 2 * response
-            )  # the instructions of AlpacaEval's judge, two responses
+            # the instructions of AlpacaEval's judge, two responses
+            shown = planned.tokens(2000) + prompt + 2 * response
             planned.ask(
                 "compare_fixed_responses",
                 [f"seed/{folder}/gpt4_chosen.stats.json"],

@@ -91,9 +91,8 @@ class Plan:
         """Add a stage in which a reward model reads ``texts`` of ``each`` tokens and writes none."""
         gpus, parameters = self.settings["resources"]["engine"]["gpu"], self.assumed["reward_parameters"]
         seconds = 2 * parameters * texts * each / (READING * self.card["flops"]) + len(files) * ENGINE_START
-        hours = (
-            gpus * seconds / 3600 if gpus else None
-        )  # it computes on one GPU, but its job has as many as an engine's
+        # it computes on one GPU, but its job has as many as an engine's
+        hours = gpus * seconds / 3600 if gpus else None
         tokens, disk = texts * each, texts * ROW_BYTES / 1e9
         self.add(stage, files, texts, texts, tokens, tokens, 0, hours, disk, why, kind="sample")
         if gpus:

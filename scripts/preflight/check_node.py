@@ -48,9 +48,8 @@ def list_gpus() -> str | None:
 
 def compiler_faults() -> list[str]:
     """Compile what Triton compiles when an engine or a trainer starts: C that includes Python.h."""
-    compiler = (
-        os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
-    )  # where Triton looks for a compiler, in this order
+    # where Triton looks for a compiler, in this order
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
     fix = (
         "Triton needs a C compiler on the node. The environments in envs/*.yaml bring one (gxx_linux-64): make them "
         "again with `--sdm conda`, load a module with gcc before snakemake is called, or set CC."

@@ -174,9 +174,8 @@ def test_jobs_see_their_gpu_run_offline_and_have_no_token(smoke):
     assert {row["devices"] for row in in_slurm} <= {"0", "1"}
     assert {(row["offline"], row["token"]) for row in in_slurm} == {("1", False)}
     written = [project / "results", project / ".snakemake"]
-    written.append(
-        Path(os.environ.get("SLURM_TEST_DIR", "/tmp/slurm-test"), "state")
-    )  # SLURM keeps what sbatch handed on
+    # SLURM keeps what sbatch handed on
+    written.append(Path(os.environ.get("SLURM_TEST_DIR", "/tmp/slurm-test"), "state"))
     leaks = subprocess.run(["grep", "-rlF", CANARY, *written], capture_output=True, text=True)
     assert leaks.stdout == ""
 

@@ -456,9 +456,8 @@ def test_why_names_the_change_the_jobs_and_what_stays(same):
 def test_why_names_files_code_and_keys_of_the_whole_run(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
-    edit(
-        done / "scripts/metarewarding/evaluation/arena_hard.py", "import", "import os\nimport"
-    )  # of no rule that runs here
+    # of no rule that runs here
+    edit(done / "scripts/metarewarding/evaluation/arena_hard.py", "import", "import os\nimport")
     edit(done / "scripts/preferences/build_actor_pairs.py", "@logged", "ADDED = 1\n\n\n@logged")
     output = explained(done, {"benchmarks": {"arena_laptop": {"bootstrap_rounds": 300}}})
     assert "changed file: config/smoke/meta_judge.txt" in output

@@ -34,9 +34,8 @@ class VllmBackend:
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         if copies == 1:
-            os.environ.setdefault(
-                "VLLM_ENABLE_V1_MULTIPROCESSING", "0"
-            )  # a second process would take 95 s to start on 2 cores
+            # a second process would take 95 s to start on 2 cores
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         if batch_invariant:
             os.environ["VLLM_BATCH_INVARIANT"] = "1"
         # vLLM's default leaves one core idle

@@ -74,9 +74,8 @@ def verdicts(sent: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping)
     for request in sent:
         reply = replies[request["id"]]
         likely = {}
-        top = (
-            reply["logprobs"]["content"][0]["top_logprobs"] if reply["logprobs"] else []
-        )  # null: the request did not fit
+        # null: the request did not fit
+        top = reply["logprobs"]["content"][0]["top_logprobs"] if reply["logprobs"] else []
         for token in reversed(top):
             likely[token["token"].strip()] = token["logprob"]
         logprobs = {name: likely[name] for name in (FIRST, SECOND) if name in likely}

@@ -72,9 +72,8 @@ class Benchmark:
     score_files: Callable[[Mapping, str], dict[str, str]] | None = None
 
     # The report. A place is the path of a value in score.json, as in "gpt4_chosen.agreement".
-    columns: list[tuple[str, str, float]] = field(
-        default_factory=list
-    )  # (head, place, factor) of the columns of its table
+    # (head, place, factor) of the columns of its table
+    columns: list[tuple[str, str, float]] = field(default_factory=list)
     board: list[tuple[str, str, str]] = field(default_factory=list)  # (head, place, format) in the terminal's table
     outcome: tuple[str, str, str] | None = None  # (place, name, unit) of the main outcome of a run
     figure: tuple[str, str, str | None] | None = None  # (place, axis, the paper's table) by iteration

@@ -181,9 +181,8 @@ class Call:
     def row(self, reply, identity: str, digest: str, body: dict) -> Reply:
         try:
             choice, usage = reply["choices"][0], reply.get("usage") or {}
-            text = (
-                (choice["message"]["content"] or "").encode(errors="replace").decode()
-            )  # a lone surrogate is replaced
+            # a lone surrogate is replaced
+            text = (choice["message"]["content"] or "").encode(errors="replace").decode()
             return Reply(
                 id=identity,
                 request_sha256=digest,

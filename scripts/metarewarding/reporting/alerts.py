@@ -65,9 +65,8 @@ def percent(value: float) -> str:
 def parse_rates(rows: dict) -> list[str]:
     cases = []
     for model, row in rows.items():
-        rates = (
-            {} if model == "seed" else {"held-out judgments": row["agreement"]["parse_rate"]}
-        )  # the seed is not trained on EFT
+        # the seed is not trained on EFT
+        rates = {} if model == "seed" else {"held-out judgments": row["agreement"]["parse_rate"]}
         for what, name in (("judgments", "judgments"), ("meta_judgments", "meta-judgments")):
             if row["pairs"] and what in row["pairs"]:
                 rates[f"{name} by {row['parent']}"] = row["pairs"][what]["parse_rate"]
