@@ -1,4 +1,4 @@
-"""A copy of the project to run the workflow in, and ways to run it."""
+"""A copy of the project for the workflow, and functions that run it."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PROJECT = ("Snakefile", "workflow", "scripts", "config", "envs", "profiles")
 
 
 def copy_project(folder: Path) -> Path:
-    """The project's files without results, at ``folder``."""
+    """Copy the project's files without results to ``folder``, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in PROJECT:
         source = ROOT / name
@@ -73,7 +73,7 @@ def dry_run(folder: Path, words: list[str]) -> subprocess.CompletedProcess:
 
 
 def job_counts(text: str) -> Counter:
-    """{rule: jobs} of what a dry-run prints; empty when there is nothing to do."""
+    """Return {rule: jobs} from the output of a dry-run; empty when there is nothing to do."""
     if "Nothing to be done" in text:
         return Counter()
     table = text[text.index("Job stats:") :].splitlines()[3:]
@@ -82,7 +82,7 @@ def job_counts(text: str) -> Counter:
 
 
 def planned(folder: Path, *words: str) -> Counter:
-    """{rule: jobs} of a dry-run; empty when there is nothing to do."""
+    """Return {rule: jobs} of a dry-run; empty when there is nothing to do."""
     run = snakemake(folder, "-n", *words, "--quiet", "rules")
     assert run.returncode == 0, run.stdout + run.stderr
     return job_counts(run.stdout + run.stderr)
@@ -95,7 +95,7 @@ def project(tmp_path):
 
 @pytest.fixture(scope="session")
 def finished_smoke(tmp_path_factory):
-    """(The project with the finished results of the smoke config, what Snakemake said); for all tests, so copy it."""
+    """Return (the project with the finished smoke run, Snakemake's output); shared by all tests, so copy it."""
     project = copy_project(tmp_path_factory.mktemp("smoke") / "project")
     finished = snakemake(project, "--configfile", "config/smoke.yaml")
     assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-6000:]

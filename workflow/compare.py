@@ -26,7 +26,7 @@ def read(root: str, name: str) -> dict:
 
 
 def compare(roots: list[str]) -> str:
-    """The page's HTML."""
+    """Return the HTML of the page."""
     names = comparison.labels(roots)
     runs = {name: read(root, "metrics.json") for name, root in zip(names, roots, strict=True)}
     configs = {name: read(root, "manifest.json")["config"] or {} for name, root in zip(names, roots, strict=True)}

@@ -16,14 +16,14 @@ MODEL_KEYS = {"pypi": ("package", "file"), "hub": ("repo", "revision"), "path": 
 
 
 def check(settings: dict) -> list[str]:
-    """Every fault across keys: names that must exist, files that must be there, pools that must suffice."""
+    """Return every fault across keys: missing names and files, and pools with too few prompts."""
     faults = []
     model = settings["model"]
     for key in MODEL_KEYS[model["source"]]:
         if key not in model:
             faults.append(f"config: model.{key}: missing; model.source is {model['source']}.")
     if model["source"] == "path" and "path" in model and not Path(model["path"]).is_dir():
-        # Snakemake itself would say nothing where results of another model are there
+        # Snakemake itself would not report it where results of another model exist
         faults.append(f"config: model.path: {model['path']} is not a folder.")
     methods = settings["methods"]
     for name in settings["run"]:
@@ -44,7 +44,7 @@ def check(settings: dict) -> list[str]:
             where = f"config: methods.{name}.iterations[{number}]"
             if own["stop_epoch"] > own["schedule_epochs"]:
                 faults.append(
-                    f"{where}.stop_epoch: {own['stop_epoch']} lies after schedule_epochs {own['schedule_epochs']}."
+                    f"{where}.stop_epoch: {own['stop_epoch']} is after schedule_epochs {own['schedule_epochs']}."
                 )
             if "judge" in own["train_on"] and (own["k"] is not None or own["n"] is not None):
                 faults.append(
@@ -66,7 +66,7 @@ def check(settings: dict) -> list[str]:
                     most = settings["sampling"][sampled]["n"]
                     faults.append(f"{where}.{key}: {own[key]} is more than sampling.{sampled}.n {most}.")
     if settings["sft"]["stop_epoch"] > settings["sft"]["schedule_epochs"]:
-        faults.append("config: sft.stop_epoch: lies after sft.schedule_epochs.")
+        faults.append("config: sft.stop_epoch: it is after sft.schedule_epochs.")
     if settings["sampling"]["shards"] > settings["prompts"]["per_iteration"]:
         faults.append("config: sampling.shards: more shards than prompts.per_iteration leaves some empty.")
     if settings["prompts"]["source"] == "file" and not settings["prompts"]["path"]:
@@ -99,7 +99,7 @@ def _loops(methods: dict, name: str) -> bool:
 
 
 def _check_reward_model(where: str, own: dict) -> list[str]:
-    """Faults of an iteration with ``scored_by``: a place that is none, and settings that it leaves without effect."""
+    """Return the faults of an iteration with ``scored_by``: an invalid model, and settings without effect."""
     place, hub, faults = own["scored_by"], on_hub(own["scored_by"]), []
     if place.startswith("hf://"):
         if hub is None or hub["file"] or place.startswith("hf://datasets/"):
@@ -112,12 +112,12 @@ def _check_reward_model(where: str, own: dict) -> list[str]:
             "pairs alone. Set scored_by in the iterations that train the actor."
         )
     if own["n"] is not None:
-        faults.append(f"{where}.n: with scored_by no judgment decides an actor pair. Remove one of the two.")
+        faults.append(f"{where}.n: with scored_by, actor pairs do not depend on judgments. Remove one of the two.")
     return faults
 
 
 def _check_models_and_places(settings: dict) -> list[str]:
-    """Trees and models that are named by a text: a local place, or one on the hub at a revision."""
+    """Return the faults of trees and models: each is a local path, or a place on the hub with a revision."""
     faults = []
     trees, annotator = settings["eft"]["trees"], settings["eft"]["annotator"]
     hub = on_hub(trees)
@@ -143,7 +143,7 @@ def _check_models_and_places(settings: dict) -> list[str]:
 
 
 def _check_judges(benchmarks: dict) -> list[str]:
-    """Judges that benchmarks name, and where each is to be found."""
+    """Return the faults of judges, of what benchmarks need besides, and of published answers."""
     faults = []
     for name in benchmarks["run"]:
         judge = benchmarks[name].get("judge")
@@ -161,7 +161,7 @@ def _check_judges(benchmarks: dict) -> list[str]:
     for name, judge in benchmarks["judges"].items():
         where, weights = f"config: benchmarks.judges.{name}", judge["weights"]
         if (judge["base_url"] is None) == (weights is None):
-            faults.append(f"{where}: give either base_url, a server that runs, or weights, a model to serve.")
+            faults.append(f"{where}: set either base_url, a running server, or weights, a model to serve.")
         if weights is not None and weights not in ("seed", "m0") and not Path(weights).is_dir():
             faults.append(f"{where}.weights: '{weights}' is neither seed, m0, nor a folder.")
     calibrated = {row["benchmark"] for row in calibrations({"benchmarks": benchmarks})}
@@ -174,15 +174,15 @@ def _check_judges(benchmarks: dict) -> list[str]:
         models = [row["model"] for row in calibrations({"benchmarks": benchmarks}) if row["benchmark"] == name]
         if len(set(models)) < len(models):
             faults.append(
-                f"config: benchmarks.calibration.{name}: {path}/model_judgment holds verdicts of several judges on one "
+                f"config: benchmarks.calibration.{name}: {path}/model_judgment has verdicts of several judges on one "
                 "model. Leave one judge's folder there."
             )
         if name not in calibrated:
             faults.append(
-                f"config: benchmarks.calibration.{name}: {path} holds no model with published answers and verdicts. "
+                f"config: benchmarks.calibration.{name}: {path} has no model with published answers and verdicts. "
                 + {
-                    "alpaca_eval": "Wanted: <model>/model_outputs.json and <model>/<annotator>/annotations.json.",
-                    "arena_hard": "Wanted: model_answer/<model>.jsonl and model_judgment/<judge>/<model>.jsonl.",
+                    "alpaca_eval": "Expected: <model>/model_outputs.json and <model>/<annotator>/annotations.json.",
+                    "arena_hard": "Expected: model_answer/<model>.jsonl and model_judgment/<judge>/<model>.jsonl.",
                 }[name]
             )
     sources = registry.sources()
@@ -205,7 +205,7 @@ def _check_templates(settings: dict) -> list[str]:
 
 
 def _check_pool(settings: dict) -> list[str]:
-    """More iterations than the pools have prompts for are refused before anything is sampled."""
+    """Return a fault where there are more iterations than the pools have prompts for."""
     prompts, sizes = settings["prompts"], pool_sizes(settings)
     per_iteration = prompts["per_iteration"]
     deepest = max(depth(settings, model) for model in models(settings, list(settings["methods"])))
@@ -215,7 +215,7 @@ def _check_pool(settings: dict) -> list[str]:
         fix = "raise prompts.generation.pools" if generates else "add a file to prompts.path"
         return [
             f"config: prompts: {deepest} iterations of prompts.per_iteration {per_iteration} need "
-            f"{deepest * per_iteration} prompts, and "
+            f"{deepest * per_iteration} prompts, but "
             f"{'the pool' if generates else ', '.join(prompts['path'])} has {have}: {fix}."
         ]
     return []

@@ -10,13 +10,13 @@ from metarewarding.evaluation import registry
 
 
 def on_hub(place: str) -> dict | None:
-    """{repo, revision, file} of `hf://[datasets/]<owner>/<name>@<revision>[/<file>]`; None for another text."""
+    """Return {repo, revision, file} of `hf://[datasets/]<owner>/<name>@<revision>[/<file>]`; None for another text."""
     match = re.fullmatch(r"hf://(?:datasets/)?(?P<repo>[^/@]+/[^/@]+)@(?P<revision>[^/@]+)(?:/(?P<file>.+))?", place)
     return match and match.groupdict()
 
 
 def other_models(settings: dict) -> dict[str, dict]:
-    """{role: what fetches it} of the models other than the seed: `annotator` writes EFT, `generator` writes prompts."""
+    """Return {role: its source} of models other than the seed: `annotator` writes EFT, `generator` writes prompts."""
     named = {"annotator": settings["eft"]["annotator"]}
     if settings["prompts"]["source"] == "generate":
         named["generator"] = settings["prompts"]["generation"]["model"]
@@ -31,25 +31,25 @@ def other_models(settings: dict) -> dict[str, dict]:
 
 
 def reward_model_name(place: str) -> str | None:
-    """The folder of a reward model that is fetched from the hub, `<owner>--<name>--<revision>`; None for a path."""
+    """Return the folder of a reward model from the hub, `<owner>--<name>--<revision>`; None for a path."""
     hub = on_hub(place)
     return hub and f"{hub['repo'].replace('/', '--')}--{hub['revision']}"
 
 
 def reward_models(settings: dict) -> dict[str, dict]:
-    """{folder: {repo, revision}} of the reward models on the hub that methods name."""
+    """Return {folder: {repo, revision}} of the reward models on the hub that methods name."""
     places = {own["scored_by"] for method in settings["methods"] for own in iterations(settings, method)} - {None}
     return {name: on_hub(place) for place in sorted(places) if (name := reward_model_name(place))}
 
 
 def template_files(settings: dict, role: str) -> list[str]:
-    """[a template's file, and the rubric's where the template includes it]."""
+    """Return [a template's file, and the rubric's where the template includes it]."""
     path, rubric = settings["templates"][role], settings["templates"]["rubric"]
     return [path, rubric] if role != "generate" and rubric and templates.includes_rubric(path) else [path]
 
 
 def templates_read(settings: dict) -> list[tuple[str, str, str]]:
-    """(key, role, path) of the templates that are read: two of them only where a model generates prompts or labels."""
+    """Return (key, role, path) of the templates that this config uses."""
     generates, alpaca = settings["prompts"]["source"] == "generate", settings["benchmarks"]["alpaca_eval"]
     judges_pairs = any(settings["benchmarks"][name].get("pairwise") for name in settings["benchmarks"]["run"])
     roles = ("judge", "meta_judge", *["pairwise"] * judges_pairs, *["generate"] * generates)
@@ -60,7 +60,7 @@ def templates_read(settings: dict) -> list[tuple[str, str, str]]:
 
 
 def calibrations(settings: dict) -> list[dict]:
-    """{benchmark, model, answers, verdicts} of each published model under `benchmarks.calibration`, in order."""
+    """Return {benchmark, model, answers, verdicts} of each published model under `benchmarks.calibration`, in order."""
     folders, files = settings["benchmarks"]["calibration"], []
     if folders["alpaca_eval"]:
         annotator = settings["benchmarks"]["alpaca_eval"]["annotator"]
@@ -78,7 +78,7 @@ def calibrations(settings: dict) -> list[dict]:
 
 
 def named_files(settings: dict) -> list[tuple[str, str]]:
-    """(key, path) of the files that must be there."""
+    """Return (key, path) of the files that must exist."""
     files = [(key, path) for key, _, path in templates_read(settings)]
     if settings["templates"]["rubric"]:
         files.append(("templates.rubric", settings["templates"]["rubric"]))

@@ -1,4 +1,4 @@
-"""Reading a YAML file, with every fault as one line that names the file and the line."""
+"""Read a YAML file and report every fault as one line with the file and the line number."""
 
 from pathlib import Path
 
@@ -20,19 +20,19 @@ class _Loader(YAML_LOADER):
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 line = key.start_mark.line + 1
                 if key.value in seen:
-                    raise TextError(f"line {line}: the key {key.value} stood in line {seen[key.value]} already.")
+                    raise TextError(f"line {line}: the key {key.value} is already in line {seen[key.value]}.")
                 seen[key.value] = line
         return super().construct_mapping(node, deep)
 
 
 def load(path: str | Path):
-    """The value of the YAML file ``path``; raise TextError where it is not there, not UTF-8 or not YAML."""
+    """Return the value of the YAML file ``path``; raise TextError where it is missing, not UTF-8 or not YAML."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise TextError(f"{path}: this file does not exist.") from None
     except IsADirectoryError:
-        raise TextError(f"{path}: this is a folder, and must be a YAML file.") from None
+        raise TextError(f"{path}: this is a folder, not a YAML file.") from None
     except UnicodeDecodeError as error:
         raise TextError(f"{path}: not UTF-8 text (byte {error.start + 1}). Save the file as UTF-8.") from None
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which settings of a run differ from those of another config, where a result depends on them."""
+"""Settings in which a run differs from another config, where results depend on them."""
 
 import re
 from functools import lru_cache
@@ -9,20 +9,20 @@ from config_text import YAML_LOADER
 from lineage import iterations
 from settings import schema, with_defaults
 
-# what a machine or a budget needs, and where things lie: no result depends on it
+# settings of the machine, the budget and paths, which results do not depend on
 _NOT_SCIENCE = re.compile(
     r"engine\.(?!max_model_len|dtype)|run\b|gates\.|pathvars|resources|environments|plan\.|.*\b(recipe|accelerate|shards|trees_sha256)$"
     r"|benchmarks\.(judges|files|calibration|run|arena_laptop|.*\.(max_missing|categories|bootstrap_rounds))|prompts\.path"
-    # measures in addition to the paper's
+    # measures that the paper does not have
     r"|benchmarks\.(lm_eval|llmbar|judgebench|pandalm|reward_bench_2|own_preferences|held_out_preferences)\."
     r"|sampling\.meta_judgments\.repeats|templates\.pairwise"
 )
 
 
 def differences(settings: dict, other: Path) -> list[list[str]]:
-    """[key, value in the config file ``other``, value in ``settings``] of the settings that decide results and differ.
+    """Return [key, value in the file ``other``, value in ``settings``] of differing settings that results depend on.
 
-    A method counts where ``settings`` runs it and both have it; keys with a default may be absent from ``other``.
+    Only methods that ``settings`` runs and both have are compared; keys with a default may be absent from ``other``.
     """
     loaded = yaml.load(Path(other).read_text(encoding="utf-8"), YAML_LOADER)
     full = schema()
@@ -37,7 +37,7 @@ def differences(settings: dict, other: Path) -> list[list[str]]:
 
 
 def _science(settings: dict) -> dict:
-    """{dotted key: value} of the settings that decide results, each iteration's with what it takes from its method."""
+    """Return {dotted key: value} of the settings that results depend on, complete for each iteration."""
     rounds = {
         method: {f"iterations[{i}]": own for i, own in enumerate(iterations(settings, method))}
         | {"starts_from": of["starts_from"]}
@@ -54,7 +54,7 @@ def _science(settings: dict) -> dict:
 
     kept = {key: value for key, value in settings.items() if key not in methods_only}
     result = flat(kept | {"methods": rounds})
-    # of a recipe, whether it trains an adapter
+    # whether a recipe trains an adapter
     adapters = {
         f"{key.removesuffix('recipe')}use_peft": _trains_adapter(value)
         for key, value in result.items()

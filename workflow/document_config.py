@@ -1,4 +1,4 @@
-"""From the config's schema: config/README.md's list of all keys, and the schema that editors read.
+"""Write config/README.md's list of all keys and the schema for editors, from the config's schema.
 
 envs/run python workflow/document_config.py      # writes the list between its two marks, and the schema for editors
 """
@@ -17,7 +17,10 @@ BEGIN, END = "<!-- keys: written by workflow/document_config.py -->\n", "<!-- en
 
 
 def keys(rule: dict, defs: dict, path: str = "") -> list[tuple[str, str, str, str]]:
-    """(dotted key, type, default, description) of ``rule``'s properties and of theirs; `<name>` is one of one's own."""
+    """Return (dotted key, type, default, description) of ``rule``'s properties and of theirs.
+
+    `<name>` is a name that the user chooses.
+    """
     rows = []
     properties = dict(rule.get("properties", {}))
     if isinstance(rule.get("additionalProperties"), dict) and rule["additionalProperties"].get("type") == "object":
@@ -38,7 +41,7 @@ def keys(rule: dict, defs: dict, path: str = "") -> list[tuple[str, str, str, st
 
 
 def kind(rule: dict) -> str:
-    """A rule's type in few words, with its bounds or its choices."""
+    """Return a rule's type in few words, with its bounds or its choices."""
     if "enum" in rule:
         return ", ".join("null" if choice is None else str(choice) for choice in rule["enum"])
     name = rule.get("type", "")
@@ -53,13 +56,13 @@ def kind(rule: dict) -> str:
 
 
 def cell(text: str) -> str:
-    """``text`` in a cell of a Markdown table; between backticks it is not changed."""
+    """Return ``text`` in a cell of a Markdown table; between backticks it is not changed."""
     parts = text.replace("|", "\\|").split("`")
     return "`".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))
 
 
 def reference() -> str:
-    """The keys as Markdown: a table for each top-level key that has keys of its own, and one for the rest."""
+    """Return the keys as Markdown: a table for each top-level key that has keys of its own, and one for the rest."""
     schema = base_schema()
     sections: dict[str, list] = {}
     for row in keys(schema, schema["$defs"]):
@@ -80,14 +83,14 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def written(text: str) -> str:
-    """``text`` with the keys between its marks as they are now."""
+def update_keys(text: str) -> str:
+    """Return ``text`` with the current list of keys between its two marks."""
     before, rest = text.split(BEGIN)
     return before + BEGIN + "\n" + reference() + "\n" + END + rest.split(END)[1]
 
 
 def without_required(rule):
-    """``rule`` with every key optional: a config file holds some keys and is laid over others."""
+    """Return ``rule`` with every key optional, as a config file may set some keys only."""
     if isinstance(rule, list):
         return [without_required(item) for item in rule]
     if not isinstance(rule, dict):
@@ -100,11 +103,11 @@ def without_required(rule):
 
 
 def editor_schema() -> str:
-    """The schema as JSON, for an editor that checks one config file and completes its keys."""
+    """Return the schema as JSON, for an editor that checks one config file and completes its keys."""
     return json.dumps(without_required(full_schema()), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(update_keys(README.read_text(encoding="utf-8")), encoding="utf-8")
     EDITOR_SCHEMA.write_text(editor_schema(), encoding="utf-8")
     print(f"wrote {README} and {EDITOR_SCHEMA}", file=sys.stderr)

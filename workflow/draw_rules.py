@@ -2,7 +2,7 @@
 
 envs/run python workflow/draw_rules.py
 
-Snakemake prints the graphs; here they get an order that does not vary. The page of a run draws its rules by the CSV.
+Snakemake prints the graphs, and here they are sorted. The page of a run uses the CSV to draw its rules.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PAGE, EDGES = ROOT / "docs/rules.md", ROOT / "workflow/report/rules.csv"
 LAPTOP = ()
-# together, the rules of every run with these files; a rule that none of them uses has no lines on the page
+# together, these runs use the rules that are drawn; a rule that none of them uses has no lines on the page
 CONFIGS = (LAPTOP, ("config/paper.yaml",), ("config/paper.yaml", "config/judge_benchmarks.yaml"))
 
 
@@ -37,15 +37,15 @@ def table(graphs: list[str]) -> str:
     return "from,to\n" + "".join(f"{a},{b}\n" for a, b in every)
 
 
-def words(config: tuple[str, ...]) -> list[str]:
-    """Return what `snakemake` is given to print the graph of a run with ``config``."""
+def options(config: tuple[str, ...]) -> list[str]:
+    """Return the options of `snakemake` that print the graph of a run with ``config``."""
     return ["--rulegraph", "mermaid-js", *(("--configfile", *config) if config else ())]
 
 
 def main() -> None:
     graphs = []
     for config in CONFIGS:
-        command = [sys.executable, "-m", "snakemake", *words(config)]
+        command = [sys.executable, "-m", "snakemake", *options(config)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(done.stderr)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 # Seconds that a job takes in addition to its work: imports, weights, warm-up. Measured on two cores of a CPU.
 STARTS = {"fetch": 30, "train": 12, "sample": 13, "ask": 13, "save": 0}  # by kind of stage (plan.py)
-LOCAL_JOBS = 45  # all jobs without a model together
+LOCAL_JOBS = 45  # seconds of all jobs without a model
 # A token of a 135M-parameter model: seconds that do not depend on the matrix rate (memory, the sampler), and FLOP-bound
 # ones as a multiple of 2 FLOP a parameter; from runs at 110 and at about 600 GFLOP/s.
 WRITING_FIXED, WRITING, READING, TRAINING = 0.003 / 1.345e8, 1.8, 1.3, 1.25
@@ -52,7 +52,7 @@ def seconds(plan: dict, root: str | Path, rate: float, parameters: float) -> flo
 
 
 def line(plan: dict, settings: dict, scripts: str | Path) -> str | None:
-    """Return what a run prints at its start; None where nothing is left to do or nothing is known."""
+    """Return the line that a run prints at its start; None where nothing is left to do or nothing is known."""
     root, gpu_hours = settings["pathvars"].get("results", "results"), plan["totals"]["gpu_hours"]
     if gpu_hours is not None:
         hint = "workflow/plan.py --explain shows the arithmetic"
@@ -66,5 +66,5 @@ def line(plan: dict, settings: dict, scripts: str | Path) -> str | None:
         return None
     return (
         f"The whole run will take about {minutes:.0f} minutes on this machine if nothing else uses it "
-        f"({dtype}, {rate / 1e9:.0f} GFLOP/s; without what is finished already)."
+        f"({dtype}, {rate / 1e9:.0f} GFLOP/s; finished jobs are not included)."
     )

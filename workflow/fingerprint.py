@@ -1,8 +1,8 @@
-"""A hash of what a script does: its syntax tree and those of the local modules that it imports.
+"""A hash of a script's code: its syntax tree and those of the local modules that it imports.
 
-Snakemake compares a script's time stamp and never looks into what it imports. Rules carry this hash as
-a param instead, so that a comment, a docstring, a touch or a fresh clone reruns nothing, and a real
-edit, in the script or in the library, reruns exactly the rules that use it.
+Snakemake compares a script's time stamp and ignores its imports. Rules have this hash as a param instead, so that a
+comment, a docstring, a touch or a fresh clone reruns nothing, and a real edit, in the script or in the library, reruns
+exactly the rules that use it.
 """
 
 import ast
@@ -15,13 +15,14 @@ from pathlib import Path
 def fingerprint(
     script: str | Path, folder: str | Path, by_name: Iterable[Path] = (), fields: Iterable[str] = ()
 ) -> str:
-    """Sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not.
+    """Return sixteen hex digits over ``script`` and all modules below ``folder`` that it imports, directly or not.
 
-    ``by_name``: further modules, which it imports by a name that the code does not state. With ``fields`` only what
-    these fields of their ``BENCHMARK`` need counts.
+    ``by_name``: further modules, which it imports by names that are not in the code. With ``fields``, only the code
+    that these fields of their ``BENCHMARK`` need counts.
     """
     folder = Path(folder)
-    local = {path.stem for path in folder.iterdir()}  # most imports are not; each would be looked for in several files
+    # most imports are not local, and looking for each in several files takes time
+    local = {path.stem for path in folder.iterdir()}
     parts: dict[str, str] = {}
     waiting, named = [Path(script), *by_name], set(by_name)
     while waiting:
@@ -31,14 +32,19 @@ def fingerprint(
             continue
         text = path.read_text(encoding="utf-8")
         text = part_of(text, tuple(fields)) if fields and path in named else text
-        imported, parts[name] = _parsed(text, Path(name).parent.parts, str(path))
+        try:
+            imported, parts[name] = _parsed(text, Path(name).parent.parts)
+        except SyntaxError as error:
+            error.filename = str(path)
+            raise
         waiting += [file for module in imported if module.split(".")[0] in local for file in _files(folder, module)]
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(parts.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@cache
 def part_of(text: str, fields: tuple[str, ...]) -> str:
-    """The code of a benchmark's module that ``fields`` of its ``BENCHMARK = Benchmark(...)`` need, directly or not."""
+    """Return the code that ``fields`` of a module's ``BENCHMARK = Benchmark(...)`` need, directly or not."""
     body = ast.parse(text).body
     statements = {name: node for node in body for name in _defined(node)}
     values = [keyword.value for keyword in statements["BENCHMARK"].value.keywords if keyword.arg in fields]
@@ -53,7 +59,7 @@ def part_of(text: str, fields: tuple[str, ...]) -> str:
 
 
 def _defined(node: ast.stmt) -> list[str]:
-    """The names that a statement at the top of a module defines."""
+    """Return the names that a statement at the top of a module defines."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -61,13 +67,13 @@ def _defined(node: ast.stmt) -> list[str]:
     return [name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)]
 
 
-@cache  # most rules' scripts import the same modules, and every job's process asks for all of them
-def _parsed(text: str, package: tuple[str, ...], path: str) -> tuple[tuple[str, ...], str]:
-    """(What a module imports, a hash of its syntax tree without docstrings.)
+@cache  # most scripts import the same modules, and every job's process computes all fingerprints
+def _parsed(text: str, package: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Return (the imports of a module, a hash of its syntax tree without docstrings).
 
-    Of `from a import b` both `a` and `a.b` are named, as b may be a module; names of ``package`` are completed.
+    `from a import b` gives both `a` and `a.b`, as b may be a module; relative names are completed by ``package``.
     """
-    tree, names = ast.parse(text, path), {}
+    tree, names = ast.parse(text), {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= dict.fromkeys(alias.name for alias in node.names)
@@ -86,8 +92,9 @@ def _parsed(text: str, package: tuple[str, ...], path: str) -> tuple[tuple[str, 
     return tuple(names), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
-def _files(folder: Path, module: str) -> list[Path]:
-    """What importing ``module`` runs of ``folder``: the module, and the packages that it lies in."""
+@cache  # thousands of lookups in one run, of few modules
+def _files(folder: Path, module: str) -> tuple[Path, ...]:
+    """Return the files in ``folder`` that importing ``module`` runs: the module, and the packages around it."""
     parts = module.split(".")
     packages = [folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    return [file for file in (folder.joinpath(*parts).with_suffix(".py"), *packages) if file.is_file()]
+    return tuple(file for file in (folder.joinpath(*parts).with_suffix(".py"), *packages) if file.is_file())

@@ -1,13 +1,15 @@
-"""What a plan says about the rest of a run: hours that are left, by what finished jobs took, and hours on the clock."""
+"""The rest of a run by its plan: hours left, corrected by finished jobs, and wall-clock hours."""
 
 import lineage
 
 
 def hours_left(plan: dict) -> dict | None:
-    """{gpu_hours, times_planned: what sampling and training took of the plan} of a measured plan; None at its start.
+    """Return {gpu_hours, times_planned} of a measured plan, None at its start.
 
-    A finished job's tokens a second, text lengths and starts are all in the hours that it took; what is left of its
-    stage is corrected by them, and a stage without any by those of its kind.
+    ``times_planned``: what sampling and training took, as a multiple of the plan.
+
+    The hours of finished jobs correct the rest of their stage; a stage without finished jobs is corrected by those of
+    its kind.
     """
     took, planned = {}, {}
     for row in plan["rows"]:
@@ -32,10 +34,10 @@ def done(row: dict) -> float:
 
 
 def hours_on_the_clock(plan: dict, settings: dict, gpus: int) -> float | None:
-    """Return the wall-clock hours of the run on ``gpus`` GPUs that wait in no queue; None where a job needs more.
+    """Return the wall-clock hours of the run on ``gpus`` GPUs without queueing; None where a job needs more GPUs.
 
-    The longer of two: all GPU hours shared out evenly, and the longest chain of stages that wait for each other, each
-    on as many GPUs as its jobs can use. Judges behind an API are not in it.
+    It is the longer of two times: all GPU hours divided by ``gpus``, and the longest chain of stages that depend on
+    each other, each on as many GPUs as its jobs can use. Judges behind an API are not included.
     """
     engine, train = settings["resources"]["engine"]["gpu"], settings["resources"]["train"]["gpu"]
     if plan["totals"]["gpu_hours"] is None or gpus < max(engine, train):

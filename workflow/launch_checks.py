@@ -1,4 +1,4 @@
-"""Recipes and accelerate configurations, checked before a job starts: Snakemake deletes its old weights first."""
+"""Check recipes and accelerate configurations before a job starts, as Snakemake then deletes its old weights."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ TYPES = {"integer": int, "number": (int, float), "boolean": bool, "string": str,
 
 
 def check(settings: dict) -> list[str]:
-    """Faults of every recipe and accelerate file that the config names, and of their batches."""
+    """Return the faults of every recipe and accelerate file that the config names, and of their batches."""
     keys, read, faults = json.loads(KEYS_FILE.read_text(encoding="utf-8")), {}, []
     for key, path in named_files(settings):
         kind = key.rsplit(".", 1)[1]
@@ -26,7 +26,7 @@ def check(settings: dict) -> list[str]:
             continue
         what = "an accelerate configuration" if section == "accelerate" else "a TRL recipe"
         if not isinstance(values, dict) or not values:
-            faults.append(f"config: {key}: {path} is empty or no mapping, and not {what}.")
+            faults.append(f"config: {key}: {path} must be a mapping of keys, {what}.")
             continue
         messages = [f"config: {key}: {path}: {fault}" for fault in key_faults(values, keys[section], what)]
         if section != "accelerate" and values.get("bf16") is True and values.get("fp16") is True:
@@ -39,7 +39,7 @@ def check(settings: dict) -> list[str]:
 
 
 def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
-    """Faults of the keys and values of one file, by the list of the keys that its reader takes."""
+    """Return the faults of the keys and values of one file, by the list of the keys that its reader takes."""
     faults = []
     for key, value in values.items():
         if key not in known:
@@ -47,7 +47,7 @@ def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
             faults.append(f"{key}: no such key of {what}." + (f" Did you mean {near}?" if near else ""))
         elif not any(fits(value, kind) for kind in known[key]):
             wanted = " or ".join(", ".join(map(str, kind)) if isinstance(kind, list) else kind for kind in known[key])
-            faults.append(f"{key}: {value!r} is not of the type that is wanted: {wanted}.")
+            faults.append(f"{key}: {value!r} is not of the expected type: {wanted}.")
     batch = values.get("per_device_train_batch_size", 1)
     if isinstance(batch, int) and batch < 1:
         faults.append(f"per_device_train_batch_size: {batch} must be at least 1.")
@@ -55,7 +55,7 @@ def key_faults(values: dict, known: dict[str, list], what: str) -> list[str]:
 
 
 def fits(value, kind) -> bool:
-    """Whether a YAML value is of the kind; TRL also reads a number from a string, and takes a string for a list."""
+    """Return whether a YAML value is of the kind; TRL also reads numbers from strings, and strings as lists."""
     if isinstance(kind, list):
         return value in kind
     if kind == "any":
@@ -79,25 +79,25 @@ def _nearest(key: str, known: list[str]) -> str | None:
 
 
 def _check_processes(key: str, path: str, launch: dict, gpus: int) -> list[str]:
-    """An accelerate configuration whose processes do not fit the GPUs of a training job: one GPU a process."""
+    """Return a fault where the processes do not match the GPUs of a training job: one process a GPU."""
     kind = launch.get("distributed_type")
     if kind is None:
         return [f"config: {key}: {path} is not an accelerate configuration; it has no distributed_type."]
     if kind == "NO" and gpus > 1:
         return [
             f"config: {key}: {path} trains on one GPU (distributed_type NO), and resources.train.gpu is {gpus}: "
-            "set that to 1, or take a distributed configuration, such as config/accelerate/fsdp_8gpu.yaml."
+            "set that to 1, or use a distributed configuration, such as config/accelerate/fsdp_8gpu.yaml."
         ]
     if kind != "NO" and gpus == 0:
         return [
             f"config: {key}: {path} is distributed ({kind}), one process on each GPU, and resources.train.gpu is 0: "
-            "set that to the number of GPUs, or take config/accelerate/cpu.yaml."
+            "set that to the number of GPUs, or use config/accelerate/cpu.yaml."
         ]
     return []
 
 
 def _check_batches(settings: dict, read: dict[str, dict]) -> list[str]:
-    """Batches that cannot be split over the processes with as many examples each as the recipe says."""
+    """Return the faults of batches that cannot be split over the processes with the recipe's examples each."""
     trainings = [("sft", settings["sft"])] + [
         (f"methods.{name}.iterations[{number}]", own)
         for name in settings["methods"]

@@ -2,27 +2,27 @@
 
 
 def iterations(settings: dict, method: str) -> list[dict]:
-    """The settings of each DPO round: its own keys, else the method's, else those of `pairs` and `dpo`."""
+    """Return the settings of each DPO round: its own keys, else the method's, else those of `pairs` and `dpo`."""
     of_method = settings["methods"][method]
     shared = {key: value for key, value in of_method.items() if key not in ("iterations", "starts_from")}
     return [settings["pairs"] | settings["dpo"] | shared | own for own in of_method["iterations"]]
 
 
 def parent(settings: dict, method: str, iteration: int) -> str:
-    """The model that iteration ``iteration`` (from 1) of ``method`` starts from and samples: `m0`, `<method>/m<t>`."""
+    """Return the model, `m0` or `<method>/m<t>`, that ``iteration`` (from 1) of ``method`` starts from and samples."""
     if iteration == 1:
         return settings["methods"][method]["starts_from"]
     return f"{method}/m{iteration - 1}"
 
 
 def split_model(model: str) -> tuple[str, int]:
-    """("meta-rewarding", 2) from `meta-rewarding/m2`."""
+    """Return ("meta-rewarding", 2) of `meta-rewarding/m2`."""
     method, _, iteration = model.rpartition("/m")
     return method, int(iteration)
 
 
 def depth(settings: dict, model: str) -> int:
-    """How many DPO rounds lie between M0 and ``model``; the seed and M0 have none."""
+    """Return the number of DPO rounds from M0 to ``model``; 0 for the seed and M0."""
     rounds = 0
     while model not in ("seed", "m0"):
         model = parent(settings, *split_model(model))
@@ -31,7 +31,7 @@ def depth(settings: dict, model: str) -> int:
 
 
 def models(settings: dict, methods: list[str]) -> list[str]:
-    """The seed, M0, and every model of ``methods`` with those that they start from, parents first."""
+    """Return the seed, M0, and every model of ``methods`` with those that they start from, parents first."""
     names = ["seed", "m0"]
     for method in methods:
         chain, model = [], f"{method}/m{len(settings['methods'][method]['iterations'])}"
@@ -43,24 +43,24 @@ def models(settings: dict, methods: list[str]) -> list[str]:
 
 
 def trains_judge(settings: dict, model: str) -> bool:
-    """Whether the DPO round that makes ``model`` trains on judge pairs."""
+    """Return whether the DPO round that makes ``model`` trains on judge pairs."""
     method, iteration = split_model(model)
     return "judge" in iterations(settings, method)[iteration - 1]["train_on"]
 
 
 def scored_by(settings: dict, model: str) -> str | None:
-    """The reward model that scores responses for the DPO round that makes ``model``; None for the parent's judge."""
+    """Return the reward model of the DPO round that makes ``model``; None where the parent judges."""
     method, iteration = split_model(model)
     return iterations(settings, method)[iteration - 1]["scored_by"]
 
 
 def uses_judgments(settings: dict, model: str) -> bool:
-    """Whether the DPO round that makes ``model`` uses its parent's judgments: for actor pairs, or to be compared."""
+    """Return whether the DPO round that makes ``model`` needs its parent's judgments, for either kind of pairs."""
     return scored_by(settings, model) is None or trains_judge(settings, model)
 
 
 def pool_sizes(settings: dict) -> list[int]:
-    """Prompts of each pool; those of a file are its lines, of which some may turn out to be repeats."""
+    """Return the number of prompts of each pool; for a file, of its lines, some of which may be repeats."""
     prompts = settings["prompts"]
     if prompts["source"] == "generate":
         return [prompts["generation"]["size"]] * prompts["generation"]["pools"]
@@ -72,10 +72,10 @@ def pool_sizes(settings: dict) -> list[int]:
 
 
 def slice_place(settings: dict, iteration: int) -> tuple[int, int]:
-    """(pool, slice of that pool), both from 1, that ``iteration`` takes its prompts from.
+    """Return (pool, slice of that pool), both from 1, that ``iteration`` takes its prompts from.
 
-    A pool without a further whole slice is followed by the next, so a pool that is added changes no
-    earlier iteration. An iteration beyond all pools is placed in the last one, whose slices then end.
+    After the last whole slice of a pool comes the next pool, so an added pool changes no earlier iteration. An
+    iteration beyond all pools is placed in the last one, which has no slice for it.
     """
     per_iteration, sizes, before = settings["prompts"]["per_iteration"], pool_sizes(settings), 0
     for pool, size in enumerate(sizes, start=1):

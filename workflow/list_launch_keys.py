@@ -1,4 +1,4 @@
-"""From TRL and accelerate: which keys a recipe and an accelerate configuration may have, and of which type.
+"""Write the list of keys, with their types, of recipes and accelerate files, from TRL and accelerate.
 
 envs/run python workflow/list_launch_keys.py      # writes workflow/schemas/launch_keys.json
 
@@ -18,11 +18,11 @@ NAMES = {int: "integer", float: "number", bool: "boolean", str: "string", dict: 
 
 
 def kinds(hint) -> list:
-    """The kinds of YAML values that a field with this type hint takes; a choice is a list of its own."""
+    """Return the kinds of YAML values that a field with this type hint accepts; a choice is a list of its own."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         names = [kind for arg in args for kind in kinds(arg)]
-        # an enum or any text: only the enum's values work
+        # an enum or any string: only the enum's values work
         return [kind for kind in names if kind != "string"] if any(isinstance(kind, list) for kind in names) else names
     if isinstance(hint, type) and issubclass(hint, Enum):
         return [[member.value for member in hint]]
@@ -38,24 +38,24 @@ def of_class(cls: type) -> dict[str, list]:
     return {field.name: kinds(hints[field.name]) for field in dataclasses.fields(cls) if field.init}
 
 
-def listed() -> dict:
-    """{"sft", "dpo": keys of a recipe, "accelerate": keys of an accelerate configuration}."""
+def launch_keys() -> dict:
+    """Return {"sft", "dpo": keys of a recipe, "accelerate": keys of an accelerate configuration}."""
     from accelerate.commands.config.config_args import ClusterConfig
     from trl import DPOConfig, ModelConfig, SFTConfig
 
-    own = {"checkpoint_epochs": ["integer"]} | of_class(ModelConfig)  # in addition to those of the trainer
+    own = {"checkpoint_epochs": ["integer"]} | of_class(ModelConfig)  # keys that the trainer's config does not have
     own["lora_target_modules"] = ["string", *own["lora_target_modules"]]  # as TRL documents it: all-linear
     sft, dpo = of_class(SFTConfig) | own, of_class(DPOConfig) | own
     return {"sft": sft, "dpo": dpo, "accelerate": of_class(ClusterConfig)}
 
 
-def written() -> str:
+def as_json() -> str:
     rows = [
         f'"{section}": {{\n' + ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in keys.items()) + "\n}"
-        for section, keys in listed().items()
+        for section, keys in launch_keys().items()
     ]
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
 if __name__ == "__main__":
-    LIST.write_text(written(), encoding="utf-8")
+    LIST.write_text(as_json(), encoding="utf-8")

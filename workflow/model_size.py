@@ -1,4 +1,4 @@
-"""The size of a model, from its own files: what the plan counts with where they are at hand."""
+"""The size of a model from its own files, for the plan."""
 
 import json
 import math
@@ -9,8 +9,8 @@ from pathlib import Path
 def model_size(folder: str | Path) -> dict:
     """Return parameters and kv_bytes_per_token (two bytes a number) of a model directory; {} without a config.json.
 
-    Parameters are counted from the shapes in the headers of its safetensors, those of the index where there is one, and
-    left out where there are none.
+    Parameters are counted from the shapes in the headers of its safetensors files (those in the index where there is
+    one), and left out where there are no such files.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
@@ -31,7 +31,7 @@ def model_size(folder: str | Path) -> dict:
 
 
 def _parameters(file: Path) -> int:
-    """The numbers in a safetensors file: it begins with the length of a JSON header that has each tensor's shape."""
+    """Return the number of parameters in a safetensors file, from the shapes in its JSON header."""
     with open(file, "rb") as opened:
         (length,) = struct.unpack("<Q", opened.read(8))
         header = json.loads(opened.read(length))

@@ -1,10 +1,10 @@
-"""What a run will take, from its config alone: jobs, requests, tokens, GPU hours, disk, judges' fees.
+"""Estimate a run from its config alone: jobs, requests, tokens, GPU hours, disk, judges' fees.
 
     envs/run python workflow/plan.py --configfile config/paper.yaml [more.yaml ...] [--card H100] [--config key=value]
         [--explain]
 
-No model is loaded. What the config cannot know (how long texts are, how fast a card is) is assumed: lengths under
-`plan` in the config, speeds below. Where results exist, they are shown with the plan.
+No model is loaded. The lengths of texts are assumed under `plan` in the config, and the speeds of cards in speeds.py.
+Where results exist, the measured values are shown with the plan.
 """
 
 import argparse
@@ -22,21 +22,21 @@ from model_size import model_size  # noqa: E402
 from plan_benchmarks import benchmarks  # noqa: E402
 from plan_inputs import prompt_chars, set_aside  # noqa: E402
 from plan_rows import Plan  # noqa: E402
-from plan_table import shown, totals  # noqa: E402
+from plan_table import as_text, totals  # noqa: E402
 from speeds import CARDS  # noqa: E402
 
 from metarewarding.reporting.measured import measure  # noqa: E402
 
 
 def plan(settings: dict, card: str | None = None) -> dict:
-    """{card, rows, totals, arithmetic} of what ``run`` builds from nothing, with resolved ``settings``.
+    """Return {card, rows, totals, arithmetic} of what ``run`` builds from nothing, with resolved ``settings``.
 
-    These rows are the one list of a run's stages: the estimate at its start, what was measured, and the report's time
-    table and figures follow it. A row: stage (the rule), kind (fetch, sample, train, save or ask), jobs, requests (of
-    an engine or a judge), completions (texts that come back), prompt_tokens (each text counts its prompt),
-    distinct_prompt_tokens (what remains when the prefixes that requests share are read once), output_tokens,
-    gpu_hours (null without GPUs), disk_gb (kept), cost_usd (judges' fees), files (under the results' root: the stats
-    files and manifests that its jobs write).
+    These rows are the only list of a run's stages, which the estimate at its start, the measured values, and the
+    report's time table and figures use. A row: stage (the rule), kind (fetch, sample, train, save or ask), jobs,
+    requests (of an engine or a judge), completions (texts that come back), prompt_tokens (each text counts its prompt),
+    distinct_prompt_tokens (what remains when the prefixes that requests share are read once), output_tokens, gpu_hours
+    (null without GPUs), disk_gb (kept), cost_usd (judges' fees), files (under the results' root: the stats files and
+    manifests that its jobs write).
     """
     card = card or settings["plan"]["card"]
     planned = Plan(settings, card)
@@ -67,7 +67,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
 
     scored = [m for m in planned.trained if lineage.scored_by(settings, m)]
     places = {lineage.scored_by(settings, m) for m in scored}
-    fetched = sorted(filter(None, map(config_files.reward_model_name, places)))  # the others are folders
+    fetched = sorted(filter(None, map(config_files.reward_model_name, places)))  # without local folders
     if fetched:
         files = [f"data/reward_models/{name}/manifest.json" for name in fetched]
         disk = len(files) * 2 * assumed["reward_parameters"] / 1e9
@@ -135,7 +135,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
         f"{len(parents)} models x {prompts:,} prompts x {k} = {len(parents) * answers:,} responses "
         f"({answers:,} a model)",
     )
-    # the rubric is read once, the instruction once for its k responses
+    # the rubric is read once, and the prompt once for its k responses
     planned.sample(
         "sample_and_judge",
         of_models(parents, "judgments"),
@@ -159,7 +159,7 @@ def plan(settings: dict, card: str | None = None) -> dict:
     if meta_judges:
         shown = n * (n - 1) // (2 if sampling["meta_judgments"]["orders"] == "one" else 1)
         judgments, first = prompts * shown, prompts * n
-        # rubric once; prompt and response once a prompt; judgment A once for the judgments B that follow it
+        # read once: the rubric; prompt and response of each prompt; judgment A for all judgments B after it
         planned.sample(
             "meta_judge",
             of_models(meta_judges, "meta_judgments"),
@@ -211,7 +211,7 @@ def main(words: list[str]) -> None:
         settings = config_settings.resolve(config_settings.load(given.configfile, given.config))
     except config_settings.ConfigError as error:
         sys.exit(str(error))
-    # only here: in a run, a plan that changed when the seed model is there would make its page anew
+    # only in this command: in a run, the plan would change once the seed model exists, and the page would be made again
     settings["plan"] |= model_size(Path(settings["pathvars"].get("results", "results"), "seed/weights"))
     result = plan(settings, given.card)
     result = measure(result, settings["pathvars"].get("results", "results"))
@@ -219,9 +219,9 @@ def main(words: list[str]) -> None:
     engine, train = settings["resources"]["engine"]["gpu"], settings["resources"]["train"]["gpu"]
     result["gpus"] = given.gpus or max(train, engine * settings["sampling"]["shards"])
     result["clock_hours"] = forecast.hours_on_the_clock(result, settings, result["gpus"])
-    print(json.dumps(result, indent=2) if given.json else shown(result, given.explain))
+    print(json.dumps(result, indent=2) if given.json else as_text(result, given.explain))
     if given.gpus and result["clock_hours"] is None and not given.json:
-        print(f"On {given.gpus} GPUs it cannot run: a job needs more, or none is asked for.")
+        print(f"It cannot run on {given.gpus} GPUs: a job needs more, or no job requests one.")
 
 
 if __name__ == "__main__":

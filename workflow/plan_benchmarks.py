@@ -1,4 +1,4 @@
-"""The plan's rows of what every model is measured on."""
+"""The plan's rows of the evaluation of every model."""
 
 import math
 from pathlib import Path
@@ -10,12 +10,12 @@ from plan_rows import Plan
 from metarewarding.evaluation import registry
 
 TASK_ROWS = {"ifeval": 541, "gsm8k": 1319}  # of the tasks that config/judge_benchmarks.yaml names
-OTHER_ROWS = 1000  # assumed of every other task
+OTHER_ROWS = 1000  # assumed for every other task
 CATEGORY_NAMES = 254  # characters of the list of categories that an instruction is sorted into
 
 
 def benchmarks(planned: Plan, rubric, prompt, response, judgment) -> None:
-    """The rows of what every model is measured on."""
+    """Add the rows of the evaluation of every model."""
     settings, models = planned.settings, planned.models
     measured = settings["benchmarks"]
     held_out = held_out_prompts(settings["eft"])
@@ -82,9 +82,8 @@ def benchmarks(planned: Plan, rubric, prompt, response, judgment) -> None:
                 f"{len(models)} models x {held_out * k:,} responses x {n}",
                 jobs=0,
             )
-            shown = (
-                planned.tokens(2000) + prompt + 2 * response
-            )  # the instructions of AlpacaEval's judge, two responses
+            # the instructions of AlpacaEval's judge, two responses
+            shown = planned.tokens(2000) + prompt + 2 * response
             planned.ask(
                 "compare_fixed_responses",
                 [f"seed/{folder}/gpt4_chosen.stats.json"],
@@ -158,7 +157,7 @@ def benchmarks(planned: Plan, rubric, prompt, response, judgment) -> None:
 
 
 def regressions(planned: Plan, prompt, response) -> None:
-    """The rows of lm-evaluation-harness: a request a row of each task, as long as those of the loop."""
+    """Add the rows of lm-evaluation-harness: a request for each row of a task, as long as those of the loop."""
     own, models = planned.settings["benchmarks"]["lm_eval"], planned.models
     if not own["tasks"]:
         return

@@ -1,4 +1,4 @@
-"""What a plan counts in the files that a config names."""
+"""Counts that a plan takes from the files that a config names."""
 
 import json
 from itertools import islice
@@ -9,13 +9,13 @@ def held_out_prompts(eft: dict) -> int:
 
 
 def set_aside(settings: dict) -> int:
-    """Ranked prompts that EFT does not train on: the held-out ones, those of table 3, IFT's where it is excluded."""
+    """Return the number of ranked prompts that EFT does not train on: held out, of table 3, and excluded IFT ones."""
     held_out = max(held_out_prompts(settings["eft"]), settings["benchmarks"]["judge_vs_gpt4"]["prompts"])
     return held_out + (settings["eft"]["ift_prompts"] if settings["eft"]["exclude_ift_prompts"] else 0)
 
 
 def prompt_chars(settings: dict) -> float:
-    """Mean characters of a prompt: of a thousand of each file of the pool, or what is assumed of generated ones."""
+    """Return the mean characters of a prompt: of a thousand of each file, or as assumed for generated ones."""
     if settings["prompts"]["source"] == "generate":
         return settings["plan"]["prompt_chars"]
     lengths = []
@@ -24,7 +24,7 @@ def prompt_chars(settings: dict) -> float:
             for line in islice(file, 1000):
                 try:
                     lengths.append(len(json.loads(line)["text"]))
-                except (ValueError, KeyError, TypeError):  # rule build_prompts names the faulty line
+                except (ValueError, KeyError, TypeError):  # rule build_prompts reports the faulty line
                     continue
     return sum(lengths) / max(len(lengths), 1)
 

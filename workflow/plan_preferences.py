@@ -1,4 +1,4 @@
-"""The plan's rows of the preference benchmarks: what every model is asked about their responses."""
+"""The plan's rows of the preference benchmarks: the judgments and verdicts of every model."""
 
 import config_files
 from plan_inputs import count_lines
@@ -10,7 +10,7 @@ ROWS = {"llmbar": (419, 2), "judgebench": (620, 2), "pandalm": (999, 2), "reward
 
 
 def preferences(planned, held_out: int, prompt: float, response: float, judgment: float) -> None:
-    """Add a row for each preference benchmark of ``made.settings``, in whose rows ``held_out`` prompts have replies."""
+    """Add a row for each preference benchmark of ``planned.settings``; ``held_out`` prompts have ranked replies."""
     settings, models = planned.settings, planned.models
     for name in settings["benchmarks"]["run"]:
         if not registry.get(name).read_rows:
@@ -21,7 +21,7 @@ def preferences(planned, held_out: int, prompt: float, response: float, judgment
         else:
             rows, responses = ROWS.get(name) or (count_lines(own["path"]), 2)
         rows = min(rows, own["subset"] or rows)
-        # the held-out replies have these judgments already: the engine's store answers
+        # the judgments of the held-out replies are already in the engine's store
         known = (
             name == "held_out_preferences"
             and own["judgments"] <= settings["benchmarks"]["judge_agreement"]["judgments"]

@@ -1,4 +1,4 @@
-"""The rows of a plan: what each kind of stage takes, in tokens, GPU hours, disk and fees."""
+"""The rows of a plan: tokens, GPU hours, disk and fees of each kind of stage."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ ROW_BYTES = 250  # of a JSONL row, without its text
 
 
 class Plan:
-    """Rows, one a stage, as the settings ask for them; see ``plan``."""
+    """The rows of a plan, one for each stage of the settings; see ``plan``."""
 
     def __init__(self, settings: dict, card: str):
         self.settings, self.card = settings, CARDS[card]
@@ -42,16 +42,16 @@ class Plan:
         return tokens if most is None else min(tokens, most)
 
     def template(self, role: str) -> float:
-        """Tokens of a template without its placeholders."""
+        """Return the tokens of a template without its placeholders."""
         text = templates.load(config_files.template_files(self.settings, role), role)
         for name in ("prompt", "response", "judgment_a", "judgment_b", "demonstrations", "next"):
             text = text.replace("{" + name + "}", "")
         return self.tokens(len(text))
 
     def sample(self, stage, files, requests, n, each, distinct, out, why, jobs=None):
-        """A stage that an engine samples: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text.
+        """Add a stage of an engine: ``n`` texts a request, ``each`` tokens in and ``out`` tokens out a text.
 
-        ``jobs`` is 0 where the jobs of an earlier part of the stage do it too; by default there is one a file.
+        ``jobs`` is 0 where the jobs of an earlier row of the stage include it; by default there is one for each file.
         """
         jobs = len(files) if jobs is None else jobs
         texts, gpus = requests * n, self.settings["resources"]["engine"]["gpu"]
@@ -73,7 +73,7 @@ class Plan:
             distinct,
             texts * out,
             hours,
-            2 * texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,  # rows, and the completion store
+            2 * texts * (out * self.assumed["chars_per_token"] + ROW_BYTES) / 1e9,  # rows and completion store
             why,
             jobs=jobs,
             kind="sample",
@@ -88,10 +88,11 @@ class Plan:
             )
 
     def score(self, stage, files, texts, each, why):
-        """A stage in which a reward model reads ``texts`` of ``each`` tokens and writes none."""
+        """Add a stage in which a reward model reads ``texts`` of ``each`` tokens and writes none."""
         gpus, parameters = self.settings["resources"]["engine"]["gpu"], self.assumed["reward_parameters"]
         seconds = 2 * parameters * texts * each / (READING * self.card["flops"]) + len(files) * ENGINE_START
-        hours = gpus * seconds / 3600 if gpus else None  # it computes on one GPU and holds those of an engine's job
+        # it computes on one GPU, but its job has as many as an engine's
+        hours = gpus * seconds / 3600 if gpus else None
         tokens, disk = texts * each, texts * ROW_BYTES / 1e9
         self.add(stage, files, texts, texts, tokens, tokens, 0, hours, disk, why, kind="sample")
         if gpus:
@@ -101,7 +102,7 @@ class Plan:
             )
 
     def train(self, stage, models, tokens, reference, pairs, section, why):
-        """A training stage; ``tokens`` are those of all its epochs together."""
+        """Add a training stage; ``tokens`` are those of all its epochs together."""
         recipe = yaml.safe_load(Path(self.settings[section]["recipe"]).read_text(encoding="utf-8"))
         adapter = bool(recipe.get("use_peft"))
         flop = training_flop(recipe, reference)
@@ -131,7 +132,7 @@ class Plan:
             )
 
     def save_checkpoints(self, epochs: dict[str, list[int]]) -> None:
-        """The hours in which GPUs wait for checkpoints; ``epochs``: {sft or dpo: those of each training}."""
+        """Add the hours in which GPUs wait for checkpoints; ``epochs``: {sft or dpo: those of each training}."""
         gpus, each = self.settings["resources"]["train"]["gpu"], 16 * self.assumed["parameters"]
         written = 0
         for section, trained in epochs.items():
@@ -145,7 +146,7 @@ class Plan:
             self.add("save_checkpoints", [], 0, 0, 0, 0, 0, hours, 0, why, jobs=0, kind="save")
 
     def ask(self, stage, files, judge, requests, tokens, out):
-        """Verdicts of a judge: ``tokens`` in and ``out`` tokens out a request."""
+        """Add the verdicts of a judge: ``tokens`` in and ``out`` tokens out a request."""
         settings_of_judge = self.settings["benchmarks"]["judges"][judge]
         cost = requests * (tokens * settings_of_judge["price_in"] + out * settings_of_judge["price_out"]) / 1e6
         served = settings_of_judge["weights"] is not None

@@ -6,7 +6,7 @@ COUNTS = ("jobs", "requests", "completions", "prompt_tokens", "distinct_prompt_t
 
 
 def totals(rows: list[dict]) -> dict:
-    """The sums of the rows' numbers; null where no row has one."""
+    """Return the sums of the rows' numbers; null where no row has one."""
     sums = {}
     for key in (*COUNTS, "gpu_hours", "disk_gb", "cost_usd"):
         values = [row[key] for row in rows if row.get(key) is not None]
@@ -23,7 +23,7 @@ def number(value) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
 
-def shown(plan: dict, arithmetic: bool = True) -> str:
+def as_text(plan: dict, arithmetic: bool = True) -> str:
     """Return the plan as text, planned and measured where a stage has been run."""
     heads = [
         "stage",

@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def export(settings: dict, folder: str) -> None:
-    """Put the resolved config and the state of the clone ``folder`` where a job's manifest finds them.
+    """Put the resolved config and the state of the clone ``folder`` into the environment, for the jobs' manifests.
 
-    In environment variables (metarewarding/jobs/provenance.py reads them), not in params: another commit, or another
-    setting that a rule does not use, reruns nothing. Every job's process does this, on compute nodes too; one
-    without git keeps what it has inherited.
+    metarewarding/jobs/provenance.py reads the variables. They are not params, so that another commit, or a setting that
+    a rule does not use, reruns nothing. Every job's process does this, also on compute nodes; without git there, it
+    keeps the inherited value.
     """
     os.environ["METAREWARDING_CONFIG"] = json.dumps(settings)
-    if "METAREWARDING_CONFIG_COPY" in os.environ:  # workflow/why.py asks what Snakemake's words come to
+    if "METAREWARDING_CONFIG_COPY" in os.environ:  # for workflow/why.py, which needs the config of a dry-run
         Path(os.environ["METAREWARDING_CONFIG_COPY"]).write_text(json.dumps(settings), encoding="utf-8")
     state = git_state(folder)
     if state is not None or "METAREWARDING_GIT" not in os.environ:
@@ -22,7 +22,7 @@ def export(settings: dict, folder: str) -> None:
 
 
 def git_state(folder: str) -> dict | None:
-    """{commit, dirty: whether a tracked file differs}; None outside a clone, without git, or when git is slow."""
+    """Return {commit, dirty: whether a tracked file differs}; None outside a clone, without git or after a time-out."""
 
     def git(*words):
         run = subprocess.run(["git", "-C", folder, *words], capture_output=True, text=True, timeout=20, check=True)

@@ -16,9 +16,9 @@ if __name__ == "__main__":
     if not root.is_dir():
         sys.exit(f"error: {root} is not a folder.")
     restored = restore(root)
-    print("\n".join(map(str, restored)) or f"Nothing is missing of what is kept below {root}.")
+    print("\n".join(map(str, restored)) or f"Nothing to restore below {root}.")
     if restored:
         print(
-            "These are the outputs before the change that made their jobs run again. Undo the change first: the next "
-            "run takes them for those of the present settings. Their manifests say what they were made with."
+            "These are the outputs from before the change that made their jobs run again. Undo the change first, "
+            "because the next run treats them as outputs of the present settings. Their manifests show their settings."
         )

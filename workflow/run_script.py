@@ -2,8 +2,8 @@
 
     envs/run python workflow/run_script.py results/m0/judgments/0.jsonl [--configfile mine.yaml ...]
 
-The job is the one that Snakemake would run; what it prints goes to the terminal, not to its log file. The inputs must
-exist. SFT and DPO run by a command, which is printed instead.
+The job is the one that Snakemake would run, but its output goes to the terminal instead of its log file. The inputs
+must exist. SFT and DPO run by a command, which is printed instead.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main(file: str, configfiles: list[str]) -> None:
     missing = [name for name in map(str, job.input) if not Path(name).exists()]
     if missing:
         sys.exit(
-            f"error: rule {job.rule.name} needs {', '.join(missing)}, which is missing. Let Snakemake make it first."
+            f"error: rule {job.rule.name} needs {', '.join(missing)}, which is missing. Run Snakemake for it first."
         )
     if job.is_shell:
         print(job.shellcmd)

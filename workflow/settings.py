@@ -1,4 +1,4 @@
-"""The config: loaded, checked, and filled in with the schema's defaults."""
+"""Load the config, check it, and fill in the schema's defaults."""
 
 import copy
 import math
@@ -13,7 +13,7 @@ from metarewarding.evaluation import registry
 
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
 
-# keys of earlier versions
+# renamed keys of earlier versions
 RENAMED = {
     "truncated_may_be_chosen": "allow_truncated_chosen",
     "judge_pair_cap": "max_judge_pairs",
@@ -22,11 +22,11 @@ RENAMED = {
 
 
 class ConfigError(Exception):
-    """An error in the config; each line names the key and says how to fix it."""
+    """An error in the config; each line has the key and the fix."""
 
 
 def base_schema() -> dict:
-    """The schema's file with a section for each benchmark of the registry (scripts/metarewarding/evaluation/)."""
+    """Return the schema file with a section for each benchmark in scripts/metarewarding/evaluation/."""
     full = yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), config_text.YAML_LOADER)
     measured = full["properties"]["benchmarks"]["properties"]
     always = measured.pop("judge_agreement")
@@ -39,7 +39,7 @@ def base_schema() -> dict:
 
 
 def schema() -> dict:
-    """``base_schema`` with every key of `pairs` and `dpo` allowed in a method and in an iteration."""
+    """Return ``base_schema`` with every key of `pairs` and `dpo` allowed in a method and in an iteration."""
     full = base_schema()
     overrides = {
         key: {name: value for name, value in rule.items() if name != "default"}
@@ -53,7 +53,7 @@ def schema() -> dict:
 
 
 def load(files: list[str], changes: list[str] = ()) -> dict:
-    """config/config.yaml with ``files`` and ``changes`` ("key=value") laid over it, as Snakemake does it."""
+    """Return config/config.yaml with ``files`` and ``changes`` ("key=value") laid over it, as Snakemake does it."""
     from snakemake.cli import parse_config
     from snakemake.common.configfile import load_configfile
     from snakemake.utils import update_config
@@ -67,12 +67,12 @@ def load(files: list[str], changes: list[str] = ()) -> dict:
 
 
 def check_files(files: list[str]) -> None:
-    """Raise ConfigError where a config file cannot be read, or names a key twice; Snakemake would take the last."""
+    """Raise ConfigError where a config file cannot be read or has a key twice; Snakemake would use the last one."""
     faults = []
     for path in files:
         try:
             if not isinstance(config_text.load(path), dict):
-                faults.append(f"{path}: the file must hold keys and values.")
+                faults.append(f"{path}: the file must contain keys and values.")
         except config_text.TextError as error:
             faults.append(str(error))
     if faults:
@@ -80,14 +80,14 @@ def check_files(files: list[str]) -> None:
 
 
 def resolve(config: dict) -> dict:
-    """``config`` checked and with every default written out; raises ConfigError with all faults at once."""
+    """Return ``config``, checked and with every default; raise ConfigError with all faults at once."""
     _check_values(config)
     full_schema = schema()
     errors = sorted(Draft202012Validator(full_schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError("\n".join(_in_words(error) for error in errors))
     settings = with_defaults(config, full_schema, full_schema["$defs"])
-    # a config laid over another keeps the other's keys: only those of this source count
+    # a config laid over another keeps the other's keys, so drop those of other sources
     source = settings["model"]["source"]
     keys = ("source", *config_checks.MODEL_KEYS[source], "template_options")
     settings["model"] = {key: settings["model"][key] for key in keys if key in settings["model"]}
@@ -100,7 +100,7 @@ def resolve(config: dict) -> dict:
 
 
 def secrets(settings: dict) -> list[str]:
-    """Names of the environment variables that hold tokens: the hub's, and those of the judges."""
+    """Return the names of the environment variables with tokens: the hub's, and those of the judges."""
     keys = [judge["api_key_env"] for judge in settings["benchmarks"]["judges"].values() if judge["api_key_env"]]
     return sorted({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", *keys})
 
@@ -123,14 +123,14 @@ def _in_words(error) -> str:
     if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
         number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
         return f"config: {path}: '{error.instance}' is a string and must be a number; write {number}, without quotes."
-    if path.endswith((".api_key_env", ".base_url")):  # a secret may be there by mistake, and is not repeated
-        return f"config: {path}: not of the form that is wanted. ({error.schema['description']})"
+    if path.endswith((".api_key_env", ".base_url")):  # the value may be a secret, so it is not printed
+        return f"config: {path}: not of the expected form. ({error.schema['description']})"
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
     return f"config: {path}: {error.message}." + (f" ({description})" if description else "")
 
 
 def _check_values(config, path: str = "config") -> None:
-    """Faults that a schema cannot name: keys that are not strings, numbers that are not finite (.nan, .inf)."""
+    """Return the faults that a schema cannot express: keys that are not strings, and numbers that are not finite."""
     if isinstance(config, dict):
         for key, value in config.items():
             if not isinstance(key, str):
@@ -152,8 +152,11 @@ def _is_number(text: str) -> bool:
 
 
 def with_defaults(value, rule: dict, defs: dict):
-    """``value`` with defaults, in one form for all that means the same: keys in the schema's order (names of the
-    user's own by alphabet), numbers as floats, sets in the order of their enum."""
+    """Return ``value`` with defaults, in one form for all values of the same meaning.
+
+    Keys are in the schema's order (the user's own names in alphabetical order), numbers are floats, and sets are in the
+    order of their enum.
+    """
     if "$ref" in rule:
         rule = defs[rule["$ref"].rsplit("/", 1)[1]]
     types = rule.get("type") if isinstance(rule.get("type"), list) else [rule.get("type")]

@@ -1,4 +1,4 @@
-"""All uses of what Snakemake does not document; tests/workflow/test_snakemake_private.py names what an update removes.
+"""All uses of undocumented parts of Snakemake; tests/workflow/test_snakemake_private.py detects what an update removes.
 
 Only `workflow.current_basedir` and `workflow.configfiles` are used elsewhere, in rules/common.smk.
 """
@@ -18,14 +18,14 @@ from metarewarding.jobs import driver
 
 
 def runs_on_compute_node(workflow) -> bool:
-    """Whether this process runs one job that another Snakemake has submitted."""
+    """Return whether this process runs one job that another Snakemake has submitted."""
     return workflow.remote_exec
 
 
 def config_files(workflow, folder) -> list[str]:
-    """The config files of a run, relative to the clone ``folder`` where they lie in it.
+    """Return the config files of a run, relative to the clone ``folder`` where they are in it.
 
-    config/config.yaml, which lies under every other, is named where it is the only one.
+    config/config.yaml, which is below every other one, is only listed where it is the only one.
     """
     paths = [Path(path).resolve() for path in dict.fromkeys(map(str, workflow.configfiles))]
     names = [str(path.relative_to(folder) if path.is_relative_to(folder) else path.name) for path in paths]
@@ -33,9 +33,9 @@ def config_files(workflow, folder) -> list[str]:
 
 
 def become_driver(workflow) -> None:
-    """Have the jobs of this process end with it; Ctrl-C prints one line, and a terminal that is closed is a SIGTERM.
+    """Make this process the driver: its jobs end with it, Ctrl-C prints one line, closing the terminal is a SIGTERM.
 
-    Not in a process that another Snakemake on this machine has started for one job: that one is the driver.
+    This does nothing in a process that another Snakemake on this machine has started for one job.
     """
     if workflow.exec_mode.name == "SUBPROCESS":
         return
@@ -50,7 +50,7 @@ def become_driver(workflow) -> None:
 
 
 def plan_without_conda(workflow) -> None:
-    """Let a dry-run work where conda is not installed; Snakemake would ask it for its version, and then not use it."""
+    """Let a dry-run work without conda, of which Snakemake would only query the version."""
     if {"-n", "--dry-run", "--dryrun"} & set(sys.argv) and not shutil.which("conda"):
         settings = workflow.deployment_settings
         settings.deployment_method = set(settings.deployment_method) - {DeploymentMethod.CONDA}
@@ -59,8 +59,8 @@ def plan_without_conda(workflow) -> None:
 def name_params(rules) -> None:
     """Give each rule with params one more, ``by_name``: all their values with their names.
 
-    Snakemake compares the params of two runs as a set of values without names: of `max_judge_pairs: 0 -> 32` it sees
-    nothing where another param is 0 and a third is 32. This text differs. To be called after the last rule.
+    Snakemake compares the params of two runs as a set of values without names. It misses `max_judge_pairs: 0 -> 32`
+    where another param is 0 and a third is 32, but this text differs. Call it after the last rule.
     """
     for rule in rules:
         if len(rule.params):
@@ -68,7 +68,7 @@ def name_params(rules) -> None:
 
 
 def _by_name(rule):
-    # not what derives from files, threads or resources: Snakemake compares no such param either
+    # without params that depend on files, threads or resources, which Snakemake does not compare either
     items = [(name, item) for name, item in rule.params._allitems() if not rule._is_deriving_function(item)]
 
     def values(wildcards):
@@ -79,11 +79,11 @@ def _by_name(rule):
 
 
 def prepare_slurm(secrets) -> None:
-    """Have the SLURM plugin, where it is loaded, submit jobs without ``secrets`` and without this machine's cores.
+    """Make the SLURM plugin, where it is loaded, submit jobs without ``secrets`` and without this machine's core limit.
 
-    sbatch hands the whole environment to a job, and SLURM keeps it in its own files: the variables named ``secrets``
-    are taken out for sbatch alone, as local jobs need them. The plugin limits a job's cores to those of the machine
-    that submits it; `cpus_per_task` says how many it has.
+    sbatch passes the whole environment to a job, and SLURM stores it in its own files, so the variables ``secrets`` are
+    removed for sbatch. Local jobs need them and keep them. The plugin limits a job's cores to those of the submitting
+    machine; here `cpus_per_task` sets them.
     """
     plugin = sys.modules.get("snakemake_executor_plugin_slurm")
     if plugin is None or hasattr(plugin.get_submit_command, "without"):
@@ -112,7 +112,7 @@ def job_of(file: str, snakefile: Path, configfiles: list[Path]):
         workflow.dag_settings = DAGSettings()
         workflow._dag = DAG(workflow, workflow.rules)
         job = workflow.async_run(workflow.dag.file2jobs(file))[0]
-        workflow.dag._jobid[job] = 1  # which a command is formatted with
+        workflow.dag._jobid[job] = 1  # a command may contain the id
         return job
 
 

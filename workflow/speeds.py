@@ -1,4 +1,4 @@
-"""How fast a card samples and trains: data sheets, and shares of them that fit public measurements. None is ours."""
+"""Speeds of cards in sampling and training: data sheets, and shares of them fitted to public measurements."""
 
 # Peak bf16 FLOP/s without sparsity, memory bandwidth (bytes/s), memory (bytes): the makers' data sheets (SXM). fp8: how
 # many times as fast 8-bit weights are multiplied, of 2 in the data sheet; an A100 has no such unit.
@@ -14,11 +14,11 @@ READING = 0.5  # share of the peak FLOP/s when prompts are read (assumed)
 # with fp8 on long inputs (Red Hat, MLPerf Inference 5.1, H100). 0.35 gives 8.7 thousand on the first, reading left out.
 WRITING = 0.35
 # Share of the peak FLOP/s in training, recomputed activations counted. TorchTitan's FSDP2 trains Llama 3 8B with 57 %
-# of 64 A100s' peak on 8,192 tokens at a time with compiled layers (docs/performance.md there). A pair of ours has about
-# 1,100 tokens: on an H100 that is 0.19 s of arithmetic at half the peak, and gathering 48 GB of weights and scattering
+# of 64 A100s' peak on 8,192 tokens at a time with compiled layers (its docs/performance.md). Our pairs have about
+# 1,100 tokens. On an H100 that is 0.19 s of arithmetic at half the peak, and gathering 48 GB of weights and scattering
 # 32 GB of gradients over NVLink (450e9 bytes/s each way, 0.7 of it) takes 0.22 s.
 TRAINING = 0.22
-AT_ONCE = 256  # sequences that the engine writes at once, where engine.max_num_seqs does not say
+AT_ONCE = 256  # sequences that the engine writes at once, where engine.max_num_seqs is null
 # Seconds of an engine's start with warm caches: imports and weights 40, kernels from the cache 10 (vLLM pull request
 # 16848), profiling and CUDA graphs 35 (issue 20264). Compiling adds 67 for an 8B model (vLLM pull request 11078).
 ENGINE_START, COLD_START = 85, 67

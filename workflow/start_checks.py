@@ -1,6 +1,6 @@
-"""What is checked each time that a run starts, before its first job; a dry-run does not come here.
+"""Checks at each start of a run, before its first job; a dry-run skips them.
 
-A rule alone is not enough: once its output is there, a file that breaks later would let training go on.
+A rule would not be enough: once its output exists, a file that breaks later would not stop training.
 """
 
 from snakemake.exceptions import WorkflowError

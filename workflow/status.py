@@ -1,4 +1,4 @@
-"""Where a run is: stages by models, running jobs, newest loss, warnings, time left. Reads files only.
+"""Show the state of a run: stages by models, running jobs, newest loss, warnings, time left. Reads files only.
 
     envs/run python workflow/status.py --configfile config/paper.yaml [more.yaml ...] [--watch]
 
@@ -25,14 +25,14 @@ from metarewarding.reporting.metrics import of_model  # noqa: E402
 from metarewarding.reporting.summary import duration  # noqa: E402
 
 QUIET = 600  # seconds without a line in its log after which a job may have been killed
-RATE = 1e11  # FLOP/s by which a plan without GPUs is weighed, before measured seconds correct it
+RATE = 1e11  # FLOP/s assumed for a plan without GPUs, before measured seconds correct it
 WATCH = 5  # seconds
 _PREFIX = re.compile(r"^\S+ \S+ [A-Z]+ \w+: ")  # date, time, level and rule of a line in a log
 _LOSS = re.compile(r"'loss': '?([\d.]+)'?.*?'epoch': '?([\d.]+)")
 
 
 def table(rows: list[dict], models: list[str], root: Path) -> tuple[list[str], list[list[str]]]:
-    """(heads, rows) of files that are done and planned, by stage and model; `data` is what belongs to no model."""
+    """Return (heads, rows) of finished and planned files, by stage and model; `data` belongs to no model."""
     counts: dict[str, dict[str, list[int]]] = {}
     for row in rows:
         for name in row["files"]:
@@ -50,9 +50,9 @@ def table(rows: list[dict], models: list[str], root: Path) -> tuple[list[str], l
 
 
 def seconds_left(rows: list[dict], root: Path, parameters: float) -> tuple[float, bool]:
-    """(seconds of the jobs that are left, one after the other; whether measured seconds correct the plan).
+    """Return (seconds of the remaining jobs, one after the other; whether measured seconds correct the plan).
 
-    Each stage is corrected by its own measured seconds, a stage without any by those of all stages.
+    Each stage is corrected by its own measured seconds; a stage without any is corrected by those of all stages.
     """
     planned, took, left = {}, {}, {}
     for row in rows:
@@ -74,7 +74,7 @@ def seconds_left(rows: list[dict], root: Path, parameters: float) -> tuple[float
 
 
 def warnings(models: list[str], parents: dict[str, str], root: Path) -> list[dict]:
-    """The page's warnings, from the files that are there."""
+    """Return the page's warnings, from the files that exist."""
     places = {
         "agreement": "benchmarks/judge_agreement/score.json", "arena": "benchmarks/arena_laptop/score.json",
         "training": "training.json", "pairs": "pairs/stats.json", "summary": "summary.json",
@@ -90,7 +90,10 @@ def warnings(models: list[str], parents: dict[str, str], root: Path) -> list[dic
 
 
 def jobs_now(jobs: list[dict], finished: set[tuple], now: float) -> list[str]:
-    """A line for each job that runs or has failed; a stage and model in ``finished`` is done whatever its log says."""
+    """Return a line for each job that runs or has failed.
+
+    A stage and model in ``finished`` is done whatever its log contains.
+    """
     lines = []
     for job in jobs:
         if job["state"] == "done" or (job["stage"], job["model"]) in finished:
@@ -108,7 +111,7 @@ def jobs_now(jobs: list[dict], finished: set[tuple], now: float) -> list[str]:
 
 
 def status(settings: dict, now: float) -> str:
-    """The whole text."""
+    """Return the whole text."""
     root = Path(settings["pathvars"].get("results", "results"))
     planned = Plan(settings, settings["plan"]["card"])
     progress = measure(plans.plan(settings), root)

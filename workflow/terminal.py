@@ -1,7 +1,7 @@
-"""What a run prints: one line for each finished job, and the scoreboard also where there is nothing to do.
+"""The terminal output of a run: one line for each finished job, and the scoreboard even without any job.
 
-Snakemake's own log file (.snakemake/log) keeps the long form. A logger plugin would have to be an installed package;
-this is a filter and a formatter on the handler that Snakemake has made.
+Snakemake's own log file (.snakemake/log) keeps the long form. A logger plugin would have to be an installed package, so
+this is a filter and a formatter on Snakemake's own handler.
 """
 
 import logging
@@ -20,10 +20,10 @@ INTERRUPTED = "\nInterrupted: the jobs end, and what is finished stays. Run the 
 
 
 class OneLineAJob(logging.Filter):
-    """Holds back what Snakemake prints when a job starts and ends; with each count of progress, prints one line.
+    """Replace Snakemake's messages at the start and end of a job by one line with the progress.
 
-    ``at_end()``: what to print where there is nothing to do. A dry-run keeps Snakemake's long form; ``is_dry_run()`` is
-    asked for each message, as Snakemake does not know it yet while it reads the Snakefile.
+    ``at_end()``: text to print where there is nothing to do. A dry-run keeps Snakemake's long form; ``is_dry_run()`` is
+    called for each message, because the answer is not known while Snakemake reads the Snakefile.
     """
 
     interrupted = False  # by Ctrl-C
@@ -31,7 +31,7 @@ class OneLineAJob(logging.Filter):
     def __init__(self, handler: logging.Handler, at_end, is_dry_run):
         super().__init__()
         self.usual, self.at_end, self.is_dry_run = handler.formatter, at_end, is_dry_run
-        self.jobs: dict[int, tuple[float, str]] = {}  # start, and what the job is
+        self.jobs: dict[int, tuple[float, str]] = {}  # {id: (start, name)}
         self.ended: list[str] = []
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -84,7 +84,7 @@ def hide_interrupt(kind, value, trace) -> None:
 
 
 def name(rule: str, wildcards: dict) -> str:
-    """`meta_judge  meta-rewarding/m1  shard 0`, in columns."""
+    """Return `meta_judge  meta-rewarding/m1  shard 0`, in columns."""
     left = {key: str(value) for key, value in wildcards.items()}
     model = left.pop("model", "")
     if "method" in left and "iteration" in left:

@@ -1,4 +1,4 @@
-"""Values that the schema accepts one by one, and that cannot work together or in a path."""
+"""Check values that are valid one by one but not together, or not in a path."""
 
 import json
 import os
@@ -13,7 +13,7 @@ CLONE = ("config", "docs", "envs", "profiles", "scripts", "tests", "workflow")
 
 
 def check(settings: dict) -> list[str]:
-    """Faults of lengths, of samples that would all be equal, and of paths that Snakemake cannot take."""
+    """Return the faults of lengths, of samples that would all be equal, and of paths that Snakemake cannot use."""
     return [
         *_check_engine(settings["engine"], settings["resources"]["engine"]["gpu"]),
         *_check_lengths(settings),
@@ -25,17 +25,17 @@ def check(settings: dict) -> list[str]:
 
 
 def _check_engine(engine: dict, gpus: int) -> list[str]:
-    """Settings that only vLLM on GPUs has."""
+    """Return the faults of settings that only vLLM on GPUs supports."""
     return [
-        f"config: engine.{key}: only vLLM on GPUs has it; engine.name is {engine['name']} and resources.engine.gpu "
-        f"{gpus}. Remove it."
+        f"config: engine.{key}: only vLLM on GPUs supports it; engine.name is {engine['name']} and "
+        f"resources.engine.gpu {gpus}. Remove it."
         for key in ("quantization", "batch_invariant")
         if engine[key] and (engine["name"] != "vllm" or gpus == 0)
     ]
 
 
 def _check_lengths(settings: dict) -> list[str]:
-    """Completions that leave no room for a prompt, and a context that a local model does not have."""
+    """Return faults where completions leave no room for a prompt, or a local model has a shorter context."""
     limit, sampling, benchmarks = settings["engine"]["max_model_len"], settings["sampling"], settings["benchmarks"]
     lengths = {f"sampling.{stage}": sampling[stage] for stage in ("responses", "judgments", "meta_judgments")}
     lengths |= {f"benchmarks.{name}": benchmarks[name] for name in benchmarks["run"]}
@@ -43,7 +43,7 @@ def _check_lengths(settings: dict) -> list[str]:
         lengths["prompts.generation"] = settings["prompts"]["generation"]
     faults = [
         f"config: {where}.max_tokens: {own['max_tokens']} leaves no room for a prompt in engine.max_model_len {limit}: "
-        "lower the one or raise the other."
+        "lower the first or raise the second."
         for where, own in lengths.items()
         if own.get("max_tokens") is not None and own["max_tokens"] >= limit
     ]
@@ -52,7 +52,7 @@ def _check_lengths(settings: dict) -> list[str]:
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
             longest = config.get("max_position_embeddings")
-        except (OSError, ValueError, AttributeError):  # the check of the model says what is wrong
+        except (OSError, ValueError, AttributeError):  # the check of the model reports the fault
             longest = None
         if isinstance(longest, int) and longest < limit:
             faults.append(
@@ -62,7 +62,7 @@ def _check_lengths(settings: dict) -> list[str]:
 
 
 def _check_samples(settings: dict) -> list[str]:
-    """Settings by which an iteration could never have a pair."""
+    """Return the faults of settings by which an iteration could never have a pair."""
     faults, sampling = {}, settings["sampling"]
     responses, judgments = sampling["responses"], sampling["judgments"]
     for name in settings["methods"]:
@@ -81,16 +81,16 @@ def _check_samples(settings: dict) -> list[str]:
     if responses["temperature"] == 0 and responses["n"] > 1:
         faults["responses"] = (
             f"config: sampling.responses.temperature: at 0 the {responses['n']} responses to a prompt are all the "
-            "same: there is no pair."
+            "same, so there are no pairs."
         )
     return list(faults.values())
 
 
 def _check_paths(settings: dict) -> list[str]:
-    """Paths with braces or angle brackets, which Snakemake takes for wildcards and path variables."""
+    """Return the paths with braces or angle brackets, which Snakemake reads as wildcards and path variables."""
     places = [*named_files(settings), ("model.path", settings["model"].get("path") or "")]
     return [
-        f"config: {key}: {path} holds one of {{ }} < >, which Snakemake would replace. Give it another name."
+        f"config: {key}: {path} contains one of {{ }} < >, which Snakemake would replace. Rename it."
         for key, path in places
         if re.search(r"[{}<>]", path)
     ]
@@ -99,17 +99,17 @@ def _check_paths(settings: dict) -> list[str]:
 def _check_root(root: str) -> list[str]:
     parts = Path(root).parts
     unfit = root != root.strip() or ".." in parts or parts in ((), ("/",)) or max(map(len, parts)) > LONGEST_NAME
-    # what Snakemake or a shell would replace, and what the clone itself is made of
+    # characters that Snakemake or a shell would replace, and folders of the clone
     if not root or unfit or root[0] in "-~" or re.search(NOT_IN_A_ROOT, root) or parts[0] in CLONE:
         return [
-            f"config: pathvars.results: {root!r} is no folder for results. Give one below this folder, such as "
-            "results/my-study, or an absolute path, without `..`, quotes or signs of a shell in it."
+            f"config: pathvars.results: {root!r} cannot be the results folder. Use one below this folder, such as "
+            "results/my-study, or an absolute path, without `..`, quotes or special characters of a shell."
         ]
     return []
 
 
 def _check_folders(settings: dict) -> list[str]:
-    """A file in place of a folder of results, and a folder in which Snakemake cannot keep its records."""
+    """Return a fault where a file is in place of a results folder, or Snakemake cannot write its records."""
     root = Path(settings["pathvars"].get("results", "results"))
     data = ("data", "data/eft", "data/prompts")
     folders = [root / name for name in (*data, "logs", "report", "seed", "m0", *settings["methods"])]
@@ -126,13 +126,13 @@ def _check_folders(settings: dict) -> list[str]:
 
 
 def _check_texts(settings: dict) -> list[str]:
-    """A system prompt that no tokenizer takes, a name that the hub cannot have, a file of prompts named twice."""
+    """Return the faults of the system prompt, of a hub repository's name, and of repeated prompt files."""
     faults, paths = [], settings["prompts"]["path"] or []
     if re.search("[\x00\ud800-\udfff]", settings["sampling"]["system_prompt"] or ""):
-        faults.append("config: sampling.system_prompt: holds NUL or half a character (a lone surrogate). Remove it.")
+        faults.append("config: sampling.system_prompt: contains NUL or a lone surrogate. Remove it.")
     repo = settings["model"].get("repo")
     if repo and not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", repo):
         faults.append(f"config: model.repo: {repo!r} is not of the form <owner>/<name>.")
     if settings["prompts"]["source"] == "file" and len(set(paths)) < len(paths):
-        faults.append("config: prompts.path: names a file twice; its prompts would be answered twice. Remove one.")
+        faults.append("config: prompts.path: has a file twice, so its prompts would be answered twice. Remove one.")
     return faults

@@ -1,9 +1,9 @@
-"""What a changed config, code or input would run again, why, and what stays. Nothing is run.
+"""Show what a changed config, code or input would run again, why, and what stays. Nothing is run.
 
     envs/run python workflow/why.py --configfile mine.yaml [any other words of snakemake]
 
-Jobs and counts are those of Snakemake's own dry-run. Old and new values are in it too, as rules keep their params
-by name (workflow/provenance.py); the keys of the config come from a comparison with the configs in the manifests.
+Jobs and counts are those of Snakemake's own dry-run. It also contains old and new values, as rules have their params by
+name (workflow/snakemake_private.py). The config keys come from a comparison with the configs in the manifests.
 """
 
 import ast
@@ -19,16 +19,16 @@ from tempfile import TemporaryDirectory
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 from lineage import iterations  # noqa: E402
 
-# a text in Python's form that holds the JSON of a rule's params by name
+# a Python string literal with the JSON of a rule's params by name
 _BY_NAME = re.compile(r"'(\{\"(?:[^'\\]|\\.)*\})'")
-# the sections that decide what a model becomes, in addition to its method's own, and their keys that do not
+# the config sections that a model depends on, in addition to its method, and their keys that do not matter
 SHAPING = ("model", "engine", "eft", "prompts", "templates", "sampling", "sft")
 SHAPES_NOTHING = ("engine.gpu_memory_utilization", "engine.cpu_cache_gb")
 KEPT = ("weights", "responses", "judgments", "meta_judgments", "pairs", "benchmarks")
 
 
 def dry_run(words: list[str]) -> tuple[str, dict]:
-    """(what Snakemake's dry-run says, the resolved config); ends the process where Snakemake refuses."""
+    """Return (the output of Snakemake's dry-run, the resolved config); end the process where Snakemake refuses."""
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "config.json"
         run = subprocess.run(
@@ -44,7 +44,7 @@ def dry_run(words: list[str]) -> tuple[str, dict]:
 
 
 def jobs(text: str) -> list[dict]:
-    """{rule, output, reason, wildcards} of each job of a dry-run but `all`."""
+    """Return {rule, output, reason, wildcards} of each job of a dry-run except `all`."""
     result = []
     for block in re.split(r"^(?:local)?(?:rule|checkpoint) (?=\S+:$)", text, flags=re.MULTILINE)[1:]:
         rule, _, rest = block.partition(":\n")
@@ -62,14 +62,14 @@ def jobs(text: str) -> list[dict]:
 
 
 def changed_params(reason: str) -> dict:
-    """{name: (old value, new value)} of the params that a reason tells of."""
+    """Return {name: (old value, new value)} of the params that a reason lists."""
     before, _, now = reason.partition("before: ")[2].rpartition(" now: ")
     old, new = (
         [json.loads(ast.literal_eval(f"'{text}'")) for text in _BY_NAME.findall(half)] for half in (before, now)
     )
     if not old or not new:
         return {}
-    # outputs of one job may come from runs that differ: the first one that differs is reported
+    # outputs of one job may come from different runs: the first one that differs is reported
     changed = {}
     for name in {**old[0], **new[0]}:
         was = next((values.get(name) for values in old if values.get(name) != new[0].get(name)), new[0].get(name))
@@ -79,7 +79,7 @@ def changed_params(reason: str) -> dict:
 
 
 def _inner(name: str, old, new) -> dict:
-    """A param that is a dict is reported by its keys that differ."""
+    """Return the changes of a param; one that is a dict is reported by its keys that differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         inner = {}
         for key in {**old, **new}:
@@ -90,7 +90,7 @@ def _inner(name: str, old, new) -> dict:
 
 
 def leaves(config, path: str = "") -> dict:
-    """{path: value} of everything in a config, with paths such as `methods.meta-rewarding.iterations[1].rho`."""
+    """Return {path: value} of everything in a config, with paths such as `methods.meta-rewarding.iterations[1].rho`."""
     if isinstance(config, dict):
         return {k: v for key, inner in config.items() for k, v in leaves(inner, f"{path}.{key}".lstrip(".")).items()}
     if isinstance(config, list) and any(isinstance(item, dict) for item in config):
@@ -99,7 +99,7 @@ def leaves(config, path: str = "") -> dict:
 
 
 def config_changes(configs: list[dict], now: dict) -> dict:
-    """{path: {old values}} of the keys in which a config that a manifest holds differs from ``now``."""
+    """Return {path: {old values}} of the keys in which the config in a manifest differs from ``now``."""
     new, changes = leaves(now), {}
     for config in configs:
         old = leaves(config)
@@ -110,12 +110,12 @@ def config_changes(configs: list[dict], now: dict) -> dict:
 
 
 def in_words(job: dict, changes: dict) -> list[str]:
-    """Why a job runs that nothing before it causes; empty where it only follows from others."""
+    """Return why a job runs that follows from no other one; empty where it only follows from others."""
     reason, parts = job["reason"], []
     for label, words in (("Missing output files: ", "missing"), ("Updated input files: ", "changed file")):
         if label in reason:
             files = reason.partition(label)[2].partition(";")[0]
-            # an output is missing, too, where a job is new
+            # a new job also has missing outputs
             parts += [f"{words}: {name}" for name in files.split(", ")] if label.startswith("Updated") else ["missing"]
     for name, (old, new) in changed_params(reason).items():
         parts.append(_changed(name, old, new, job, changes))
@@ -125,9 +125,9 @@ def in_words(job: dict, changes: dict) -> list[str]:
 
 
 def also_changed(root: Path, planned: list[dict], now: dict, reported: str) -> list[str]:
-    """What else differs from the config with which each model was made that is made again, and is not ``reported``.
+    """Return further differences from the configs of the models that are made again, without those ``reported``.
 
-    Snakemake looks for no further reason in a job that runs because of another one.
+    Snakemake does not look for further reasons where a job runs because of another one.
     """
     changes = {}
     for job in planned:
@@ -178,8 +178,8 @@ def _text(value) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def staying(root: Path, planned: list[dict]) -> dict[str, list[str]]:
-    """{model: what of it is there and no job writes anew}."""
+def unchanged_outputs(root: Path, planned: list[dict]) -> dict[str, list[str]]:
+    """Return {model: its existing files that no job writes anew}."""
     written = {name for job in planned for name in job["output"]}
     stays = {}
     for manifest in sorted([*root.glob("*/manifest.json"), *root.glob("*/m*/manifest.json")]):
@@ -204,7 +204,7 @@ def main(words: list[str]) -> None:
     text, now = dry_run(words)
     planned, root = jobs(text), Path(now["pathvars"].get("results", "results"))
     if not planned:
-        print("Nothing to be done: all that is asked for is there, as this config, this code and these inputs give it.")
+        print("Nothing to be done: all results exist and match this config, this code and these inputs.")
         return
     manifests = [*root.glob("*/manifest.json"), *root.glob("*/m*/manifest.json")]
     configs = [json.loads(path.read_text()).get("config") for path in manifests]
@@ -220,7 +220,7 @@ def main(words: list[str]) -> None:
     for cause, rules in causes.items():
         print(f"  {cause}\n    at first: {_counted(rules)}")
     if also:
-        print("  and, for jobs that these make run anyway:")
+        print("  also changed, for jobs that run anyway:")
         print("\n".join(f"    {line}" for line in also))
     if absent:
         print(f"  not there yet: {_counted(Counter(job['rule'] for job in absent))}")
@@ -230,9 +230,9 @@ def main(words: list[str]) -> None:
         places = sorted({_place(job, root) for job in planned if job["rule"] == rule})
         print(f"  {rule:<20} {count:>5}  {', '.join(places[:6])}{', ...' if len(places) > 6 else ''}")
     print("\nStays:")
-    for model, kept in staying(root, planned).items():
+    for model, kept in unchanged_outputs(root, planned).items():
         print(f"  {model:<20} {', '.join(kept)}")
-    print("\nWhat it costs: envs/run python workflow/plan.py with the same --configfile (a whole run from nothing).")
+    print("\nCost: envs/run python workflow/plan.py with the same --configfile (of a whole run).")
 
 
 def _counted(rules: Counter) -> str:
@@ -240,7 +240,7 @@ def _counted(rules: Counter) -> str:
 
 
 def _place(job: dict, root: Path) -> str:
-    """The model in whose folder a job writes, or the first folder under the root."""
+    """Return the model that a job writes for, or the first folder under the root."""
     parts = Path(job["output"][0]).relative_to(root).parts
     return "/".join(parts[:2]) if re.fullmatch(r"m\d+", parts[1]) and parts[0] not in ("seed", "m0") else parts[0]
 

@@ -1,4 +1,4 @@
-"""The seed's responses to the prompts of table 3, sampled as in the loop (section 3.4)."""
+"""Sample the seed's responses to the prompts of table 3, as in the loop (section 3.4)."""
 
 from metarewarding.engines import sampling
 from metarewarding.engines.engine import open_engine

@@ -1,4 +1,4 @@
-"""How a substitute judge's scores of published answers differ from the scores that were published with them."""
+"""Compare a substitute judge's scores of published answers with the scores that were published for them."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from metarewarding.records import read_json, replacing, write_json
 
 
 def published_alpaca_eval(file: str, questions: list[dict], gamed: str | None, reference: str) -> dict:
-    """{win_rate, lc_win_rate} of published annotations over the questions that the substitute was asked.
+    """Return {win_rate, lc_win_rate} of published annotations, over the questions that the substitute judged.
 
     The length-controlled rate is None for a subset.
     """
@@ -33,7 +33,7 @@ def published_alpaca_eval(file: str, questions: list[dict], gamed: str | None, r
 
 
 def published_arena_hard(file: str, questions: list[dict], model: str, rounds: int, seed: int) -> dict:
-    """{score} of published judgments (rows with ``games``, each with a ``score``), over the same questions."""
+    """Return {score} of published judgments (rows with ``games``, each with a ``score``), over the same questions."""
     question_ids = {question["prompt_id"] for question in questions}
     verdicts, judged = [], set()
     with open(file, encoding="utf-8") as lines:
@@ -43,7 +43,7 @@ def published_arena_hard(file: str, questions: list[dict], model: str, rounds: i
                 identity = row.get("uid") or row["question_id"]
                 games = [game["score"] for game in row["games"]]
             except (ValueError, KeyError, TypeError) as error:
-                raise UserError(f"{file}, line {number}: no judgment in Arena-Hard's format ({error!r}).") from None
+                raise UserError(f"{file}, line {number}: not a judgment in Arena-Hard's format ({error!r}).") from None
             if identity in question_ids:
                 judged.add(identity)
                 verdicts += [
@@ -60,7 +60,7 @@ METRICS = {"alpaca_eval": ("win_rate", "lc_win_rate"), "arena_hard": ("score",)}
 
 
 def shifts(rows: list[dict]) -> dict:
-    """{"<benchmark> <metric>": {models, mean_shift, mean_absolute_shift, spearman}}; points of a percentage."""
+    """Return {"<benchmark> <metric>": {models, mean_shift, mean_absolute_shift, spearman}}, shifts in % points."""
     by_benchmark = {}
     for benchmark, metric in sorted({(row["benchmark"], row["metric"]) for row in rows}):
         of = [row for row in rows if (row["benchmark"], row["metric"]) == (benchmark, metric)]

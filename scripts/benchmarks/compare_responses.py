@@ -1,10 +1,10 @@
-"""A judge compares pairs of the seed's responses in both orders: two fixed ones, or a model's best and worst."""
+"""Ask a judge to compare pairs of the seed's responses in both orders: two fixed ones, or a model's best and worst."""
 
 from metarewarding import judging
 from metarewarding.engines.sampling import distinct, parse_facts
 from metarewarding.evaluation import judge_vs_gpt4
 from metarewarding.jobs.job import logged
-from metarewarding.judges.client import ask, reached
+from metarewarding.judges.client import ask, connect
 from metarewarding.records import Judgment, Prompt, Response, read_jsonl, write_json, write_jsonl
 
 
@@ -20,9 +20,9 @@ def main(job):
         pairs = judge_vs_gpt4.first_two(responses)
     text_of = {row["response_id"]: row["text"] for row in responses}
     weights = job.input.get("judge_weights")
-    # a small local judge has the two identifiers further down its list
+    # a small local judge gives the two identifiers lower probabilities, so ask for more of its likeliest tokens
     requests = judge_vs_gpt4.requests(pairs, texts, text_of, 5 if weights is None else 20)
-    with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
+    with connect(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         replies, facts = ask(requests, judge, p.store)
     rows = judge_vs_gpt4.verdicts(requests, replies, judge)
     write_jsonl(job.output.verdicts, rows)

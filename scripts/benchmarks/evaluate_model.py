@@ -1,8 +1,8 @@
-"""All that a model is asked for its evaluation, in one job, so that the engine starts once.
+"""Sample everything that a model's evaluation needs, in one job, so that the engine starts once.
 
 It answers the questions of every configured benchmark, judges people's ranked replies to the held-out prompts
-(table 7) and, for benchmarks of the kind "preference", given responses, one by one and in pairs. A second turn's chat
-holds the first turn's answer.
+(table 7) and, for benchmarks of the kind "preference", given responses, one by one and in pairs. The chat of a second
+turn contains the answer to the first.
 """
 
 from metarewarding import judging, templates
@@ -17,9 +17,9 @@ from metarewarding.records import Prompt, RankedReply, Response, Turn, read_json
 
 
 def answer(engine, questions, decoding, seed, system_prompt) -> tuple[list[Turn], list[dict]]:
-    """(a row for each turn of each question, the facts of each turn's sampling).
+    """Return (a row for each turn of each question, the facts of each turn's sampling).
 
-    ``decoding(category)`` says how an answer is drawn. A chat that does not fit the model's context gets an
+    ``decoding(category)`` returns the Decoding of an answer. A chat that does not fit the model's context gets an
     empty answer, so that every question has one.
     """
     chats = {question["prompt_id"]: sampling.chat("", system_prompt)[:-1] for question in questions}
@@ -56,7 +56,7 @@ def answer(engine, questions, decoding, seed, system_prompt) -> tuple[list[Turn]
 
 
 def first_turns(rows) -> list[Response]:
-    """The rows of a benchmark of one turn, as responses."""
+    """Return the rows of a benchmark of one turn as responses."""
     return [
         Response(
             prompt_id=row["prompt_id"],
@@ -70,7 +70,7 @@ def first_turns(rows) -> list[Response]:
 
 
 def decoding_of(own: dict, questions, source: str):
-    """Return a function of a category that says how an answer is drawn; MT-Bench's temperature depends on it."""
+    """Return a function that gives the decoding for a category; MT-Bench's temperature depends on it."""
     temperatures = own["temperature"]
     if isinstance(temperatures, dict):
         for question in questions:

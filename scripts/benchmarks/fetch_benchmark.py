@@ -1,4 +1,4 @@
-"""One file of a benchmark, from its pinned place (metarewarding/evaluation/) or from a local path."""
+"""Fetch one file of a benchmark from its pinned place (metarewarding/evaluation/) or a local path."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ TRIES, FIRST_WAIT, TIMEOUT = 4, 2.0, 60.0  # seconds
 def fetch(name: str, target: Path, key: str, path: str | None = None, revision: str | None = None) -> str:
     """Write the file ``name`` to ``target`` if its hash is the pinned one; return the hash.
 
-    ``path`` is a local file to take instead, with any content. ``key`` is the config key that may name such a path.
+    ``path`` is a local file to use instead, with any content. ``key`` is the config key that can set such a path.
     ``revision``: see ``registry.address``.
     """
     expected = None
@@ -40,7 +40,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
         if expected and digest != expected:
             raise UserError(
                 f"{key}: {source} hashes to {digest}, and {expected} was expected. The file was changed or "
-                "damaged, and is not kept. Run again, or set the key to a copy of the right file."
+                "damaged, and was not kept. Run again, or set the key to a copy of the right file."
             )
         file.replace(target)
     logger.info(f"{source}, sha256 {digest}")
@@ -48,7 +48,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
 
 
 def without_login(url: str) -> str:
-    """``url`` without the name and password that a mirror's address may hold."""
+    """Return ``url`` without the name and password that a mirror's address may contain."""
     return re.sub(r"//[^/@]*@", "//", url)
 
 
@@ -69,10 +69,10 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
         except (OSError, ValueError) as error:  # no connection, a time-out, a malformed address
             problem = str(getattr(error, "reason", error))
         if attempt < TRIES:
-            logger.warning(f"{without_login(url)}: {problem}; trying again")
+            logger.warning(f"{without_login(url)}: {problem}; retrying")
             time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
     raise UserError(
-        f"{key}: {without_login(url)} could not be downloaded in {TRIES} tries; the last time: {problem}. {fix}"
+        f"{key}: {without_login(url)} could not be downloaded in {TRIES} tries; the last error: {problem}. {fix}"
     )
 
 

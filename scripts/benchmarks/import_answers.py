@@ -1,4 +1,4 @@
-"""Answers that others published, in alpaca_eval's or Arena-Hard's format, as rows of this project."""
+"""Convert answers that others published, in alpaca_eval's or Arena-Hard's format, to rows of this project."""
 
 from metarewarding.errors import UserError
 from metarewarding.evaluation import arena_hard_files, registry
@@ -22,7 +22,7 @@ def main(job):
         if text is None:
             raise UserError(f"{job.input.published}: no answer to the question '{question['prompt_id']}'.")
         identity = f"{question['prompt_id']}/r0"
-        # how many tokens the model made of it is not published
+        # the number of tokens is not published
         rows.append(
             Response(prompt_id=question["prompt_id"], response_id=identity, text=text, tokens=0, finish_reason="stop")
         )

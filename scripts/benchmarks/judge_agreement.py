@@ -1,4 +1,4 @@
-"""How a judge's mean scores agree with people's rankings of the held-out replies (section 3.4, table 7)."""
+"""Measure how a judge's mean scores agree with people's rankings of the held-out replies (section 3.4, table 7)."""
 
 from metarewarding import agreement, judging
 from metarewarding.engines.sampling import parse_facts
@@ -9,7 +9,7 @@ from metarewarding.records import Judgment, RankedReply, read_jsonl, write_json
 
 
 def score(replies, judgments) -> dict:
-    """Agreement over all prompts; replies without a readable score are left out of it and counted."""
+    """Return the agreement over all prompts; replies without a readable score are left out and counted."""
     known = {row["response_id"] for row in replies}
     unknown = [row["response_id"] for row in judgments if row["response_id"] not in known]
     if unknown:

@@ -1,4 +1,4 @@
-"""M0 judges a model's answers to the arena's prompts, n judgments an answer."""
+"""Have M0 judge a model's answers to the arena's prompts, n judgments an answer."""
 
 from metarewarding import judging, templates
 from metarewarding.engines import sampling

@@ -1,9 +1,9 @@
-"""A benchmark judge's verdicts on a model's answers; metarewarding/evaluation/<benchmark>.py says what it is asked."""
+"""Ask a benchmark judge about a model's answers; the requests come from metarewarding/evaluation/<benchmark>.py."""
 
 from metarewarding.evaluation import registry
 from metarewarding.jobs.job import elapsed, logged
 from metarewarding.judges.asking import Asking
-from metarewarding.judges.client import reached
+from metarewarding.judges.client import connect
 from metarewarding.records import write_json, write_jsonl
 
 
@@ -14,8 +14,8 @@ def main(job):
     answers = benchmark.read_answers(job.input.answers)
     files = {name: job.input[name] for name in benchmark.judge_reads}
     weights = job.input.get("judge_weights")
-    # a local judge's server runs while it is asked
-    with reached(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
+    # a local judge's server runs while this block runs
+    with connect(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         asking = Asking(judge, p.store, served_here=weights is not None)
         rows, facts = benchmark.judge(asking, questions, answers, files, p.settings, job.wildcards.model)
     facts = (

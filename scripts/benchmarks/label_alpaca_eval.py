@@ -1,4 +1,4 @@
-"""A judge sorts AlpacaEval's instructions into the categories of figure 4, once for all models."""
+"""Ask a judge for the category (figure 4) of each AlpacaEval instruction, once for all models."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ from metarewarding.errors import UserError
 from metarewarding.evaluation import alpaca_categories, alpaca_eval, registry
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import in_words, logger
-from metarewarding.judges.client import ask, reached
+from metarewarding.judges.client import ask, connect
 from metarewarding.records import write_json
 
 
@@ -16,7 +16,7 @@ def main(job):
     p = job.params
     rows = registry.questions(alpaca_eval.BENCHMARK, job.input.reference, p.subset)
     requests = alpaca_categories.requests(rows, templates.load(job.input.template, "category"))
-    with reached(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
+    with connect(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
         replies, facts = ask(requests, judge, p.store)
     read = {row["turns"][0]: alpaca_categories.read_category(replies[row["prompt_id"]]["text"]) for row in rows}
     labels = {instruction: category for instruction, category in read.items() if category is not None}
@@ -24,7 +24,7 @@ def main(job):
     logger.info(in_words(facts))
     if facts["unread"] > p.max_missing * len(rows):
         raise UserError(
-            f"judge '{judge['name']}' named no category of the list for {facts['unread']} of {len(rows)} instructions, "
+            f"judge '{judge['name']}' gave no category of the list for {facts['unread']} of {len(rows)} instructions, "
             f"and benchmarks.alpaca_eval.max_missing is {p.max_missing}. Its answers are kept in {p.store}. Choose "
             "another judge, change benchmarks.alpaca_eval.category_template, or set benchmarks.alpaca_eval.categories "
             "to a file or null."

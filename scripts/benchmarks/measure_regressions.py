@@ -1,4 +1,4 @@
-"""A model's scores on tasks of lm-evaluation-harness, with the harness's own standard errors."""
+"""Score a model on tasks of lm-evaluation-harness, with the harness's own standard errors."""
 
 import os
 
@@ -12,7 +12,7 @@ from metarewarding.records import write_json
 
 @logged
 def main(job):
-    # prepare_regressions has fetched what the tasks need
+    # prepare_regressions has fetched the tasks' data
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
     from lm_eval import simple_evaluate

@@ -1,4 +1,4 @@
-"""What K, N and rho buy: from the responses, judgments and meta-judgments of a model, without any new sampling."""
+"""Measure the effect of K, N and rho from a model's samples, without new sampling."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ RHOS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 def rows_without_texts(paths, kind) -> list[dict]:
-    """The rows with ``chars``, the length of their text, in its place."""
+    """Return the rows with ``chars``, the length of the text, instead of the text."""
     rows = []
     for path in paths:
         for row in iter_jsonl(path, kind):
@@ -23,7 +23,10 @@ def rows_without_texts(paths, kind) -> list[dict]:
 
 
 def arrays(responses, judgments, allow_truncated: bool):
-    """(scores (prompts, K, N), lengths (prompts, K), may_be_chosen (prompts, K)), NaN and False where there is none."""
+    """Return (scores (prompts, K, N), lengths (prompts, K), may_be_chosen (prompts, K)).
+
+    Missing values are NaN in the first two and False in the last.
+    """
     by_prompt: dict[str, list[dict]] = {}
     for row in responses:
         by_prompt.setdefault(row["prompt_id"], []).append(row)
@@ -44,7 +47,7 @@ def arrays(responses, judgments, allow_truncated: bool):
 
 
 def verdict_matrices(meta_judgments) -> list[np.ndarray]:
-    """Arrays as ``reliability.of_elo`` takes them, one for each number of judgments that a response has."""
+    """Return arrays in the form of ``reliability.of_elo``, one for each number of judgments that a response has."""
     by_response: dict[str, list[dict]] = {}
     for row in meta_judgments:
         by_response.setdefault(row["response_id"], []).append(row)
@@ -60,7 +63,7 @@ def verdict_matrices(meta_judgments) -> list[np.ndarray]:
 
 
 def measure(responses, judgments, meta_judgments, repeats, rho, allow_truncated, elo_l2, draws, seed) -> dict:
-    """All that is measured of one model; Elo and consistency are None where nothing was meta-judged."""
+    """Return all measurements of one model; Elo and consistency are None where nothing was meta-judged."""
     responses = sampling.distinct(responses)
     scores, lengths, may = arrays(responses, judgments, allow_truncated)
     rng = sampling.rng(seed, "sensitivity")
@@ -69,7 +72,7 @@ def measure(responses, judgments, meta_judgments, repeats, rho, allow_truncated,
     rows = sensitivity.of_k_and_n(scores, lengths, may, rho, draws, rng)
     advice = sensitivity.recommend(rows, response_chars, judgment_chars)
     matrices = verdict_matrices(meta_judgments)
-    # of all responses with as many judgments as most have
+    # the largest group of responses with the same number of judgments
     largest = max(matrices, key=len, default=None)
     usable = largest is not None and largest.shape[-1] >= 3
     one = reliability.of_one_judgment(scores)

@@ -1,4 +1,4 @@
-"""The rows of a preference benchmark in one form, read from its pinned files."""
+"""Convert the rows of a preference benchmark from its pinned files to one common form."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""A model's score on a benchmark; metarewarding/evaluation/<benchmark>.py says how it is computed."""
+"""Score a model on a benchmark; metarewarding/evaluation/<benchmark>.py defines the score."""
 
 from metarewarding.evaluation import registry
 from metarewarding.jobs.job import logged

@@ -1,4 +1,4 @@
-"""The EFT annotator: n judgments of each ranked reply of one shard, asked as the judge is asked in the loop."""
+"""Sample the EFT annotator's n judgments of each ranked reply of one shard, with the judge's prompt of the loop."""
 
 from metarewarding import judging, templates
 from metarewarding.engines import sampling

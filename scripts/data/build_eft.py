@@ -1,4 +1,4 @@
-"""Judgments of ranked replies -> EFT train: those whose scores order a prompt's replies as people did."""
+"""Build the EFT training data from judgments whose scores rank a prompt's replies as people did."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from metarewarding.shards import check_known, read_shards
 
 
 def written_judgments(replies, path, max_score=5) -> dict:
-    """{response_id: [(text, score)]} from the judgments that are in the trees."""
+    """Return {response_id: [(text, score)]} of the judgments that are in the trees."""
     judgments = {}
     for row in replies:
         text = row.get("judgment")
@@ -28,7 +28,7 @@ def written_judgments(replies, path, max_score=5) -> dict:
 
 
 def sampled_judgments(rows) -> tuple[dict, dict]:
-    """({response_id: [(text, score)]}, facts); unparsed judgments, and those cut at the token limit, are left out."""
+    """Return ({response_id: [(text, score)]}, facts), without unparsed and truncated judgments."""
     judgments: dict[str, list[tuple[str, float]]] = {}
     for row in rows:
         if row["score"] is not None and row["finish_reason"] != "length":
@@ -42,7 +42,7 @@ def sampled_judgments(rows) -> tuple[dict, dict]:
 
 
 def build(replies, judgments, per_reply, template, seed, acceptance="strict", train_examples=None):
-    """(train examples, facts) from ranked replies and {response_id: [(text, score)]}.
+    """Return (train examples, facts) from ranked replies and {response_id: [(text, score)]}.
 
     No examples where there are fewer than ``train_examples`` (None: all are taken).
     """
@@ -65,7 +65,7 @@ def build(replies, judgments, per_reply, template, seed, acceptance="strict", tr
     kept = eft.cut(balanced, train_examples, rng(seed, "EFT size")) if enough else []
     return kept, {
         "acceptance": acceptance,
-        "train_prompts_judged": judged,  # with a valid judgment of every reply; loose: of two
+        "train_prompts_judged": judged,  # strict: every reply has a valid judgment; loose: two of them
         "train_prompts_accepted": len(accepted),
         "train_replies_accepted": sum(map(len, accepted)),
         "train_judgments": len(rows),
@@ -76,7 +76,7 @@ def build(replies, judgments, per_reply, template, seed, acceptance="strict", tr
 
 
 def too_few(facts, annotator, train_examples) -> str:
-    """What to say when the accepted judgments do not suffice: the counts of every step, and what may be changed."""
+    """Return the message for too few accepted judgments: the counts of every step and the settings to change."""
     return (
         f"EFT has {facts['train_judgments_after_rebalancing']} examples, and eft.train_examples asks for "
         f"{train_examples or 'at least one'}. Of {facts['train_prompts']} prompts, {facts['train_prompts_judged']} "

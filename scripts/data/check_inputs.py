@@ -1,6 +1,7 @@
-"""What the user gives and the engine, checked once in the environment of the jobs; each start reads the files, too.
+"""Check the user's inputs and the engine once, in the environment of the jobs.
 
-The output never changes, and jobs take it as `ancient`: that it was made again reruns nothing.
+The output never changes, and jobs use it as `ancient`, so checking again reruns nothing. Each start of a run also reads
+the inputs (workflow/start_checks.py).
 """
 
 from pathlib import Path

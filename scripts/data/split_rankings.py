@@ -1,4 +1,4 @@
-"""Human rankings -> IFT demonstrations, replies to judge, held-out replies, and the prompts of table 3."""
+"""Split human rankings into IFT demonstrations, replies to judge, held-out replies, and the prompts of table 3."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from metarewarding.tree_checks import check_trees
 
 
 def build(trees, seed, **wanted):
-    """({part: its prompts}, facts) from the trees at the path ``trees``; ``wanted`` as ``eft.split`` takes it."""
+    """Return ({part: its prompts}, facts) of the trees at the path ``trees``; for ``wanted`` see ``eft.split``."""
     replies, with_synthetic = [], []
     check_trees(eft.read_trees(trees), trees)
     for tree in eft.read_trees(trees):

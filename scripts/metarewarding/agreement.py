@@ -1,4 +1,4 @@
-"""How well a judge's scores agree with people's rankings (section 3.4, table 7)."""
+"""Measure how well a judge's scores agree with people's rankings (section 3.4, table 7)."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,13 +9,13 @@ from metarewarding import ties
 
 
 def pairwise(judge_scores: Sequence[float], human_ranks: Sequence[float]) -> dict:
-    """Agreement on one prompt's replies: scores (higher = better) against ranks (0 = best).
+    """Return the agreement on one prompt's replies: scores (higher = better) against ranks (0 = best).
 
     Returns ``agreement`` (share of reply pairs ordered as people order them, the judge's ties as
     0.5), ``agreement_without_ties`` (over the pairs that the judge does not tie), ``spearman``
     (positive when judge and people agree), ``pairs`` (pairs that people order) and ``ties`` (those
-    that the judge ties: scores closer than ``ties.TOLERANCE``). A value that is undefined is None. Pairs
-    that people tie do not count.
+    that the judge ties: scores closer than ``ties.TOLERANCE``). An undefined value is None. Pairs that people tie do
+    not count.
     """
     judge_scores, human_ranks = [float(score) for score in judge_scores], [float(rank) for rank in human_ranks]
     if len(judge_scores) != len(human_ranks):
@@ -38,7 +38,7 @@ def pairwise(judge_scores: Sequence[float], human_ranks: Sequence[float]) -> dic
 
 
 def over_prompts(results: Sequence[dict]) -> dict:
-    """Many prompts together: agreement pools the pairs, Spearman is averaged over the prompts that have one."""
+    """Return the agreement over many prompts: pairs are pooled, Spearman is averaged over the prompts that have one."""
     pairs = sum(result["pairs"] for result in results)
     tied = sum(result["ties"] for result in results)
     right = sum(result["agreement"] * result["pairs"] - result["ties"] / 2 for result in results if result["pairs"])
@@ -55,7 +55,7 @@ def over_prompts(results: Sequence[dict]) -> dict:
 
 
 def _spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
-    # Pearson on average ranks. scipy.stats.spearmanr knows no tolerance, and warns for a constant judge.
+    # Pearson on average ranks. scipy.stats.spearmanr has no tolerance, and warns for a constant judge.
     if len(x) < 2:
         return None
     a, b = (_ranks(values) - (len(values) + 1) / 2 for values in (x, y))
@@ -64,6 +64,6 @@ def _spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
 
 
 def _ranks(values: Sequence[float]) -> np.ndarray:
-    """Average ranks, 1 for the lowest."""
+    """Return average ranks, 1 for the lowest."""
     levels = np.array(ties.levels(values))
     return (levels[:, None] > levels).sum(axis=1) + ((levels[:, None] == levels).sum(axis=1) + 1) / 2

@@ -1,4 +1,4 @@
-"""The scores of the benchmarks under one name each, for whoever imports this package."""
+"""The scores of the benchmarks, importable from one module."""
 
 from metarewarding.evaluation.alpaca_scores import alpaca_eval_scores
 from metarewarding.evaluation.arena_hard import arena_hard_score

@@ -6,21 +6,21 @@ from metarewarding.records import Judgment, MetaJudgment
 
 
 def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[Judgment]) -> dict:
-    """Shares in [0, 1]; None where nothing counts towards one.
+    """Return shares in [0, 1], None where no verdict counts.
 
     - ``higher_score_wins``, ``lower_score_wins``: of the pairs of different scores whose two verdicts agree, those that
       the judgment of higher (lower) score wins (table 5).
     - ``higher_score_wins_all_verdicts``: of all verdicts on two judgments of different scores. A pair whose verdict
       flips gives one win to each side, so this is at most 1 - flips / 2: 71.9 % in the paper's second iteration, where
       it prints 97.68 %. The paper's figure therefore cannot be this one.
-    - ``position_bias``: of the pairs with a verdict in both orders, those whose verdict flips with the order, so that
-      the place decides (table 5); ``_same_score`` and ``_different_score`` split the pairs.
+    - ``position_bias``: of the pairs with a verdict in both orders, those whose verdict flips with the order (table 5);
+      ``_same_score`` and ``_different_score`` split the pairs.
     - ``first_wins``: of all verdicts, those for the judgment shown first.
     - ``longer_wins``: of the verdicts on judgments of different length in characters.
 
-    With them ``presentations``, ``verdicts``, ``pairs`` (those with a verdict in both orders), ``pairs_of_same_score``
+    Also ``presentations``, ``verdicts``, ``pairs`` (those with a verdict in both orders), ``pairs_of_same_score``
     and ``agreeing_pairs`` (those of different scores whose two verdicts agree). Rows are joined by judgment id; a
-    verdict on a judgment that is not there raises KeyError.
+    verdict on an unknown judgment raises KeyError.
     """
     by_id = {row["judgment_id"]: row for row in judgments}
     presentations = higher = lower = longer = shorter = first_wins = 0

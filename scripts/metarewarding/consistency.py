@@ -1,4 +1,4 @@
-"""How far the meta-judge repeats itself: the same question again, and the same pair in the other order."""
+"""How consistent the meta-judge is: on the same question again, and on the same pair in the other order."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from metarewarding.records import MetaJudgment
 
 
 def of_repeats(meta_judgments: Iterable[MetaJudgment], repeats: Iterable[MetaJudgment]) -> dict:
-    """Return agreement of verdicts on the same two judgments; shares in [0, 1], None where nothing counts.
+    """Return how often verdicts on the same two judgments agree: shares in [0, 1], None where no verdict counts.
 
     - ``retest``: of the presentations with a verdict both times, those whose two verdicts agree: same order, another
       seed; ``retest_kappa`` is Cohen's kappa of the two;
@@ -15,8 +15,8 @@ def of_repeats(meta_judgments: Iterable[MetaJudgment], repeats: Iterable[MetaJud
       sampling of each order);
     - ``retest_swapped``: verdicts on the repeat in the other order against those of the first time.
 
-    ``order`` far below ``retest`` is position bias; both low is noise. With them ``presentations`` (repeated ones) and
-    ``both_times`` (with a verdict both times).
+    ``order`` far below ``retest`` means position bias; both low means noise. Also ``presentations`` (repeated ones) and
+    ``both_times`` (those with a verdict both times).
     """
     repeated = _winners(repeats)
     before = {key: winner for key, winner in _winners(meta_judgments).items() if key in repeated}
@@ -43,7 +43,7 @@ def of_repeats(meta_judgments: Iterable[MetaJudgment], repeats: Iterable[MetaJud
 
 
 def _winners(rows: Iterable[MetaJudgment]) -> dict[tuple[str, str], str | None]:
-    """{(first, second): id of the judgment that won, or None}."""
+    """Return {(first, second): id of the judgment that won, or None}."""
     return {(row["first"], row["second"]): row["winner"] and row[row["winner"]] for row in rows}
 
 

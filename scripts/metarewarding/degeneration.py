@@ -1,4 +1,4 @@
-"""Signs that a model's texts degenerate: loops, empty texts, texts that all read alike."""
+"""Signs that a model's texts degenerate: repetition, empty texts, little variety."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ REPEATED = 8  # words
 
 
 def word_ngrams(text: str, n: int) -> Iterator[tuple[str, ...]]:
-    """The runs of ``n`` neighbouring words (what whitespace separates), in order."""
+    """Return the runs of ``n`` neighbouring words (separated by whitespace), in order."""
     words = text.split()
     return zip(*(words[start:] for start in range(n)), strict=False)
 
@@ -18,7 +18,7 @@ def repeats(text: str, n: int = REPEATED) -> bool:
 
 
 def distinct(texts: Iterable[str], n: int = 2) -> float | None:
-    """Return the distinct runs of ``n`` words over all runs, of all ``texts`` together (distinct-n of Li et al. 2016).
+    """Return the share of distinct runs among all runs of ``n`` words in ``texts`` (distinct-n of Li et al. 2016).
 
     It falls as texts are added: compare only the same number of texts. None where no text has ``n`` words.
     """

@@ -10,14 +10,14 @@ from metarewarding import agreement
 from metarewarding.errors import UserError
 from metarewarding.records import RankedReply, SftExample
 from metarewarding.templates import fill
-from metarewarding.tree_checks import read_trees as read_trees  # part of this module, and free of numpy there
+from metarewarding.tree_checks import read_trees as read_trees  # re-exported; it is in a module without numpy
 
 
 def ranked_replies(tree: dict, synthetic: bool = False) -> list[RankedReply]:
-    """The ranked replies to an English first turn, best first; empty where the tree has none.
+    """Return the ranked replies to an English first turn, best first; empty where the tree has none.
 
     Left out are deleted messages, replies without a rank, and, unless ``synthetic``, those that the
-    export marks as machine-made. Absent keys and nulls both mean "not so": exports differ.
+    export marks as machine-made. An absent key means the same as null, as exports differ.
     """
 
     def usable(message: dict) -> bool:
@@ -53,10 +53,10 @@ def split(
     exclude_ift_prompts: bool = False,
     eval_ids: Sequence[str] | None = None,
 ) -> dict[str, list[list[RankedReply]]]:
-    """{eval, comparison, train, ift}, each a list of prompts, a prompt being the list of its ranked replies.
+    """Return {eval, comparison, train, ift}: lists of prompts, each prompt a list of its ranked replies.
 
     ``eval``: the prompts ``eval_ids``, or ``eval_prompts`` drawn ones, with at least two ranked replies each.
-    ``comparison`` (table 3): the first ``comparison_prompts`` of them, and as many drawn ones as that lacks.
+    ``comparison`` (table 3): the first ``comparison_prompts`` of them, and drawn ones where they are too few.
     ``train``: all others with at least two ranked replies; it shares no prompt with these two. ``ift``:
     ``ift_prompts`` prompts with a rank 0 reply, those that are not held out first. Its replies only serve as
     demonstrations, so ``train`` loses these prompts only with ``exclude_ift_prompts``: the ranked prompts would be
@@ -70,8 +70,8 @@ def split(
         unknown = [prompt_id for prompt_id in eval_ids if prompt_id not in ranked]
         if unknown:
             raise UserError(
-                f"eft.eval_ids: {len(unknown)} ids are of no English prompt with two ranked replies in eft.trees; "
-                f"the first: '{unknown[0]}'."
+                f"eft.eval_ids: {len(unknown)} ids do not belong to an English prompt with two ranked replies in "
+                f"eft.trees; the first: '{unknown[0]}'."
             )
     held_out = [ranked[key] for key in (list(ranked)[:eval_prompts] if eval_ids is None else dict.fromkeys(eval_ids))]
     taken = {rows[0]["prompt_id"] for rows in held_out}
@@ -94,7 +94,7 @@ def split(
 
 
 def count(replies: Iterable[list[RankedReply]]) -> dict:
-    """{prompts: those with at least two ranked replies, replies and ordered_pairs of those, ift: rank 0 replies}."""
+    """Return counts: prompts with two ranked replies or more, their replies and ordered pairs; rank 0 replies (ift)."""
     replies = [rows for rows in replies if rows]
     ranked = [[row["rank"] for row in rows] for rows in replies if len(rows) >= 2]
     return {
@@ -106,11 +106,11 @@ def count(replies: Iterable[list[RankedReply]]) -> dict:
 
 
 def accepted(mean_scores: Sequence[float], ranks: Sequence[int], acceptance: str = "strict") -> bool:
-    """Whether judgments of one prompt's replies agree with people enough to be learned from (Self-Rewarding, 3.1.1).
+    """Return whether the judgments of one prompt's replies agree well enough with people (Self-Rewarding, 3.1.1).
 
     ``ranks``: 0 = best; replies that people rank the same may be scored in any order. strict: the mean scores
-    order the replies exactly as people did, without ties. loose: Spearman > 0, and the reply that people put
-    first scores no less than the one that they put second.
+    rank the replies exactly as people did, without ties. loose: Spearman > 0, and the reply that people ranked first
+    scores no less than the one that they ranked second.
     """
     agrees = agreement.pairwise(mean_scores, ranks)
     if acceptance == "strict":
@@ -124,7 +124,7 @@ def accepted(mean_scores: Sequence[float], ranks: Sequence[int], acceptance: str
 def examples(
     replies: Sequence[RankedReply], judgments: dict[str, list[tuple[str, float]]], template: str
 ) -> list[SftExample]:
-    """One training example for each (text, score) in ``judgments[response_id]`` of the given replies."""
+    """Return one training example for each (text, score) in ``judgments[response_id]`` of the given replies."""
     return [
         SftExample(
             prompt_id=reply["prompt_id"],
@@ -139,10 +139,10 @@ def examples(
 
 
 def nearest_to_mean(judgments: Sequence[tuple[str, float]], count: int | None) -> list[tuple[str, float]]:
-    """The ``count`` judgments (text, score) of one reply whose scores lie nearest to their mean; None: all.
+    """Return the ``count`` judgments (text, score) of one reply with scores nearest to their mean (None: all).
 
-    What decides on a prompt is its replies' mean scores, so these carry the verdict that was accepted.
-    The earlier drawn goes first among equals.
+    A prompt was accepted by its replies' mean scores, so these judgments represent them best. Among equals, the one
+    that was drawn first comes first.
     """
     mean = sum(score for _, score in judgments) / len(judgments)
     return sorted(judgments, key=lambda judgment: abs(judgment[1] - mean))[:count]
@@ -162,7 +162,7 @@ def rebalance(rows: Sequence[SftExample], rng: np.random.Generator) -> list[SftE
 
 
 def cut(rows: Sequence[SftExample], count: int | None, rng: np.random.Generator) -> list[SftExample]:
-    """``count`` of the rows (None: all), drawn by ``rng``; their order stays."""
+    """Return ``count`` of the rows (None: all), drawn by ``rng``, in their order."""
     if count is None:
         return list(rows)
     return [rows[i] for i in sorted(rng.choice(len(rows), size=count, replace=False))]

@@ -4,10 +4,10 @@ import numpy as np
 
 
 def fit(battles: np.ndarray, l2: float = 1e-3, tolerance: float = 1e-10, max_steps: int = 200) -> np.ndarray:
-    """Scores e that maximise sum B[m, n] log sigmoid(e_m - e_n) - l2 / 2 sum e^2, of mean 0.
+    """Return the scores e of mean 0 that maximise sum B[m, n] log sigmoid(e_m - e_n) - l2 / 2 sum e^2.
 
     ``battles``: shape (..., n, n), B[m, n] the weight of m's wins over n, any leading batch shape.
-    Returns shape (..., n). The prior (ours; the paper names none) makes the maximum finite and unique where a
+    Returns shape (..., n). The prior (ours; the paper has none) makes the maximum finite and unique where a
     judgment won or lost everything, or was never compared; without battles all scores are 0.
 
     Damped Newton steps on the whole batch at once. The objective is strictly concave, and its
@@ -21,12 +21,12 @@ def fit(battles: np.ndarray, l2: float = 1e-3, tolerance: float = 1e-10, max_ste
     if not np.isfinite(battles).all() or (battles < 0).any():
         raise ValueError("battles must be finite and not negative")
     if l2 <= 0:
-        raise ValueError(f"l2 must be positive, not {l2}: without it the maximum need not exist")
+        raise ValueError(f"l2 must be positive, not {l2}: without it the maximum may not exist")
     n = battles.shape[-1]
     if battles.size == 0:
         return np.zeros(battles.shape[:-1])
     shape, battles = battles.shape[:-1], battles.reshape(-1, n, n)
-    # One column a pair i < j, as the objective depends on score differences only; a judgment does not play itself.
+    # One column for each pair i < j, as the objective depends on score differences only; the diagonal does not count.
     i, j = np.triu_indices(n, k=1)
     wins, losses = battles[:, i, j], battles[:, j, i]
     games = wins + losses
@@ -61,7 +61,7 @@ def fit(battles: np.ndarray, l2: float = 1e-3, tolerance: float = 1e-10, max_ste
 
 
 def _evaluate(scores, i, j, wins, losses, l2: float) -> tuple[np.ndarray, np.ndarray]:
-    """(P(i beats j) for each pair, the objective) of each row of ``scores``."""
+    """Return (P(i beats j) for each pair, the objective) of each row of ``scores``."""
     difference = scores[:, i] - scores[:, j]
     small = np.exp(-np.abs(difference))  # does not overflow; the larger probability is 1 / (1 + small)
     probability = np.where(difference >= 0, 1.0, small) / (1 + small)

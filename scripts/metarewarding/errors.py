@@ -1,9 +1,8 @@
-"""The one exception that a user is meant to read."""
+"""The exception for bad input, with a message for the user."""
 
 
 class UserError(Exception):
     """Bad input: a config value, a data row, a model folder, a judge's reply.
 
-    The message names the file, the key or the row, and says how to fix it. Scripts print it alone,
-    without a traceback.
+    The message contains the file, the key or the row, and the fix. Scripts print it alone, without a traceback.
     """

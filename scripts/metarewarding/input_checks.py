@@ -1,4 +1,4 @@
-"""What the user gives, read before anything is sampled or trained: prompts, trees, questions, rows, model folders.
+"""Check the user's inputs before anything is sampled or trained: prompts, trees, questions, rows, model folders.
 
 Without numpy, which the environment that runs Snakemake on a cluster does not have.
 """
@@ -15,7 +15,7 @@ from metarewarding.tree_checks import check_trees, read_trees
 
 
 def faults(given: dict) -> list[str]:
-    """Return one message for each input that is broken, so that all of them are known at once.
+    """Return one message for each broken input, so that all of them are reported at once.
 
     ``given``: {kind: files}, and for models [(key, folder)], as CHECKS of workflow/rules/data_inputs.smk.
     """
@@ -23,7 +23,7 @@ def faults(given: dict) -> list[str]:
     checks += [(read_jsonl, (path, Prompt)) for path in given["questions"]]
     checks += [(_check_trees, (path,)) for path in given["trees"]]
     checks += [(registry.get("own_preferences").read_rows, ({"path": path},)) for path in given["preferences"]]
-    # values are looked at where a model is fetched, as that reads them anyway
+    # values are checked where a model is fetched, as that reads them anyway
     checks += [(check_files, (path, key, False)) for key, path in given["models"]]
     checks += [(_check_results, (path,)) for path in given["weights"] if Path(path).exists()]
     messages = []

@@ -1,4 +1,4 @@
-"""The judge: what it is asked, and how a response is scored (section 2.1 and appendix A.1)."""
+"""The judge: its prompt, and the score of a response (section 2.1 and appendix A.1)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,12 +10,12 @@ from metarewarding.score_syntax import without_score as without_score  # a publi
 
 
 def mean_scores(judgments: Iterable[Judgment]) -> dict[str, float]:
-    """{response_id: mean of its valid scores} (section 2.1); responses without one are absent."""
+    """Return {response_id: mean of its valid scores} (section 2.1); responses without one are absent."""
     return {response_id: sum(scores) / len(scores) for response_id, scores in valid_scores(judgments).items()}
 
 
 def valid_scores(judgments: Iterable[Judgment]) -> dict[str, list[float]]:
-    """{response_id: its valid scores, in the order of the rows}; responses without one are absent."""
+    """Return {response_id: its valid scores, in the order of the rows}; responses without one are absent."""
     scores: dict[str, list[float]] = {}
     for judgment in judgments:
         if judgment["score"] is not None:
@@ -33,10 +33,10 @@ def judge(
     seed: int,
     high: float = 5,
 ) -> tuple[list[Judgment], dict]:
-    """``n`` judgments of each response (section 2.1); callers leave duplicates out (``distinct``).
+    """Return ``n`` judgments of each response (section 2.1) and facts; callers remove duplicates (``distinct``).
 
     ``prompt_texts`` maps prompt ids to texts. Requests keep the order of ``responses``: rows of one prompt
-    side by side, as the files hold them, use the engine's prefix cache.
+    side by side, as in the files, use the engine's prefix cache.
     Adds to the facts: unparsed, parse_rate (None without judgments), max_score.
     """
     requests = [

@@ -1,4 +1,4 @@
-"""The meta-judge: what it is asked, which of two judgments is better, and who beat whom (section 2.2, figure 2)."""
+"""The meta-judge: its prompt, its verdicts on pairs of judgments, and the battle matrix (section 2.2, figure 2)."""
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
@@ -12,7 +12,7 @@ from metarewarding.winner_syntax import parse_winner
 
 
 def presentations(judgments: Sequence[Judgment]) -> list[tuple[Judgment, Judgment]]:
-    """Every ordered pair of judgments with different texts: both orders of each pair (section 2.2).
+    """Return every ordered pair of judgments with different texts: both orders of each pair (section 2.2).
 
     ``judgments`` are the valid judgments of one response; the pairs come in their order, first by
     the judgment shown first.
@@ -23,14 +23,14 @@ def presentations(judgments: Sequence[Judgment]) -> list[tuple[Judgment, Judgmen
 def one_order(
     presentations: Sequence[tuple[Judgment, Judgment]], rng: np.random.Generator
 ) -> list[tuple[Judgment, Judgment]]:
-    """One presentation of each pair, drawn with even odds from both orders of all pairs of a response."""
+    """Return one presentation of each pair, drawn with equal odds from both orders of all pairs of a response."""
     ids = [(m["judgment_id"], n["judgment_id"]) for m, n in presentations]
     kept = {(m, n) if rng.random() < 0.5 else (n, m) for m, n in sorted(pair for pair in ids if pair[0] < pair[1])}
     return [pair for pair, of_pair in zip(presentations, ids, strict=True) if of_pair in kept]
 
 
 def position_weights(meta_judgments: Iterable[MetaJudgment]) -> tuple[float, float]:
-    """(omega1, omega2), the weight of a win in the first and in the second position.
+    """Return (omega1, omega2), the weight of a win in the first and in the second position.
 
     omega1 = win2nd / (win1st + win2nd) and omega2 = win1st / (win1st + win2nd): a win in the slot
     that wins less often counts for more (section 2.2). 0.5 each when nothing was won.
@@ -45,12 +45,12 @@ def position_weights(meta_judgments: Iterable[MetaJudgment]) -> tuple[float, flo
 
 
 def one_sided(facts: dict) -> str | None:
-    """The bias of a meta-judge that always names the same place, from counts of its verdicts; or None.
+    """Return a message when a meta-judge always names the same position, from counts of its verdicts; else None.
 
-    Such verdicts weigh nothing: a win in a place that always wins has the weight 0 (section 2.2).
+    Such verdicts have no effect: a win in a position that always wins has the weight 0 (section 2.2).
     """
     first, second = facts["first_wins"], facts["second_wins"]
-    if min(first, second) or first + second < 4:  # a few verdicts may agree by chance
+    if min(first, second) or first + second < 4:  # fewer verdicts may agree by chance
         return None
     place = "A, the judgment shown first" if first else "B, the judgment shown second"
     return (
@@ -63,15 +63,15 @@ def one_sided(facts: dict) -> str | None:
 def battle_matrix(
     judgment_ids: Sequence[str], meta_judgments: Iterable[MetaJudgment], omega1: float, omega2: float
 ) -> np.ndarray:
-    """B[m, n] = omega1 * 1[r_mn = 1] + omega2 * 1[r_nm = -1], shape (n, n) (section 2.2).
+    """Return B[m, n] = omega1 * 1[r_mn = 1] + omega2 * 1[r_nm = -1], shape (n, n) (section 2.2).
 
     r_mn is the verdict on the presentation with m first: m's win there counts omega1 for (m, n), and
-    n's win omega2 for (n, m). Verdicts that flip with the order are kept; a presentation without a
-    verdict adds nothing and leaves the other order alone. Rows are joined by judgment id; an id that
-    is not in ``judgment_ids`` raises KeyError.
+    n's win omega2 for (n, m). Verdicts that flip with the order are kept. A presentation without a verdict adds
+    nothing; the other order still counts. Rows are joined by judgment id; an id that is not in ``judgment_ids`` raises
+    KeyError.
     """
     index = {judgment_id: i for i, judgment_id in enumerate(judgment_ids)}
-    battles = [[0.0] * len(index) for _ in index]  # a list takes single additions three times as fast as an array
+    battles = [[0.0] * len(index) for _ in index]  # single additions to a list are three times as fast as to an array
     for row in meta_judgments:
         first, second = index[row["first"]], index[row["second"]]
         if row["winner"] == "first":
@@ -84,7 +84,7 @@ def battle_matrix(
 
 
 def select_for_meta_judging(responses: Sequence[Response], judgments: Sequence[Judgment], seed: int) -> dict[str, str]:
-    """{prompt_id: the response of highest judgment variance} (section 2.2); prompts without one are absent."""
+    """Return {prompt_id: the response of highest judgment variance} (section 2.2); prompts without one are absent."""
     scores = judging.valid_scores(judgments)
     by_prompt: dict[str, dict[str, list[float]]] = {}
     for response in responses:
@@ -109,9 +109,9 @@ def meta_judge(
     strip_scores: bool = False,
     orders: str = "both",
 ) -> tuple[list[MetaJudgment], dict]:
-    """Both orders of every pair of differing valid judgments of each prompt's selected response.
+    """Return verdicts on both orders of every pair of a prompt's selected response's judgments, and facts.
 
-    With ``strip_scores`` the judgments are shown without their scores (a study of ours; the paper shows them whole);
+    With ``strip_scores`` the judgments are shown without their scores (our study; the paper shows whole judgments);
     with ``orders`` "one" each pair is shown once, in an order drawn by seed. Adds to the facts: unparsed,
     parse_rate (None without presentations).
     """
@@ -130,7 +130,7 @@ def repeat(
     share: float,
     strip_scores: bool = False,
 ) -> tuple[list[MetaJudgment], dict]:
-    """A share of the pairs of judgments that ``meta_judge`` shows, again in both orders and with other seeds.
+    """Return verdicts on a share of the pairs of ``meta_judge``, in both orders and with other seeds, and facts.
 
     At least one pair where there is any and ``share`` is above 0; pairs are drawn by seed. No training uses them: they
     tell how far verdicts repeat (``consistency.of_repeats``).
@@ -145,7 +145,7 @@ def repeat(
 
 
 def _presented(prompt_texts, responses, judgments, template, seed, strip_scores, orders) -> list[tuple]:
-    """(id, judgment shown first, judgment shown second, chat) of each presentation."""
+    """Return (id, judgment shown first, judgment shown second, chat) of each presentation."""
     text_of = {response["response_id"]: response["text"] for response in responses}
     valid: dict[str, list[Judgment]] = {}
     for judgment in judgments:

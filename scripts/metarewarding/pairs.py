@@ -1,4 +1,4 @@
-"""Which response and which judgment become chosen and rejected (sections 2.1 and 2.2)."""
+"""Select the chosen and rejected responses and judgments (sections 2.1 and 2.2)."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from metarewarding.ties import TOLERANCE, compare, levels
 def select_actor_pair(
     scores: Sequence[float], lengths: Sequence[int], rho: float, may_be_chosen: Sequence[bool] | None = None
 ) -> tuple[int, int] | None:
-    """(index of chosen, index of rejected) among one prompt's responses, or None (section 2.1).
+    """Return (index of chosen, index of rejected) among one prompt's responses, or None (section 2.1).
 
     ``scores`` are mean judge scores, ``lengths`` characters, 0 <= rho <= 1. Chosen is the shortest
     response of the top tier [(1 - rho) S_max + rho S_min, S_max]; rejected is the longest of the
     bottom tier [S_min, (1 - rho) S_min + rho S_max]. Tiers come from all scores; ``may_be_chosen``
-    (default: all) then says who may be chosen. Within a tier equal lengths go by score (higher for
+    (default: all) then restricts the choice. Within a tier equal lengths go by score (higher for
     chosen, lower for rejected), then by index.
 
     None when all scores are equal, when no member of the top tier may be chosen, when both would be
@@ -35,9 +35,9 @@ def select_actor_pair(
 
 
 def tiers(scores: Sequence[float], rho: float) -> tuple[list[int], list[int]]:
-    """(indices of the top tier, indices of the bottom tier) of one prompt's scores (section 2.1)."""
+    """Return (indices of the top tier, indices of the bottom tier) of one prompt's scores (section 2.1)."""
     high, low = max(scores), min(scores)
-    # the edges too: 0.7 * 5 + 0.3 * 1 and 3.8 are not the same float
+    # with a tolerance, as 0.7 * 5 + 0.3 * 1 and 3.8 are different floats
     top = (1 - rho) * high + rho * low - TOLERANCE
     bottom = (1 - rho) * low + rho * high + TOLERANCE
     return [i for i, score in enumerate(scores) if score >= top], [
@@ -48,7 +48,7 @@ def tiers(scores: Sequence[float], rho: float) -> tuple[list[int], list[int]]:
 def select_response_to_meta_judge(
     scores_by_response: dict[str, Sequence[float]], rng: np.random.Generator
 ) -> str | None:
-    """The response whose judge scores have the highest population variance (section 2.2).
+    """Return the response whose judge scores have the highest population variance (section 2.2).
 
     ``scores_by_response`` maps a response id to its valid scores. Ties are drawn by ``rng``. None
     when no response has two scores that differ.
@@ -68,9 +68,9 @@ def select_response_to_meta_judge(
 def select_judge_pair(
     elo: Sequence[float], rng: np.random.Generator, may_be_chosen: Sequence[bool] | None = None
 ) -> tuple[int, int] | None:
-    """(index of the highest Elo, index of the lowest), ties drawn by ``rng`` (section 2.2).
+    """Return (index of the highest Elo, index of the lowest), ties drawn by ``rng`` (section 2.2).
 
-    ``may_be_chosen`` (default: all) says which of those tied for the highest Elo may be chosen.
+    ``may_be_chosen`` (default: all) restricts the choice among those tied for the highest Elo.
     None when all scores are equal (nothing was won, so nothing is preferred) or when no judgment of the highest Elo
     may be chosen.
     """

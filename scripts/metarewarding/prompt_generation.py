@@ -13,16 +13,16 @@ from metarewarding.engines import sampling
 from metarewarding.records import Candidate, Prompt, RankedReply
 from metarewarding.rouge import RougeIndex
 
-# -- asking
+# -- requests
 
 
 def candidate_ids(pool: str | int, round_number: str | int, count: int) -> list[str]:
-    """The ids of a round's candidates, in their order; unlike in all rounds and pools."""
+    """Return the ids of a round's candidates, in order; they are unique over all rounds and pools."""
     return [f"g{pool}-{round_number}-{index}" for index in range(count)]
 
 
 def demonstration_prompts(replies: Sequence[RankedReply]) -> list[Prompt]:
-    """The prompts of the IFT rows; of prompts with the same text, the first."""
+    """Return the prompts of the IFT rows; of prompts with the same text, the first."""
     by_text = {row["prompt"].strip(): row["prompt_id"] for row in reversed(replies)}
     return [Prompt(prompt_id=by_text[text], text=text) for text in dict.fromkeys(r["prompt"].strip() for r in replies)]
 
@@ -30,7 +30,7 @@ def demonstration_prompts(replies: Sequence[RankedReply]) -> list[Prompt]:
 def draw_demonstrations(
     candidate_id: str, ift: Sequence[Prompt], earlier: Sequence[Prompt], n_ift: int, n_earlier: int, seed: int
 ) -> list[str]:
-    """Texts of ``n_ift`` IFT prompts and ``n_earlier`` earlier prompts in a drawn order, no prompt twice.
+    """Return ``n_ift`` IFT prompts and ``n_earlier`` earlier prompts (texts) in a drawn order, no prompt twice.
 
     IFT prompts replace earlier ones while there are too few; there are fewer where IFT has too few.
     """
@@ -53,7 +53,7 @@ def generate(
     decoding: sampling.Decoding,
     seed: int,
 ) -> tuple[list[Candidate], dict]:
-    """A candidate for each id, and the facts of the call (``sampling.sample``) with unparsed and parse_rate."""
+    """Return a candidate for each id, and the facts of the call (``sampling.sample``) with unparsed and parse_rate."""
     requests, numbers = [], {}
     for name in ids:
         texts = draw_demonstrations(name, ift, earlier, n_ift, n_earlier, seed)
@@ -78,7 +78,7 @@ def generate(
     return rows, facts | sampling.parse_facts(row["text"] for row in rows)
 
 
-# -- reading
+# -- parsing
 
 # "Task 9:", "**Task 9:**", "**Task 9**:", "## Task 9" at the beginning of a line; bold may close at the label's
 # end, or only after the task.
@@ -91,7 +91,7 @@ _BARE_NUMBER = re.compile(r"\s*([0-9]{1,3})[.)]\s+")
 
 
 def parse(completion: str, number: int, finish_reason: str = "stop") -> str | None:
-    """The task in a completion that was asked for task ``number``; None when there is none or it was cut off.
+    """Return the task in a completion that was asked for task ``number``; None when there is none or it was cut off.
 
     A label before it is left out ("Task 9:", another number, bold, or "9."), with what comes before the
     label of that very number, or announces another with a colon ("Sure, here it is:"). It ends where the
@@ -106,7 +106,7 @@ def parse(completion: str, number: int, finish_reason: str = "stop") -> str | No
     following = next((label for label in labels if label.start() >= start and label is not own), None)
     if own is None and (bare := _BARE_NUMBER.match(completion)):
         start = bare.end()
-        # a list that goes on with the next number; other numbered lines are steps of the task itself
+        # a list that continues with the next number; other numbered lines are steps of the task itself
         after = re.compile(rf"^[ \t]*{int(bare[1]) + 1}[.)]\s", re.MULTILINE).search(completion, start)
         following = min(filter(None, (following, after)), key=lambda match: match.start(), default=None)
     if finish_reason == "length" and following is None:
@@ -129,7 +129,7 @@ class Refusal:
 
 
 def fault(row: Candidate, min_words: int, max_words: int, excluded: re.Pattern | None) -> str | None:
-    """Why a candidate is refused without a look at other prompts (the filters of Self-Instruct), or None."""
+    """Return why a candidate is refused by itself, without other prompts (the filters of Self-Instruct), or None."""
     text = row["text"]
     if text is None:
         return "cut off" if row["finish_reason"] == "length" else "unparsed"
@@ -148,7 +148,7 @@ def fault(row: Candidate, min_words: int, max_words: int, excluded: re.Pattern |
 
 
 def excluded_pattern(words: Sequence[str]) -> re.Pattern | None:
-    """Any of ``words`` as whole words in any case; a phrase matches with any white space between its words."""
+    """Return a pattern of any of ``words`` as whole words in any case; spaces in a phrase match any white space."""
     if not words:
         return None
     either = "|".join(r"\s+".join(map(re.escape, word.split())) for word in words)
@@ -165,7 +165,7 @@ def select(
     max_words: int,
     excluded_words: Sequence[str],
 ) -> tuple[list[Prompt], list[Refusal]]:
-    """(the first ``wanted`` candidates that pass all filters, the others with their reasons), each in order.
+    """Return (the first ``wanted`` candidates that pass all filters, the others with their reasons), each in order.
 
     A candidate is compared with the IFT prompts, the earlier ones and those accepted before it.
     """

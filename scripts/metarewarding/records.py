@@ -1,4 +1,4 @@
-"""What one row of each JSONL file holds, and the functions that read and write such files.
+"""The row types of all JSONL files, and the functions that read and write such files.
 
 Rows are plain dicts. Ids join everything; nothing is joined by position:
 ``response_id`` is ``<prompt_id>/r<k>`` and ``judgment_id`` is ``<response_id>/j<n>``.
@@ -31,7 +31,7 @@ class Candidate(TypedDict):
     """A prompt that a model wrote, before any filter."""
 
     prompt_id: str
-    text: str | None  # None: nothing could be read, or the completion was cut at the token limit
+    text: str | None  # None: not readable, or the completion was cut at the token limit
     raw: str  # the whole completion
     finish_reason: str
 
@@ -49,7 +49,7 @@ class Judgment(TypedDict):
     response_id: str
     judgment_id: str
     text: str
-    score: float | None  # None: no score could be read, which casts no vote
+    score: float | None  # None: no readable score; not part of a mean
     finish_reason: str
 
 
@@ -118,7 +118,7 @@ class RankedReply(TypedDict):
     prompt: str
     text: str
     rank: int
-    judgment: NotRequired[str]  # only where the trees carry a written one
+    judgment: NotRequired[str]  # only where the trees have a written one
 
 
 class Question(TypedDict):
@@ -145,8 +145,8 @@ class Reply(TypedDict):
     id: str
     request_sha256: str  # of the request's body
     judge: str  # the judge's name in the config
-    model: str  # as asked for
-    served_model: str  # as the server names it
+    model: str  # the model in the request
+    served_model: str  # the model in the reply
     date: str
     text: str
     logprobs: dict | None
@@ -163,7 +163,7 @@ class ArenaVerdict(TypedDict):
     judge: str
     judge_model: str
     text: str
-    verdict: Literal["A>>B", "A>B", "A=B", "B>A", "B>>A"] | None  # None: no game is counted
+    verdict: Literal["A>>B", "A>B", "A=B", "B>A", "B>>A"] | None  # None: the game does not count
 
 
 class PairVerdict(TypedDict):
@@ -194,8 +194,8 @@ class Rating(TypedDict):
 def read_jsonl(path: str | Path, kind: type) -> list[dict]:
     """Read every row of ``path``, checked against the TypedDict ``kind``.
 
-    Raises UserError naming file, line and field for a line that is no JSON object, lacks a field, has one of another
-    type or out of range, or has the id of an earlier line.
+    Raises UserError naming file, line and field for a line that is not a JSON object, that lacks a field or has one of
+    another type or out of range, or that repeats the id of an earlier line.
     """
     return list(iter_jsonl(path, kind))
 
@@ -211,7 +211,7 @@ def write_jsonl(path: str | Path, rows: Iterable[dict]) -> int:
 
 
 def read_json(path: str | Path, needed: Sequence[str] = ()) -> dict:
-    """Read a JSON object that has the keys ``needed``; raise UserError naming the file where it is another thing."""
+    """Return a JSON object that has the keys ``needed``; raise UserError naming the file otherwise."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -230,7 +230,7 @@ def write_json(path: str | Path, value: dict) -> None:
 
 @contextmanager
 def replacing(path: str | Path):
-    """A text file that takes the name ``path`` only when everything in it was written."""
+    """Yield a text file that takes the name ``path`` only when everything in it was written."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")

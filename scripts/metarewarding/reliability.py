@@ -33,7 +33,7 @@ def of_one_judgment(scores: np.ndarray) -> float | None:
     between_freedom = int(((counts > 0).sum(axis=1) - 1).clip(0).sum())
     if not within_freedom or not between_freedom:
         return None
-    # judgments of a response, as many as an analysis with unequal numbers counts
+    # the effective number of judgments of a response, where the numbers differ
     size = float((of_prompt - (counts**2).sum(axis=1) / np.maximum(of_prompt, 1)).sum()) / between_freedom
     noise = within / within_freedom
     signal = max(0.0, (between / between_freedom - noise) / size)

@@ -1,4 +1,4 @@
-"""Which texts resemble each other: ROUGE-L against many texts at once (Self-Instruct's filter for new prompts)."""
+"""Similarity of texts: ROUGE-L against many texts at once (Self-Instruct's filter for new prompts)."""
 
 import math
 import re
@@ -8,7 +8,7 @@ from rapidfuzz.distance import Indel
 
 
 def tokens(text: str) -> list[str]:
-    """The words that ROUGE compares, as the rouge-score package makes them without stemming.
+    """Return the words that ROUGE compares, as the rouge-score package makes them without stemming.
 
     Runs of a-z and 0-9 in lower case. Letters of other scripts separate words and are not compared: to the
     measure, texts that differ in nothing but these are the same.
@@ -21,7 +21,7 @@ class RougeIndex:
 
     The longest common subsequence comes from rapidfuzz, with one character for each word. Texts that cannot
     reach the threshold are left out before: of m words, a match has at least ``threshold`` m / (2 - ``threshold``)
-    in common, so it holds one of any m + 1 minus that many words, and the rarest are looked up.
+    in common, so it contains one of any m + 1 minus that many words, and the rarest are looked up.
     """
 
     def __init__(self, threshold: float):
@@ -30,7 +30,7 @@ class RougeIndex:
         self.texts: list[str] = []  # a character for each word
         self.lengths: list[int] = []
         self.characters: dict[str, str] = {}
-        self.holders: dict[str, list[int]] = {}  # {character: the texts that hold it}
+        self.holders: dict[str, list[int]] = {}  # {character: the texts that contain it}
 
     def add(self, identity: str, text: str) -> None:
         encoded = "".join(self.characters.setdefault(word, self._next_character()) for word in tokens(text))
@@ -41,13 +41,13 @@ class RougeIndex:
         self.lengths.append(len(encoded))
 
     def most_similar(self, text: str) -> tuple[str, float] | None:
-        """(id, ROUGE-L F1) of the most similar text, the first of several, or None below the threshold."""
-        # no text here holds "\0", which marks the words that are new
+        """Return (id, ROUGE-L F1) of the most similar text, the first of several, or None below the threshold."""
+        # "\0", which is in no indexed text, stands for unknown words
         encoded = "".join(self.characters.get(word, "\0") for word in tokens(text))
         m = len(encoded)
         # F1 >= t with an LCS of min(m, n) words at most: n and the words in common are t m / (2 - t) or more,
         # n is (2 - t) m / t or less. The margin keeps a text at the very threshold from being left out by
-        # rounding: rapidfuzz 3.14 holds its cut-off in single precision.
+        # rounding: rapidfuzz 3.14 stores its cut-off in single precision.
         t = self.threshold - 1e-5
         shortest, longest = t * m / (2 - t), (2 - t) * m / t
         rarest = sorted(encoded, key=lambda character: len(self.holders.get(character, ())))

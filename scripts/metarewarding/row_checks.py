@@ -1,4 +1,4 @@
-"""Reading a JSONL file row by row, each row checked against the TypedDict that says what it holds (records.py)."""
+"""Read a JSONL file row by row, each row checked against its TypedDict (records.py)."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from typing import Literal, NotRequired, get_type_hints
 
 from metarewarding.errors import UserError
 
-# what names a row: no two rows of a file share it
+# fields that identify a row and must be unique in a file
 UNIQUE = {
     "Prompt": ("prompt_id",),
     "Candidate": ("prompt_id",),
@@ -41,12 +41,12 @@ LEAST = {
     ("Turn", "turn"): 1,
 }
 IDS = ("prompt_id", "response_id", "judgment_id", "first", "second", "chosen_id", "rejected_id")
-MOST_CHARACTERS = 250  # of an id: a prompt's has 200 at most, and the others are built on it
+MOST_CHARACTERS = 250  # maximum length of an id: a prompt's has 200 at most, and other ids begin with it
 _NOT_IN_AN_ID = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ufeff]")
 
 
 def id_fault(value, most: int = MOST_CHARACTERS) -> str | None:
-    """What is wrong with an id, or None: it must be short, and without blanks and control characters."""
+    """Return what is wrong with an id, or None: it must be short, without blanks and control characters."""
     if not isinstance(value, str):
         return f"is {json.dumps(value)[:80]}, and must be a string"
     if not value:
@@ -54,30 +54,32 @@ def id_fault(value, most: int = MOST_CHARACTERS) -> str | None:
     if len(value) > most:
         return f"has {len(value)} characters ('{value[:40]}...'), and may have {most}"
     if match := _NOT_IN_AN_ID.search(value):
-        return f"{json.dumps(value)} holds {json.dumps(match[0])}: ids may hold no blanks and no control characters"
+        return (
+            f"{json.dumps(value)} contains {json.dumps(match[0])}: blanks and control characters are not allowed in ids"
+        )
     return None
 
 
 def results_root() -> Path:
-    """The folder of this run's results, by the config that the workflow has put in the environment."""
+    """Return the folder of this run's results, from the config in the environment."""
     config = json.loads(os.environ.get("METAREWARDING_CONFIG") or "null") or {}
     return Path((config.get("pathvars") or {}).get("results") or "results")
 
 
 def is_workflow_output(path: str | Path) -> bool:
-    """Whether a file lies below the results of this run: the workflow made it, and can make it again."""
+    """Return whether a file is in the results of this run, so that the workflow can make it again."""
     return Path(path).resolve().is_relative_to(results_root().resolve())
 
 
 def fix_of(path: str | Path) -> str:
-    """How to fix a bad line: what the workflow made may be deleted, what is the user's may not."""
+    """Return how to fix a bad line: a file of the workflow may be deleted, a file of the user may not."""
     if is_workflow_output(path):
         return "It was cut off or edited: delete the file, and the workflow makes it again."
     return "Fix the line, and run again."
 
 
 def encoding_fault(start: bytes) -> str | None:
-    """What the first bytes of a file say against reading it as UTF-8 text, or None."""
+    """Return why a file with these first bytes is not UTF-8 text, or None."""
     if start.startswith(b"\x1f\x8b"):
         return "the file is compressed with gzip. Unpack it, or, where .gz is read, give it a name that ends in .gz"
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -98,7 +100,7 @@ def _decode_json(line: bytes):
     return value
 
 
-try:  # comes with vLLM, and reads a row three times as fast as json
+try:  # part of vLLM's environment; it reads a row three times as fast as json
     from msgspec.json import decode as _decode
 except ImportError:
     _decode = _decode_json
@@ -121,7 +123,7 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                 continue
             try:
                 row = _decode(line)
-            except (ValueError, RecursionError):  # json decides (it passes over a byte order mark), and words the fault
+            except (ValueError, RecursionError):  # json decides (it accepts a byte order mark), and describes the fault
                 row = decode_line(line, path, number)
             try:
                 types = tuple(map(type, map(row.__getitem__, allowed)))
@@ -161,19 +163,19 @@ def iter_jsonl(path: str | Path, kind: type) -> Iterator[dict]:
                 if seen.setdefault(key, number) != number:
                     raise UserError(
                         f"{path}, line {number}: the {' and '.join(unique)} {', '.join(map(repr, key))} occurs "
-                        f"twice (in line {seen[key]}, too); it must be unique. {fix_of(path)}"
+                        f"twice (also in line {seen[key]}); it must be unique. {fix_of(path)}"
                     )
             yield row
 
 
 def decode_line(line: bytes, path: str | Path, number: int):
-    """Return the value of ``line``; raise UserError where it is not JSON, not UTF-8, or holds NaN."""
+    """Return the value of ``line``; raise UserError where it is not JSON, not UTF-8, or contains NaN."""
     if number == 1 and (fault := encoding_fault(line)):
         raise UserError(f"{path}: {fault}.")
     try:
         return _decode_json(line)
     except UnicodeEncodeError:
-        fault = "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+        fault = "contains half of a surrogate pair (\\ud800 to \\udfff), which is not a character"
     except UnicodeDecodeError as error:
         fault = f"not UTF-8 text (byte {error.start + 1} of the line). Save the file as UTF-8"
     except RecursionError:
@@ -198,7 +200,7 @@ def _check_types(row, kind: type, allowed: dict, path: str | Path, number: int) 
 
 
 def _choices(hint) -> tuple:
-    """The values that a Literal hint allows, None among them in a union with it; empty for other hints."""
+    """Return the values that a Literal hint allows (None too, in a union with it); empty for other hints."""
     origin, args = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
     if origin is Literal:
         return args
@@ -207,7 +209,7 @@ def _choices(hint) -> tuple:
 
 
 def _json_types(hint) -> tuple[type, ...]:
-    """The Python types that json.loads may give for a field with this type hint."""
+    """Return the Python types that json.loads may give for a field with this type hint."""
     origin, args = getattr(hint, "__origin__", None), getattr(hint, "__args__", ())
     if origin is NotRequired:
         return _json_types(args[0])

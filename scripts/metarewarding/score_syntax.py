@@ -7,7 +7,7 @@ import re
 
 PLAIN = str.maketrans({"：": ":", "／": "/", "⁄": "/", "∕": "/", "“": '"', "”": '"', "‘": "'", "’": "'", "−": "-"})
 
-# The parts of a line. Runs are possessive ("*+"), so that no text takes long to read.
+# The parts of a line. Quantifiers are possessive ("*+"), so that every text is parsed in linear time.
 _MARKS = r"[\s*_`\"']*+"
 _OPEN = r"(?:[\s*_`\"'\[({<$★☆⭐🌟]|\\(?:boxed|text|textbf|mathbf)\{|\\[(\[])*+"
 _CLOSE = r"[*_`\"'>\])}$\\\ufe0f\u20e3]*+"
@@ -18,7 +18,7 @@ _TOTAL = rf"(?:\d+(?:\.\d+)?|{'|'.join(_WORDS)})(?![^\W_])"
 _RANGE = r"(?:\d+\s*(?:to|[-–])\s*)?"
 _OUT_OF = rf"{_UNIT}{_CLOSE}(?:[\s(\[*_,]*(?:/|out\s+of\b)|\s+of\b)[\s*_<\[(]*"
 
-# "Score", "Final score (out of 5)", "Total points <total>"; not "Scores", nor "Score (relevance)".
+# "Score", "Final score (out of 5)", "Total points <total>"; not "Scores" or "Score (relevance)".
 _LABEL = (
     rf"(?:(?:(?:final|total)[\s*_]++)?score|total[\s*_]++points)(?![^\W_])(?:\s+(?:awarded|given|earned)\b)?{_MARKS}"
     rf"(?:[(\[<]{_MARKS}(?:(?:total|final|overall)?\s*(?:points?|score)?"
@@ -78,7 +78,9 @@ def parse_score(text: str, low: float = 0, high: float = 5) -> float | None:
             below = next((line for line in lines[i + 1 :] if line.strip()), "")
             if _SCORE_ALONE.match(below):
                 return _valid(below, label, low, high)
-        elif any(map(str.isdigit, answer)) or len(answer.split()) == 1:  # "Score: four" is a verdict, prose is not
+        elif (
+            any(map(str.isdigit, answer)) or len(answer.split()) == 1
+        ):  # "Score: four" counts as a verdict, prose does not
             return _valid(answer, label, low, high)
     unlabelled = list(_UNLABELLED.finditer(text))
     if not unlabelled:
@@ -104,7 +106,7 @@ def _is_empty(text: str) -> bool:
 
 
 def _valid(answer: str, label: re.Match | None, low: float, high: float) -> float | None:
-    """The number that ``answer`` begins with, when it lies in [low, high] and every scale that is named is ``high``."""
+    """Return the number at the start of ``answer`` where it is in [low, high] and every stated scale is ``high``."""
     number = _ANSWER.match(answer)
     if number is None or _NO_SCORE.match(number["rest"]) or ("<" in number["before"] and ">" not in answer):
         return None

@@ -1,4 +1,4 @@
-"""What K responses, N judgments and rho buy, from the scores of a finished run: no new sampling.
+"""The effect of K responses, N judgments and rho, from the scores of a finished run: no new sampling.
 
 Scores are arrays of shape (prompts, K, N), NaN where a judgment is missing or unparsed or a prompt has fewer distinct
 responses; lengths (characters) and ``may_be_chosen`` have the shape (prompts, K).
@@ -9,13 +9,13 @@ import numpy as np
 from metarewarding.reliability import of_one_judgment, spearman_brown
 from metarewarding.ties import TOLERANCE
 
-KEEP = 0.95  # of the gap: what a recommended N must keep
+KEEP = 0.95  # share of the gap that a recommended N must keep
 
 
 def select_pairs(
     means: np.ndarray, lengths: np.ndarray, rho: float, may_be_chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``pairs.select_actor_pair`` of all prompts at once: (index of chosen, index of rejected), both -1 without a pair.
+    """Return ``pairs.select_actor_pair`` of all prompts at once: (indices of chosen, of rejected), -1 without a pair.
 
     ``means``: shape (prompts, K), NaN for a response without a score, which takes no part.
     """
@@ -149,12 +149,12 @@ def of_rho(
 
 
 def cost(k: int, n: int, response_chars: float, judgment_chars: float) -> float:
-    """Return the characters that a prompt's responses and judgments hold: what sampling with K and N writes."""
+    """Return the characters of a prompt's responses and judgments, as the cost of sampling with K and N."""
     return k * (response_chars + n * judgment_chars)
 
 
 def recommend(rows: list[dict], response_chars: float, judgment_chars: float, keep: float = KEEP) -> dict | None:
-    """Return {n, kept, same_pair, cost} of the smallest N that keeps ``keep`` of the mean gap, with all K responses.
+    """Return {n, kept, same_pair, cost} of the smallest N that keeps the share ``keep`` of the mean gap, with all K.
 
     ``kept`` and ``cost`` are shares of those of all K and N. None where the gap of all is not known or not positive.
     """
@@ -164,7 +164,7 @@ def recommend(rows: list[dict], response_chars: float, judgment_chars: float, ke
     whole = of_n[most]["mean_gap"]
     if not whole or whole <= 0:
         return None
-    # an N is enough when no larger one falls below either
+    # an N is enough when all larger ones are enough, too
     enough = [n for n in of_n if all((of_n[m]["mean_gap"] or 0) >= keep * whole for m in of_n if m >= n)]
     n = min(enough)
     return {

@@ -1,7 +1,7 @@
-"""The rows of all shards of a stage, checked as a whole: nothing missing, nothing twice, nothing unknown.
+"""Read the rows of all shards of a stage and check them together: nothing missing, repeated or unknown.
 
-A row that is missing or renamed would train silently: it is no fault of its line. The counts are in the stats file
-that the same job wrote with the rows.
+A check of single lines would not find a missing or renamed row. The counts are in the stats file that the same job
+wrote with the rows.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -15,14 +15,14 @@ UNPARSED = {"Judgment": "score", "MetaJudgment": "winner"}
 
 
 def read_shards(paths: str | Path | Iterable[str | Path], kind: type) -> list[dict]:
-    """All rows of ``paths``, the files of one stage; see ``iter_shards``."""
+    """Return all rows of ``paths``, the files of one stage; see ``iter_shards``."""
     return list(iter_shards(paths, kind))
 
 
 def iter_shards(paths: str | Path | Iterable[str | Path], kind: type) -> Iterator[dict]:
     """Yield the rows of ``paths`` one by one.
 
-    Raise UserError where a file holds another number of rows, or of unread ones, than its stats file says,
+    Raise UserError where a file has another number of rows, or of unread ones, than its stats file,
     or a score above the highest, and where an id is in two files.
     """
     seen: set[tuple] = set()
@@ -40,7 +40,7 @@ def iter_shards(paths: str | Path | Iterable[str | Path], kind: type) -> Iterato
                 )
             key = tuple([row[name] for name in UNIQUE[kind.__name__]])
             if key in seen:
-                raise UserError(f"{path}: {', '.join(key)} is in an earlier shard, too. {fix_of(path)}")
+                raise UserError(f"{path}: {', '.join(key)} is also in an earlier shard. {fix_of(path)}")
             seen.add(key)
             yield row
         for count, name, what in ((rows, "completions", "rows"), (unparsed, "unparsed", f"rows without a {field}")):
@@ -56,7 +56,7 @@ def stats_path(path: str | Path) -> Path:
 
 
 def stats_beside(path: str | Path) -> dict:
-    """What the job that wrote ``path`` counted; empty where there is no stats file, as of rows made by hand."""
+    """Return the counts in the stats file of ``path``; empty without one, as for rows made by hand."""
     return read_json(stats_path(path)) if stats_path(path).is_file() else {}
 
 
@@ -65,6 +65,6 @@ def check_known(rows: Iterable[dict], field: str, known: Collection[str], what: 
     for row in rows:
         if row[field] not in known:
             raise UserError(
-                f"{what}: the {field} '{row[field]}' is not in {where}. The two were not made together, or one was "
-                "edited: delete the one that was, and the workflow makes it again."
+                f"{what}: the {field} '{row[field]}' is not in {where}. They are from different runs, or one was "
+                "edited: delete that one, and the workflow makes it again."
             )

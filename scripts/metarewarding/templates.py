@@ -1,4 +1,4 @@
-"""Prompt templates: text files with placeholders in braces, filled with text that models and users wrote."""
+"""Prompt templates: text files with placeholders in braces."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def check(template: str, role: str, source: str | Path) -> str:
-    """Return ``template`` when it holds each placeholder of ``role`` and no other, else raise UserError."""
+    """Return ``template`` if it contains each placeholder of ``role`` and no other, else raise UserError."""
     wanted, present = set(PLACEHOLDERS[role]), set(_PLACEHOLDER.findall(template))
     if present != wanted:
         faults = [f"lacks {{{name}}}" for name in sorted(wanted - present)]
@@ -32,7 +32,7 @@ def check(template: str, role: str, source: str | Path) -> str:
 
 
 def load(files: str | Path | Sequence[str | Path], role: str) -> str:
-    """Read and check a template; a trailing newline is not part of it.
+    """Return a template that was read and checked; a trailing newline is not part of it.
 
     ``files``: the template, or the template and the rubric that replaces {rubric} in it.
     """
@@ -48,7 +48,7 @@ def load(files: str | Path | Sequence[str | Path], role: str) -> str:
 
 
 def includes_rubric(path: str | Path) -> bool:
-    """Whether the template at ``path`` includes the rubric."""
+    """Return whether the template at ``path`` includes the rubric."""
     return _RUBRIC in _read(path)
 
 
@@ -60,7 +60,7 @@ def _read(path: str | Path) -> str:
 
 
 def fill(template: str, **values: str) -> list[dict]:
-    """The chat that asks ``template``: one user message.
+    """Return a chat of one user message: ``template`` with its placeholders replaced.
 
     All placeholders are replaced in one pass, so braces and placeholder names inside a value stay
     what they are: text. Tags of the template inside a value are made harmless (``neutral``).
@@ -74,9 +74,9 @@ def fill(template: str, **values: str) -> list[dict]:
 
 
 def neutral(text: str, tags: Collection[str]) -> str:
-    """``text`` with a backslash in each tag that the template uses as a delimiter: `</response>` as `<\\/response>`.
+    r"""Return ``text`` with a backslash in each delimiter tag of the template: `</response>` as `<\/response>`.
 
-    A response could otherwise end its own frame and go on in the template's voice. Other text stays as it is.
+    Otherwise a response could end its own section of the template. Other text is not changed.
     """
     if not tags or "<" not in text:
         return text

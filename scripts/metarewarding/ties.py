@@ -1,4 +1,4 @@
-"""When two mean scores are equal.
+"""Equality of mean scores within a tolerance.
 
 The same judgments summed in another order differ in the last bit, and after judge training scores such as 4.5, 4.75
 and 4.9 make equal means common. Every comparison of mean scores, tiers and Elo scores uses this one tolerance.

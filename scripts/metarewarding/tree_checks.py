@@ -1,4 +1,4 @@
-"""Message trees: what each must hold, and what all of them together must."""
+"""Check message trees, each by itself and all of them together."""
 
 import gzip
 import zlib
@@ -10,7 +10,7 @@ from metarewarding.row_checks import decode_line, encoding_fault, id_fault
 
 
 def read_trees(path: str | Path) -> Iterator[dict]:
-    """The message trees of an Open Assistant export, one at a time, from ``.jsonl`` or ``.jsonl.gz``.
+    """Yield the message trees of an Open Assistant export, ``.jsonl`` or ``.jsonl.gz``.
 
     Raise UserError with file and line for what is not one.
     """
@@ -28,8 +28,8 @@ def read_trees(path: str | Path) -> Iterator[dict]:
                 tree = decode_line(line, path, number)
                 if fault := tree_fault(tree):
                     raise UserError(
-                        f"{path}, line {number}: no Open Assistant message tree: {fault}. A line is one JSON object "
-                        "with message_tree_id and prompt (text, role, lang, replies)."
+                        f"{path}, line {number}: not an Open Assistant message tree: {fault}. A line is one JSON "
+                        "object with message_tree_id and prompt (text, role, lang, replies)."
                     )
                 yield tree
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -39,7 +39,7 @@ def read_trees(path: str | Path) -> Iterator[dict]:
 
 
 def tree_fault(tree) -> str | None:
-    """What is wrong with one message tree, or None: ids, texts and ranks of its prompt and ranked replies."""
+    """Return what is wrong with one message tree (ids, texts and ranks of its prompt and ranked replies), or None."""
     if not isinstance(tree, dict):
         return "a JSON object was expected"
     if fault := _id_fault(tree, "message_tree_id"):
@@ -79,7 +79,7 @@ def _id_fault(row: dict, field: str) -> str | None:
         return f"the field '{field}' is missing"
     if fault := id_fault(row[field], 200):
         return f"the {field} {fault}"
-    return f"the {field} '{row[field]}' holds a slash" if "/" in row[field] else None
+    return f"the {field} '{row[field]}' contains a slash" if "/" in row[field] else None
 
 
 def check_trees(trees: Iterable[dict], path: str | Path) -> None:
@@ -98,6 +98,6 @@ def check_trees(trees: Iterable[dict], path: str | Path) -> None:
             ranked += 1
             best += reply["rank"] == 0
     if not ids:
-        raise UserError(f"{path}: the file holds no message trees.")
+        raise UserError(f"{path}: the file has no message trees.")
     if ranked and not best:
         raise UserError(f"{path}: no reply has rank 0. Ranks begin at 0, the best; here they seem to begin at 1.")

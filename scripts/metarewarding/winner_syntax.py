@@ -1,6 +1,6 @@
-"""The forms in which a meta-judgment names its winner (section 2.2, figure 2).
+"""The forms in which a meta-judgment states its winner (section 2.2, figure 2).
 
-A text that names no clear winner gives None.
+A text without a clear winner gives None.
 """
 
 import re
@@ -31,7 +31,7 @@ _BEGINS_WITH_LABEL = re.compile(r"[\W_]*+(?:(?:the|final|overall)[\s*_]+)?winner
 _REVERSED = re.compile(rf"{_OPTION}{_MARKS}(?i:is\s+(?:declared\s+)?(?:the|my|our)\s+(?:\w+\s+)?winner(?![^\W_]))")
 _NO_SINGLE = re.compile(rf"(?i:\b(?:neither|either|nor|or|both|if|whether|not)\b|[/|&]){_OPEN}(?:{_OPTION})?[\W_]*+$")
 
-# After the option: another option of equal rank, or words that take the win back.
+# After the option: another option of equal rank, or words that deny the win.
 _JOINED = re.compile(
     rf"(?!\s+>+\s){_OPEN}(?:[,;]?\s*(?i:or|nor|and|vs|versus)\b\.?|[|/&=~+]){_OPEN}(?P<equal>{_OPTION})"
     rf"|(?!\s+>+\s){_OPEN},?{_OPEN}(?P<next>{_OPTION.replace('named', 'named2').replace('letter', 'letter2')})"
@@ -85,7 +85,7 @@ def parse_winner(text: str) -> str | None:
 
 
 def _decides(line: str, label: re.Match) -> bool:
-    """Whether a winner line states a verdict, be it none; "The winner is more consistent." is prose."""
+    """Return whether a winner line states a verdict, even "none"; "The winner is more consistent." is prose."""
     if label["separator"].lower() != "is" and _BEGINS_WITH_LABEL.match(line):
         return True
     return bool(_ANY_OPTION.search(label["answer"]) or _NO_WINNER.search(label["answer"]))
@@ -109,7 +109,7 @@ def _winner(answer: str) -> str | None:
 
 
 def _on_the_line_below(lines: list[str]) -> str | None:
-    """The option that the next line that is not empty begins with; a list of both ("Judgment A: ...") has none."""
+    """Return the option at the start of the next line that is not empty; a list of both options has none."""
     below = next((line for line in lines if line.strip()), "")
     option = _LEADING_OPTION.match(below)
     return None if option is None or re.match(r"[*_\s]*:", option["rest"]) else _winner(below)

@@ -1,4 +1,4 @@
-"""Scores of the responses, and at most one (chosen, rejected) pair of responses a prompt (section 2.1).
+"""Score the responses, and build at most one (chosen, rejected) pair of responses for each prompt (section 2.1).
 
 A response's score is the mean of its valid judgments, or a reward model's (section 3.5).
 """
@@ -14,7 +14,7 @@ from metarewarding.shards import check_known, read_shards
 
 
 def first_responses(responses, k):
-    """The first ``k`` distinct responses to each prompt (all for None), {prompt_id: rows}."""
+    """Return the first ``k`` distinct responses to each prompt (all for None), {prompt_id: rows}."""
     by_prompt: dict[str, list[dict]] = {}
     for row in sampling.distinct(responses):
         of_prompt = by_prompt.setdefault(row["prompt_id"], [])
@@ -24,12 +24,12 @@ def first_responses(responses, k):
 
 
 def first_judgments(judgments, n):
-    """The first ``n`` judgments of each response (all for None), by the order in which they were drawn."""
+    """Return the first ``n`` judgments of each response (all for None), by the order in which they were drawn."""
     return [row for row in judgments if n is None or int(row["judgment_id"].rsplit("/j", 1)[1]) < n]
 
 
 def halves_agree(chosen: str, rejected: str, judgments_of) -> bool:
-    """Whether each half of the judgments, by the parity of their draw, scores ``chosen`` above ``rejected``."""
+    """Return whether each half of the judgments, by the parity of their draw, scores ``chosen`` above ``rejected``."""
     for parity in (0, 1):
         means = judging.mean_scores(
             row
@@ -55,7 +55,7 @@ def actor_pairs(
     rewards=None,
     consistent_halves=False,
 ):
-    """(score rows, pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair.
+    """Return (score rows, pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair.
 
     With ``rewards`` (rows of a reward model) no judgment is used. ``consistent_halves``: see ``halves_agree``.
     """
@@ -127,12 +127,12 @@ def actor_pairs(
 
 
 def may_be_chosen(response, allow_truncated) -> bool:
-    """Whether a response may be learned from: it says something, and was not cut (unless that is allowed)."""
+    """Return whether a response may be chosen: it must not be empty, nor truncated unless that is allowed."""
     return bool(response["text"].strip()) and (allow_truncated or response["finish_reason"] != "length")
 
 
 def why_none(scores, may, rho) -> str:
-    """The reason, in words, for which select_actor_pair gave no pair."""
+    """Return the reason, in words, why select_actor_pair gave no pair."""
     if len(scores) < 2:
         return "fewer than two scored responses"
     if pairs.select_actor_pair(scores, [0] * len(scores), 0) is None:

@@ -1,4 +1,4 @@
-"""At most one (chosen, rejected) pair of judgments a prompt, by Elo (section 2.2)."""
+"""Build at most one (chosen, rejected) pair of judgments for each prompt, by Elo (section 2.2)."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from metarewarding.shards import check_known, read_shards
 
 
 def judge_pairs(prompts, responses, judgments, elo, template, max_judgment_chars, seed):
-    """(pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair."""
+    """Return (pair rows, facts); ``facts`` counts for each reason the prompts that gave no pair."""
     response_of = unique_by(responses, "response_id", "responses")
     judgment_of = unique_by(judgments, "judgment_id", "judgments")
     by_prompt: dict[str, list[dict]] = {}

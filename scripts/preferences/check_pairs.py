@@ -1,4 +1,4 @@
-"""One iteration's counts against the gates: outside them it stops before anything is trained on its pairs."""
+"""Check one iteration's counts against the gates, before anything is trained on its pairs."""
 
 from metarewarding import meta_judging
 from metarewarding.errors import UserError
@@ -7,21 +7,22 @@ from metarewarding.records import read_json, write_json
 
 
 def parse_rate(shards: list[dict]) -> float | None:
-    """The share of readable texts over all shards; None where there were none."""
+    """Return the share of readable texts over all shards; None without texts."""
     texts = sum(facts["completions"] for facts in shards)
     return 1 - sum(facts["unparsed"] for facts in shards) / texts if texts else None
 
 
 def check(stats: dict, gates: dict, where: str) -> None:
-    """Raise UserError, with every fault, when ``stats`` (see ``collect``) lie outside ``gates``."""
+    """Raise UserError, with every fault, where ``stats`` (see ``collect``) are outside the ``gates``."""
     faults = []
     for what, gate in (("judgments", "min_parse_rate"), ("meta_judgments", "min_meta_parse_rate")):
         rate = stats.get(what, {}).get("parse_rate")
         if rate is not None and rate < gates[gate]:
             faults.append(
                 f"only {rate:.1%} of the {what.replace('_', '-')} could be read, and gates.{gate} asks for "
-                f"{gates[gate]:.0%}. See the texts in the parent's {what}/*.jsonl: a judge that has not learned the "
-                f"form needs another template or more EFT; a form that is cut off, a larger sampling.{what}.max_tokens."
+                f"{gates[gate]:.0%}. See the texts in the parent's {what}/*.jsonl. If the judge has not learned the "
+                f"form, change the template or use more EFT data. If the form is cut off, raise "
+                f"sampling.{what}.max_tokens."
             )
     for kind in ("actor", "judge"):
         facts, least = stats.get(kind), gates[f"min_{kind}_pairs"]
@@ -47,7 +48,7 @@ def check(stats: dict, gates: dict, where: str) -> None:
 
 
 def collect(actor_pairs, judge_pairs, judgments, meta_judgments, elo=None) -> dict:
-    """One record from the stats files (paths; None or empty where an iteration has none)."""
+    """Return one record from the stats files (paths; None or empty where an iteration has none)."""
     stats = {}
     for kind, path in (("actor", actor_pairs), ("judge", judge_pairs)):
         if path:

@@ -1,4 +1,4 @@
-"""A reward model from the hub at a pinned revision."""
+"""Fetch a reward model from the hub at a pinned revision."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def main(job):
     logger.info(f"fetching {repo} at {job.params.revision}")
     origin = from_hub(repo, job.params.revision, folder)
     if not any(folder.glob("*.safetensors")):
-        raise UserError(f"scored_by: {repo} holds no safetensors weights. Convert it, and name its folder instead.")
+        raise UserError(f"scored_by: {repo} has no safetensors weights. Convert it, and use its folder instead.")
     check_files(folder, f"scored_by: {repo}")
     write_json(
         job.output.manifest,

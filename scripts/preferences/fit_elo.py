@@ -1,4 +1,4 @@
-"""Elo scores of the judgments of each meta-judged response, from all verdicts of the iteration together."""
+"""Fit Elo scores of the judgments of each meta-judged response, from all verdicts of the iteration."""
 
 import gc
 
@@ -12,7 +12,7 @@ from metarewarding.shards import check_known, iter_shards
 
 
 def elo_rows(judgments, meta_judgments, position_weights, l2):
-    """(Elo rows, facts) from the rows of all shards.
+    """Return (Elo rows, facts) from the rows of all shards.
 
     ``position_weights``: "iteration" (omega from the totals of all rows), "response" (from those of each
     response) or "none" (0.5 each).
@@ -58,8 +58,11 @@ def elo_rows(judgments, meta_judgments, position_weights, l2):
 
 
 def read_without_texts(paths, kind):
-    """The rows of all ``paths`` without their texts, and each id once: a paper-sized iteration has 935,000 rows."""
-    gc.disable()  # no row refers to another, and looking through them again and again takes a third of the time
+    """Return the rows of all ``paths`` without their texts, and each id as one shared string.
+
+    An iteration of the paper has 935,000 rows.
+    """
+    gc.disable()  # the rows have no reference cycles, and garbage collection would take a third of the time
     rows, ids = [], {}
     shared = [field for field in ("prompt_id", "response_id", "first", "second") if field in kind.__annotations__]
     for row in iter_shards(paths, kind):

@@ -1,4 +1,4 @@
-"""A reward model's score of each distinct response of one shard (section 3.5)."""
+"""Score each distinct response of one shard with a reward model (section 3.5)."""
 
 from metarewarding.engines import rewards, sampling
 from metarewarding.jobs.job import elapsed, logged

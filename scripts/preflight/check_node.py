@@ -1,6 +1,6 @@
-"""Whether a compute node can run engines or training: driver, GPUs, bfloat16, compiler, scratch, packages.
+"""Check whether a compute node can run engines or training: driver, GPUs, bfloat16, compiler, scratch, packages.
 
-One message lists all that is missing, each with its fix, after a minute and not after hours in the queue.
+One message lists everything that is missing, with its fix, after a minute instead of hours in the queue.
 """
 
 import importlib
@@ -16,8 +16,8 @@ from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import logger
 from metarewarding.records import replacing
 
-DRIVER = 580  # the oldest that runs PyTorch's CUDA 13 builds
-SCRATCH_GB = 5  # compiled kernels and graphs, and what libraries unpack
+DRIVER = 580  # the oldest driver for PyTorch's CUDA 13 builds
+SCRATCH_GB = 5  # for compiled kernels and graphs, and files that libraries unpack
 
 
 def driver_faults(listed: str | None) -> list[str]:
@@ -48,10 +48,11 @@ def list_gpus() -> str | None:
 
 def compiler_faults() -> list[str]:
     """Compile what Triton compiles when an engine or a trainer starts: C that includes Python.h."""
-    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")  # where Triton looks, in its order
+    # where Triton looks for a compiler, in this order
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
     fix = (
         "Triton needs a C compiler on the node. The environments in envs/*.yaml bring one (gxx_linux-64): make them "
-        "anew with `--sdm conda`, load a module with gcc before snakemake is called, or set CC."
+        "again with `--sdm conda`, load a module with gcc before snakemake is called, or set CC."
     )
     if not compiler:
         return [f"There is no C compiler: CC is not set, and gcc and clang are not on PATH. {fix}"]
@@ -81,10 +82,10 @@ def import_faults(packages: list[str]) -> list[str]:
     for name in packages:
         try:
             logger.info(f"{name} {importlib.import_module(name).__version__}")
-        except Exception as error:  # a missing library of the system raises anything
+        except Exception as error:  # a missing system library may raise any error
             faults.append(
                 f"{name} cannot be imported: {type(error).__name__}: {error}. Remove the rule's environment in "
-                "`conda-prefix` (.snakemake/conda) so that it is made anew; wheels need glibc 2.31 or newer."
+                "`conda-prefix` (.snakemake/conda) so that it is made again; wheels need glibc 2.31 or newer."
             )
     return faults
 
@@ -94,7 +95,7 @@ def card_faults(torch, gpus: int) -> list[str]:
     count = torch.cuda.device_count()
     if count < gpus:
         return [
-            f"The job sees {count} GPUs and asked for {gpus}. See CUDA_VISIBLE_DEVICES in the log; where sbatch knows "
+            f"The job sees {count} GPUs but requested {gpus}. See CUDA_VISIBLE_DEVICES in the log; where sbatch has "
             "--gres only, use the block for it in workflow/profiles/slurm."
         ]
     faults = []
@@ -102,7 +103,7 @@ def card_faults(torch, gpus: int) -> list[str]:
         name = torch.cuda.get_device_name(device)
         if torch.cuda.get_device_capability(device) < (8, 0):
             faults.append(
-                f"GPU {device}, {name}, does not compute in bfloat16. Ask for A100 or newer (gpu_model or constraint "
+                f"GPU {device}, {name}, does not compute in bfloat16. Request A100 or newer (gpu_model or constraint "
                 "in workflow/profiles/slurm), or set engine.dtype: float16 and fp16 in the recipes."
             )
             continue

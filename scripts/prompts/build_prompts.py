@@ -1,4 +1,4 @@
-"""A pool of prompts, from a file or as a model wrote it: checked and without repeats."""
+"""Build a pool of prompts, from a file or as a model wrote it: checked and without repeats."""
 
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import logger
@@ -7,7 +7,7 @@ from metarewarding.records import Prompt, read_jsonl, write_jsonl
 
 
 def pool(path, earlier=()) -> list[dict]:
-    """The prompts of ``path``; a prompt whose text stood before, there or in ``earlier``, is left out.
+    """Return the prompts of ``path`` without texts that came before, there or in ``earlier``.
 
     An id that stood in the file before is an error (``check_prompts``).
     """

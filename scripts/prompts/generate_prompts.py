@@ -1,6 +1,7 @@
-"""The prompt writer: rounds of candidates for one pool, each filtered, until the pool is full.
+"""Generate the prompts of one pool: rounds of candidates, each filtered, until the pool is full.
 
-A round shows prompts that earlier rounds gave. A job that was killed draws again only what its store does not have.
+A round shows accepted prompts of earlier rounds as demonstrations. A killed job draws only the completions that its
+store does not have.
 """
 
 from collections import Counter
@@ -67,7 +68,7 @@ def main(job):
     if len(pool) < p.size:
         raise UserError(
             f"prompts.generation: {p.rounds} rounds gave {len(pool)} prompts, and the pool needs {p.size} (size). "
-            "Raise prompts.generation.rounds, and the next run goes on from what these drew, or lower "
+            "Raise prompts.generation.rounds, and the next run continues from these completions, or lower "
             "prompts.generation.size."
         )
     write_jsonl(job.output.candidates, candidates)

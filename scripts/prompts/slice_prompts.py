@@ -1,4 +1,4 @@
-"""One iteration's prompts: the t-th run of ``per_iteration`` prompts of one seeded permutation of its pool."""
+"""Slice one iteration's prompts: the t-th run of ``per_iteration`` prompts of one seeded permutation of its pool."""
 
 from metarewarding.engines.sampling import rng
 from metarewarding.errors import UserError
@@ -7,7 +7,7 @@ from metarewarding.records import Prompt, read_jsonl, write_jsonl
 
 
 def slice_of(pool: list[dict], iteration: int, per_iteration: int, seed: int) -> list[dict]:
-    """The prompts of ``iteration``, counted from 1 as depth from M0 (from the pool's first, for a later pool).
+    """Return the prompts of ``iteration``, its depth from M0 counted from 1 (in a later pool, from that pool's first).
 
     Slices of different iterations share no prompt (section 3.1). Raise UserError when the pool has too few prompts.
     """

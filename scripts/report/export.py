@@ -1,4 +1,4 @@
-"""What others ask authors for, in the usual formats: pairs, benchmark answers, curves, manifest, model cards.
+"""Export a run in the usual formats: pairs, benchmark answers, curves, manifest, model cards.
 
 Nothing is uploaded.
 """
@@ -30,12 +30,12 @@ def jsonl(path: Path, rows: list[dict]) -> None:
 
 
 def flat(model: str) -> str:
-    """A model's name as a file name: meta-rewarding-m1."""
+    """Return a model's name as a file name: meta-rewarding-m1."""
     return model.replace("/", "-")
 
 
 def export_pairs(folder: Path, files: list[str], root: str) -> None:
-    """The pair files, and the card by which `datasets` finds them."""
+    """Write the pair files, and the card by which `datasets` finds them."""
     subsets = {}
     for path in files:
         name = f"{flat(of_model(path, root))}-{Path(path).stem}"
@@ -46,7 +46,7 @@ def export_pairs(folder: Path, files: list[str], root: str) -> None:
 
 
 def export_answers(folder: Path, benchmark: str, questions: str, files: list[str], root: str) -> None:
-    """Each model's answers in the benchmark's own submission format; the arena's own rows as they are."""
+    """Write each model's answers in the benchmark's own submission format; the arena's rows as they are."""
     rows = registry.questions(registry.get(benchmark), questions)
     for path in files:
         model, answers = flat(of_model(path, root)), {}
@@ -68,7 +68,7 @@ def main(job):
     shutil.rmtree(folder, ignore_errors=True)
     export_pairs(folder / "preference_pairs", list(files.pairs), p.root)
     for benchmark in p.benchmarks:
-        questions, answers = files[f"asked_{benchmark}"], list(files[f"answers_{benchmark}"])
+        questions, answers = files[f"questions_{benchmark}"], list(files[f"answers_{benchmark}"])
         export_answers(folder / benchmark, benchmark, questions, answers, p.root)
     training = {of_model(path, p.root): read_json(path) for path in files.training}
     scores: dict[str, dict] = {}
@@ -80,6 +80,8 @@ def main(job):
         text(folder / "models" / flat(model) / "README.md", card)
     for model, record in training.items():
         text(folder / "training" / f"{flat(model)}.csv", exports.curves(record))
+        if record.get("epochs"):  # of DPO only: SFT trains on no pairs
+            text(folder / "training" / f"{flat(model)}-epochs.csv", exports.epochs(record))
     shutil.copyfile(files.manifest, folder / "manifest.json")
     logger.info("%d files in %s; nothing was uploaded", sum(path.is_file() for path in folder.rglob("*")), folder)
 

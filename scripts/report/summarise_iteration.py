@@ -1,6 +1,6 @@
-"""What the report shows of one iteration beyond its counts: distributions, and a few prompts to look into.
+"""Summarise one iteration for the report: distributions, and a few prompts as examples.
 
-Everything is joined by id; of the large files one row at a time is held.
+Everything is joined by id; large files are read one row at a time.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ from metarewarding.records import (
 )
 from metarewarding.row_checks import iter_jsonl
 
-LOOKED_INTO = 6  # prompts whose texts are kept, drawn by seed
+EXAMPLE_PROMPTS = 6  # prompts whose texts are kept, drawn by seed
 POINTS = 150  # responses in the plot of length against score, of prompts drawn by seed
 BINS = 24  # of the Elo histogram
 DISTINCT_2_OF = 200  # prompts, drawn by seed: a fixed number, as distinct-2 falls with the number of texts
@@ -33,7 +33,7 @@ QUANTILES = (5, 25, 50, 75, 95)
 
 
 def quantiles(values) -> dict | None:
-    """{p5 ... p95, mean, n} of ``values``; None where there are none."""
+    """Return {p5 ... p95, mean, n} of ``values``; None where there are none."""
     values = np.asarray(list(values), dtype=float)
     if not len(values):
         return None
@@ -42,8 +42,10 @@ def quantiles(values) -> dict | None:
 
 
 def in_tiers(scores: list[dict], rho: float) -> list[dict]:
-    """One prompt's score rows, each with its ``place`` between the prompt's lowest (0) and highest (1) score, and its
-    ``tier``: top, bottom, both or none. A prompt whose scores are all equal has no tiers, and gives nothing."""
+    """Return one prompt's score rows with their place and tier; empty where all its scores are equal.
+
+    ``place`` is between the prompt's lowest (0) and highest (1) score; ``tier`` is top, bottom, both or none.
+    """
     values = [row["score"] for row in scores]
     low, high = min(values), max(values)
     if pairs.select_actor_pair(values, [0] * len(values), 0) is None:
@@ -57,7 +59,7 @@ def in_tiers(scores: list[dict], rho: float) -> list[dict]:
 
 
 def length_against_score(scores: list[dict], actor_pairs: list[dict], rho: float, seed: int) -> list[dict]:
-    """Up to POINTS responses of whole prompts, drawn by seed: {response_id, length, score, place, tier, role}."""
+    """Return up to POINTS rows {response_id, length, score, place, tier, role} of whole prompts, drawn by seed."""
     role = {pair["chosen_id"]: "chosen" for pair in actor_pairs} | {p["rejected_id"]: "rejected" for p in actor_pairs}
     by_prompt: dict[str, list[dict]] = {}
     for row in scores:
@@ -76,7 +78,7 @@ def length_against_score(scores: list[dict], actor_pairs: list[dict], rho: float
 
 
 def elo_spread(elo: list[dict]) -> dict | None:
-    """Histogram of the Elo scores, and the range (highest minus lowest) within a response; None without Elo scores."""
+    """Return a histogram of the Elo scores, and their range within a response; None without Elo scores."""
     by_response: dict[str, list[float]] = {}
     for row in elo:
         by_response.setdefault(row["response_id"], []).append(row["elo"])
@@ -92,9 +94,9 @@ def elo_spread(elo: list[dict]) -> dict | None:
 
 
 def degenerate(responses: Iterable[dict], of_distinct_2: set[str]) -> dict | None:
-    """{responses, repeated_8grams, empty (shares of the responses), distinct_2}; None without responses.
+    """Return {responses, repeated_8grams, empty (shares of the responses), distinct_2}; None without responses.
 
-    ``of_distinct_2``: the prompts whose responses distinct-2 is computed over, all together.
+    ``of_distinct_2``: the prompts of the responses that distinct-2 is computed over.
     """
     count = repeated = empty = 0
     texts = []
@@ -111,12 +113,12 @@ def degenerate(responses: Iterable[dict], of_distinct_2: set[str]) -> dict | Non
 
 
 def drawn(prompt_ids: Iterable[str], seed: int) -> list[str]:
-    """All of the ``prompt_ids``, in an order that seed and ids decide."""
+    """Return all of the ``prompt_ids``, in an order that follows from seed and ids."""
     return sorted(prompt_ids, key=lambda prompt_id: sampling.rng(seed, "report", prompt_id).random())
 
 
 def of_prompts(paths: list[str], kind: type, wanted: set[str]) -> dict[str, list[dict]]:
-    """{prompt_id: rows} of the ``wanted`` prompts."""
+    """Return {prompt_id: rows} of the ``wanted`` prompts."""
     by_prompt: dict[str, list[dict]] = {prompt_id: [] for prompt_id in wanted}
     for row in rows_of(paths, kind):
         if row["prompt_id"] in wanted:
@@ -130,8 +132,11 @@ def rows_of(paths: list[str], kind: type) -> Iterator[dict]:
 
 
 def examples(prompts, responses, judgments, verdicts, scores, elo, chosen_pairs) -> list[dict]:
-    """The prompts with all that hangs on them by id: responses, best first, each with its judgments; what was
-    chosen and rejected; and of the meta-judged response the judgments by Elo, and every verdict."""
+    """Return the prompts with their rows, joined by id.
+
+    Each has its responses, best first, with their judgments; its chosen and rejected texts; and for the meta-judged
+    response the judgments by Elo and every verdict.
+    """
     role = {}
     for pair in chosen_pairs:
         role |= {pair["chosen_id"]: "chosen", pair["rejected_id"]: "rejected"}
@@ -177,7 +182,7 @@ def main(job):
     scores = read_jsonl(files.scores, Score) if files.get("scores") else []
     elo = list(rows_of(paths["elo"], Elo))
     actor_pairs, judge_pairs = (list(rows_of(paths[name], Pair)) for name in ("actor_pairs", "judge_pairs"))
-    wanted = set(drawn(prompts, p.seed)[:LOOKED_INTO])
+    wanted = set(drawn(prompts, p.seed)[:EXAMPLE_PROMPTS])
     given = Counter(row["score"] for row in rows_of(paths["judgments"], Judgment) if row["score"] is not None)
     summary = {
         "rho": p.rho,

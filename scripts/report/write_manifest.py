@@ -1,10 +1,10 @@
-"""The run in one file: config, commit, packages, and the hashes of its data and weights."""
+"""Write the manifest of the run: config, commit, packages, and the hashes of its data and weights."""
 
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.provenance import provenance, sha256
 from metarewarding.records import read_json, write_json
 
-# what a model's own manifest says of it, and the run's repeats
+# fields of the models' manifests that the run's manifest repeats
 FIELDS = ("origin", "trained_from", "trained_from_sha256", "data_sha256", "weights_sha256", "git", "tokens", "seconds")
 
 

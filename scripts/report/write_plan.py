@@ -1,4 +1,4 @@
-"""The plan of the run, compared with what was measured."""
+"""Write the plan of the run, compared with what was measured."""
 
 from metarewarding.jobs.job import logged
 from metarewarding.records import write_json

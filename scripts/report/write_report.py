@@ -1,5 +1,4 @@
-"""The page at the end of a run, its tables and figures, a table for the terminal, and the numbers behind them all, from
-the metrics files alone."""
+"""Write the page at the end of a run, its tables and figures, the scoreboard and all numbers, from metrics files."""
 
 import time
 from pathlib import Path
@@ -27,7 +26,7 @@ PAPER_PROMPTS = 5000  # an iteration (section 3.1)
 
 
 def small_run_note(model: dict, per_iteration: int) -> str | None:
-    """What a run smaller than the paper's shows and does not show."""
+    """Return what a run smaller than the paper's shows and does not show."""
     if per_iteration >= PAPER_PROMPTS:
         return None
     name = model.get("repo") or model.get("file") or model.get("path") or "a tiny random model"
@@ -39,25 +38,25 @@ def small_run_note(model: dict, per_iteration: int) -> str | None:
 
 
 def run_facts(p) -> dict:
-    """What the header says of the run beyond its metrics."""
+    """Return the facts of the run in the header that are not metrics."""
     facts = {"root": p.root, "model": p.model, "per_iteration": p.per_iteration, "seed": p.seed}
     return facts | {"configfiles": p.configfiles, "date": time.strftime("%Y-%m-%d %H:%M %Z")}
 
 
 def page_facts(collected: dict, printed: list[dict], p) -> dict:
-    """The values of the page's template that come from the metrics."""
+    """Return the values of the page's template that come from the metrics."""
     first, rest = summary.settings_in_order(collected["differs"])
     heads = scoreboard.board(collected)[0]
     return {
         "metrics": collected,
-        "linked": not p.progress,  # the page of an iteration has no further files
+        "linked": not p.progress,  # an iteration has only the page
         "title": f"Meta-Rewarding: {summary.model_name(p.model)}, {' + '.join(Path(f).stem for f in p.configfiles)}",
         "header": summary.facts(collected, collected["run"]),
         "verdict_line": summary.verdict(collected, p.progress),
         "tiles": summary.tiles(collected, [] if collected["differs"] else printed),
         "board": scoreboard.board(collected),
         "board_caption": board_caption(heads, collected["eft"]),
-        "even": tables.even(collected),
+        "even": tables.win_rate_sentence(collected),
         "tables": paper.tables(collected["beside_the_paper"]),
         "verdict": paper.verdict,
         "claims": paper.claims(collected, printed),
@@ -71,7 +70,7 @@ def page_facts(collected: dict, printed: list[dict], p) -> dict:
 
 
 def board_caption(heads: list[str], eft: dict) -> str:
-    """What the columns of the scoreboard mean, of those that it has."""
+    """Return the meaning of the scoreboard's columns, of those that it has."""
     captions = {
         "LC win rate, %": "LC win rate: length-controlled win rate on AlpacaEval 2; the other win rate is not "
         "controlled.",
@@ -86,16 +85,16 @@ def board_caption(heads: list[str], eft: dict) -> str:
 
 
 def texts(inputs: dict, examples: dict, p) -> dict:
-    """The values of the template that hold what models wrote."""
+    """Return the values of the template that contain what models wrote."""
     same, score = [], "The number is the mean score that M0 gives the answer, 0 to 5."
     if inputs.get("answers"):
         files = [{metrics.of_model(f, p.root): f for f in inputs.get(k, [])} for k in ("answers", "verdicts")]
-        same = same_prompts.side_by_side(p.same_benchmark, inputs["asked"][0], *files)
+        same = same_prompts.side_by_side(p.same_benchmark, inputs["questions"][0], *files)
         score = {"arena_laptop": score, "mt_bench": "The number is the judge's rating of the answer, 1 to 10."}.get(
             p.same_benchmark, ""
         )
     return {
-        "examples": page.to_look_into(examples),
+        "examples": page.select_examples(examples),
         "same": same,
         "same_benchmark": str(p.same_benchmark),
         "same_score": score,
@@ -117,7 +116,7 @@ def main(job):
     collected["differs"] = p.differs
     collected["jobs"] = job_times.finished(p.root)
     collected["run"] = run_facts(p)
-    # what the seed's weights were made from, not what the config says now
+    # the source of the seed's weights, which the config may have changed since
     seed = next((row["manifest"].get("origin") for row in collected["models"] if row["model"] == "seed"), None)
     collected["note"] = small_run_note(seed or p.model, p.per_iteration)
     drawn = figures.of(collected, printed)

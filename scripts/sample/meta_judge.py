@@ -1,4 +1,4 @@
-"""The meta-judge: both orders of every pair of judgments of each prompt's most disputed response, for one shard."""
+"""Meta-judge both orders of every pair of judgments of each prompt's most disputed response, for one shard."""
 
 from metarewarding import meta_judging, templates
 from metarewarding.engines import sampling

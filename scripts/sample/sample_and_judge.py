@@ -1,4 +1,4 @@
-"""The actor and the judge of one shard in one job: n responses to each prompt, n judgments of each distinct response.
+"""Sample n responses to each prompt of one shard, and n judgments of each distinct response.
 
 One job, as the start of the engine takes a large part of a short shard's time.
 """

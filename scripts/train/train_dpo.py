@@ -1,4 +1,4 @@
-"""M(t-1) -> M(t): DPO on actor and judge pairs together, reference M(t-1) (section 2, appendix A.3).
+"""Train M(t) from M(t-1): DPO on actor and judge pairs together, reference M(t-1) (section 2, appendix A.3).
 
 By hand:
     accelerate launch --config_file config/accelerate/cpu.yaml scripts/train/train_dpo.py \\
@@ -19,7 +19,7 @@ from metarewarding.training import measure_pairs
 from metarewarding.training.adapters import adapter_arguments, keep_in_float32
 from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
 from metarewarding.training.checkpoints import stop_after
-from metarewarding.training.examples import inert_rows, within
+from metarewarding.training.examples import inert_rows, within_limit
 from metarewarding.training.run import train
 
 
@@ -33,11 +33,11 @@ class DpoArguments(RunArguments):
 
 
 def check_reference(args) -> None:
-    """UserError where precomputed reference log-probabilities would not be those that training computes.
+    """Raise UserError where precomputed reference log-probabilities would differ from those of training.
 
-    In bf16 a pair's log-probability depends on the padding, and so on the other pairs of the batch, and the two
-    passes batch differently; one pair at a time is exact. Between processes TRL shares the values by a
-    file in a folder that only one of them can see.
+    In bf16 a pair's log-probability depends on the padding, and so on the other pairs of the batch, and the two passes
+    batch differently; one pair at a time is exact. TRL shares the values between processes by a file in a folder that
+    only one of them can see.
     """
     alone = args.per_device_train_batch_size == 1 and args.precompute_ref_batch_size in (None, 1)
     if args.precompute_ref_log_probs and (args.world_size > 1 or (args.bf16 and not alone)):
@@ -49,11 +49,10 @@ def check_reference(args) -> None:
 
 
 def shard_reference(model, accelerator):
-    """The reference model under FSDP, sharded layer by layer as accelerate shards the policy.
+    """Return the reference model under FSDP, sharded layer by layer as accelerate shards the policy.
 
-    TRL's own way shards it as one block: each process then gathers the whole model for each pass, rounds
-    otherwise than the policy does, and, where only the first process loaded the weights, has zeros for
-    the rest of them.
+    TRL shards it as one block. Each process then gathers the whole model for each pass, rounds differently from the
+    policy and, where only the first process loaded the weights, has zeros instead of the others.
     """
     from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 
@@ -61,14 +60,14 @@ def shard_reference(model, accelerator):
 
 
 def compute_reference_once(reference) -> None:
-    """Have a model whose weights stay as they are remember what it computed for a batch.
+    """Cache the outputs of a model with fixed weights by batch.
 
-    Measuring pairs before training and each epoch of training ask the reference for the same batches: a pair at a
-    time, always; several at a time, only where the same ones meet again.
+    The measurement before training and each epoch of training need the reference's outputs for the same batches. With
+    one pair in a batch this is always so, with several only where the same pairs are batched again.
     """
     forward, known = reference.forward, {}
 
-    def remembering(**inputs):
+    def cached_forward(**inputs):
         if "labels" not in inputs:  # logits, which are too large to keep
             return forward(**inputs)
         key = tuple(inputs[name].numpy().tobytes() for name in ("input_ids", "attention_mask", "labels"))
@@ -76,11 +75,11 @@ def compute_reference_once(reference) -> None:
             known[key] = forward(**inputs)
         return known[key]
 
-    reference.forward = remembering
+    reference.forward = cached_forward
 
 
 def main(run: DpoArguments, args, config) -> None:
-    """Train as ``args`` (TRL's DPOConfig) and ``config`` (TRL's ModelConfig: the adapter) say.
+    """Train with ``args`` (TRL's DPOConfig) and ``config`` (TRL's ModelConfig: the adapter).
 
     With an adapter the reference is the model itself, with the adapter switched off.
     """
@@ -99,7 +98,7 @@ def main(run: DpoArguments, args, config) -> None:
     rows = [row for path in run.data for row in read_jsonl(path, Pair)]
     chats = inert_rows(rows, tokenizer, ("prompt", "chosen", "rejected"))
     pairs = [row | chat for row, chat in zip(rows, chats, strict=True)]
-    kept = within(pairs, tokenizer, run.token_limit, "prompt", ("chosen", "rejected"))
+    kept = within_limit(pairs, tokenizer, run.token_limit, "prompt", ("chosen", "rejected"))
     if not kept:
         raise UserError(f"{', '.join(run.data)}: no pair has at most {run.token_limit} tokens a side (dpo.max_length).")
     trained, measured = measure_pairs.split(kept, args.seed, run.max_judge_pairs, run.held_out, run.measured_pairs)

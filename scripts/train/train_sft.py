@@ -1,4 +1,4 @@
-"""Seed -> M0: supervised fine-tuning on EFT, loss on the judgments only (section 3.1, appendix A.3).
+"""Train M0 from the seed: supervised fine-tuning on EFT, loss on the judgments only (section 3.1, appendix A.3).
 
 By hand:
     accelerate launch --config_file config/accelerate/cpu.yaml scripts/train/train_sft.py \\
@@ -14,12 +14,12 @@ from metarewarding.records import SftExample, read_jsonl
 from metarewarding.training.adapters import adapter_arguments, keep_in_float32
 from metarewarding.training.arguments import RunArguments, auto_precision, configure, pack_on_cpu
 from metarewarding.training.checkpoints import stop_after
-from metarewarding.training.examples import inert_rows, within
+from metarewarding.training.examples import inert_rows, within_limit
 from metarewarding.training.run import loss_by_epoch, train
 
 
 def main(run: RunArguments, args, config) -> None:
-    """Train as ``args`` (TRL's SFTConfig) and ``config`` (TRL's ModelConfig: the adapter) say."""
+    """Train with ``args`` (TRL's SFTConfig) and ``config`` (TRL's ModelConfig: the adapter)."""
     import trl.trainer.sft_trainer
     from datasets import Dataset
     from transformers import AutoTokenizer
@@ -32,7 +32,7 @@ def main(run: RunArguments, args, config) -> None:
     tokenizer = AutoTokenizer.from_pretrained(run.model)
     rows = [row for path in run.data for row in read_jsonl(path, SftExample)]
     examples = inert_rows(rows, tokenizer, ("prompt", "completion"))
-    kept = within(examples, tokenizer, run.token_limit, "prompt", ("completion",))
+    kept = within_limit(examples, tokenizer, run.token_limit, "prompt", ("completion",))
     facts = {"examples": len(rows), "too_long": len(rows) - len(kept), "trained_on": len(kept)}
     logger.info(in_words(facts))
     if not kept:

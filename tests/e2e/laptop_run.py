@@ -1,4 +1,4 @@
-"""What must have come out of `envs/run snakemake`, checked on the results that stand there.
+"""Checks of the results of `envs/run snakemake`, the laptop run.
 
 Not collected with the other tests: run it after the laptop run, `envs/run pytest tests/e2e/laptop_run.py`.
 """

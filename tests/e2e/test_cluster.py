@@ -60,6 +60,7 @@ def site(tmp_path_factory):
         run(sys.executable, "-m", "venv", folder / "login")
         pins = ROOT / "envs/snakemake.lock"
         run(folder / "login/bin/pip", "install", "--quiet", "--no-deps", "--requirement", pins)
+        poll_every_second(folder / "login")
         outside = [p for p in os.environ["PATH"].split(":") if p != str(Path(sys.executable).parent)]
         yield {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")} | {
             "PATH": ":".join([f"{folder}/login/bin", f"{folder}/conda/condabin", *outside]),
@@ -71,6 +72,14 @@ def site(tmp_path_factory):
         }
     finally:
         print(run(CLUSTER / "slurm.sh", "down"))
+
+
+def poll_every_second(environment: Path) -> None:
+    """Have SLURM's plugin look for finished jobs each second: by itself it waits 10 s longer after each look."""
+    (plugin,) = environment.glob("lib/python*/site-packages/snakemake_executor_plugin_slurm/__init__.py")
+    text, longest = plugin.read_text(), "max_sleep_time = 180"
+    assert text.count(longest) == 1
+    plugin.write_text(text.replace(longest, "max_sleep_time = 1"))
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +174,8 @@ def test_jobs_see_their_gpu_run_offline_and_have_no_token(smoke):
     assert {row["devices"] for row in in_slurm} <= {"0", "1"}
     assert {(row["offline"], row["token"]) for row in in_slurm} == {("1", False)}
     written = [project / "results", project / ".snakemake"]
-    written.append(
-        Path(os.environ.get("SLURM_TEST_DIR", "/tmp/slurm-test"), "state")
-    )  # SLURM keeps what sbatch handed on
+    # SLURM keeps what sbatch handed on
+    written.append(Path(os.environ.get("SLURM_TEST_DIR", "/tmp/slurm-test"), "state"))
     leaks = subprocess.run(["grep", "-rlF", CANARY, *written], capture_output=True, text=True)
     assert leaks.stdout == ""
 

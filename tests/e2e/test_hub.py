@@ -1,4 +1,4 @@
-"""A seed model from the Hugging Face hub, by a stand-in for its server on the loopback address."""
+"""A seed model from the Hugging Face hub, with a stand-in for its server on the loopback address."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture
 def hub(tmp_path):
-    """(address, requests seen) of a server with `owner/model`, and the gated `owner/gated`."""
+    """Return (address, requests seen) of a server with `owner/model`, and the gated `owner/gated`."""
     folder = tmp_path / "origin"
     folder.mkdir()
     fetch_seed_model.from_random(0, folder)

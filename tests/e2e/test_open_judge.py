@@ -1,4 +1,4 @@
-"""The preset of an open judge, served by vLLM, from published answers to a calibration: the laptop's model in its place."""
+"""The open judge of config/open_judge.yaml, with the laptop model as its weights, judges published answers."""
 
 import json
 import os
@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def test_a_served_open_judge_is_calibrated_on_published_answers(project, tmp_path):
-    """Two servers, one a published model; AlpacaEval needs log-probabilities, which the small model gives."""
+    """Two servers, one for each published model. AlpacaEval needs log-probabilities, which the small model gives."""
     judge = {"weights": str(LAPTOP_MODEL), "tensor_parallel": 1, "max_model_len": 2048, "concurrency": 4}
     change = {
         "engine": {"cpu_cache_gb": 2},
@@ -44,12 +44,12 @@ def test_a_served_open_judge_is_calibrated_on_published_answers(project, tmp_pat
         assert row["published"] == pytest.approx(published)
         assert row["shift"] == pytest.approx(row["substitute"] - published)
         assert 0 < row["substitute"] < 100  # log-probabilities, not a verdict that is all or nothing
-        stats = json.loads((results / row["model"] / "benchmarks/alpaca_eval/verdicts.stats.json").read_text())
+        stats = json.loads((results / row["model"] / "benchmarks/alpaca_eval/annotations.stats.json").read_text())
         assert stats["verdicts"] == 4
     assert "open" in (results / "calibration.txt").read_text()
 
     # what the judge has said is kept: no server starts again
-    for path in results.glob("*/benchmarks/alpaca_eval/verdicts*"):
+    for path in results.glob("*/benchmarks/alpaca_eval/annotations*"):
         path.unlink()
     again = snakemake(project, "calibrate_judge", *WORDS, timeout=120)
     assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-6000:]

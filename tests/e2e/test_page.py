@@ -1,4 +1,4 @@
-"""The page of a run of the paper's size, and what models may write, in a headless browser."""
+"""The page of a run of the paper's size, with hostile model texts, in a headless browser."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ NASTY += "word " * ((20_000 - len(NASTY)) // 5 + 1)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """(the page, seconds that its script took) with NASTY among the texts."""
+    """Return (the page, the seconds of its script), with NASTY among the texts."""
     assert len(NASTY) >= 20_000
     folder = tmp_path_factory.mktemp("paper")
     files = paper_sized.build(folder / "results", NASTY)

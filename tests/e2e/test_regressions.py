@@ -17,7 +17,7 @@ WORDS = ("--configfile", "config/smoke.yaml", "regressions.yaml")
 
 @pytest.fixture
 def project(finished_smoke, tmp_path):
-    """The finished smoke run with a task file, its rows and a config that names it."""
+    """Return the finished smoke run with a task file, its rows and a config that names it."""
     folder = shutil.copytree(finished_smoke[0], tmp_path / "project", symlinks=True)
     data = write(folder / "rows.jsonl", *({"question": f"Is {n} even?", "answer": n % 2} for n in range(ROWS)))
     (folder / "tasks").mkdir()

@@ -1,4 +1,4 @@
-"""What the page says beside its figures: noise, warnings, settings that differ, the terminal's table; the summaries."""
+"""The page's texts: noise, warnings, settings that differ, the terminal's table; and the summaries."""
 
 import copy
 import json
@@ -87,13 +87,13 @@ def test_a_claim_says_when_ours_is_noise():
     def agreement(share):
         return {"agreement": share, "parse_rate": 1, "spearman": 0, "pairs": 640, "ties": 0}
 
-    def said(share):
+    def verdict_of(share):
         result = {"models": [row("m0"), row("meta-rewarding/m2", agreement=agreement(share))]}
         return paper.claims(result, paper.targets(ROOT / "workflow/report/paper.csv"))[0]["verdict"]
 
-    assert "noise" in said(0.62)
-    assert said(0.75) == "the same direction as the paper"
-    assert said(0.40) == "the opposite direction"
+    assert "noise" in verdict_of(0.62)
+    assert verdict_of(0.75) == "the same direction as the paper"
+    assert verdict_of(0.40) == "the opposite direction"
 
 
 # -- settings that differ
@@ -137,7 +137,7 @@ def degenerate(**changes):
 
 
 def chosen_sides(*logps):
-    """Of texts of 500 tokens, before training and after each epoch."""
+    """Return measurements of texts of 500 tokens, before training and after each epoch."""
     entry = {"set": "trained", "kind": "actor", "pairs": 100, "accuracy": 0.8, "chosen_tokens": 500}
     return {"epochs": [entry | {"epoch": epoch, "chosen_logp": logp} for epoch, logp in enumerate(logps)]}
 
@@ -178,7 +178,7 @@ def test_a_good_run_has_no_warning():
         assert alerts.alerts({"models": models}) == []
 
 
-def test_a_slow_fall_of_distinct_2_is_told_against_the_first_iteration():
+def test_a_slow_fall_of_distinct_2_is_compared_with_the_first_iteration():
     values = {"m/m1": ("m0", 0.40), "m/m2": ("m/m1", 0.36), "m/m3": ("m/m2", 0.31), "other/m1": ("m0", 0.40)}
     rows = [row(model, parent, summary=degenerate(distinct_2=value)) for model, (parent, value) in values.items()]
     (result,) = alerts.alerts({"models": [row("m0"), *rows]})
@@ -205,7 +205,7 @@ def test_the_scoreboard_fits_any_width(width):
 # -- small things of the page
 
 
-def test_what_is_said_is_text():
+def test_texts_in_the_page_are_escaped():
     assert page.visible("<b>&\r\0") == "&lt;b&gt;&amp;&#13;␀"
     assert "</script" not in page.in_script("'</script>'")
     assert page.json_in_script({"a": "</script><!--"}) == '{"a":"\\u003c/script>\\u003c!--"}'
@@ -222,9 +222,9 @@ def test_prompts_to_look_into_are_cut_by_budget_and_never_inside():
     prompts = [
         {"prompt_id": str(i), "responses": [], "ranking": [], "verdicts": [], "text": "x" * 1000} for i in range(5)
     ]
-    shown = page.to_look_into({"a/m1": prompts, "a/m2": prompts}, budget=5000)
+    shown = page.select_examples({"a/m1": prompts, "a/m2": prompts}, budget=5000)
     assert [(len(of["prompts"]), of["left_out"]) for of in shown] == [(2, 3), (2, 3)]
-    assert len(page.to_look_into({"a/m1": prompts}, budget=1)[0]["prompts"]) == 1
+    assert len(page.select_examples({"a/m1": prompts}, budget=1)[0]["prompts"]) == 1
 
 
 def test_both_orders_of_a_pair_stand_together():
@@ -254,26 +254,28 @@ def test_no_zero_has_a_sign_and_no_minute_is_a_thousandth():
 
 
 def test_a_claim_of_equal_length_is_about_closeness():
-    def said(length):
+    def verdict_of(length):
         score = {"judge": "j", "judge_model": "J", "complete": True, "lc_win_rate": 40.0, "lc_win_rate_se": 1.0}
         judged = {"m0": 2000, "meta-rewarding/m4": length}
         rows = [row(model, judged={"alpaca_eval": score | {"avg_length": value}}) for model, value in judged.items()]
         claims = paper.claims({"models": rows}, paper.targets(ROOT / "workflow/report/paper.csv"))
         return next(of["verdict"] for of in claims if of["claim"] == "while answers stay as long")
 
-    assert said(1900) == "-5 %: within 10 % of the same length"  # shorter, and still as long
-    assert said(2600) == "+30 %: not within 10 % of the same length"
+    assert verdict_of(1900) == "-5 %: within 10 % of the same length"  # shorter, and still as long
+    assert verdict_of(2600) == "+30 %: not within 10 % of the same length"
 
 
 def test_the_verdict_says_whether_the_last_model_is_better():
-    def said(low, high, progress=None):
+    def verdict_of(low, high, progress=None):
         arena = {"win_rate": (low + high) / 2, "ci_low": low, "ci_high": high}
         result = {"models": [row("seed", arena=arena), row("m0", arena=arena), row("a/m1", "m0", arena=arena)]}
         return summary.verdict(result, progress)
 
-    assert said(12.5, 62.5).startswith("Completed. No measurable change from the seed: win rate 37.5 %, 95 % CI 12.5")
-    assert said(51, 60).startswith("Completed. Better than the seed")
-    assert said(40, 49, "M2 of M4").startswith("In progress, M2 of M4. Worse than the seed")
+    assert verdict_of(12.5, 62.5).startswith(
+        "Completed. No measurable change from the seed: win rate 37.5 %, 95 % CI 12.5"
+    )
+    assert verdict_of(51, 60).startswith("Completed. Better than the seed")
+    assert verdict_of(40, 49, "M2 of M4").startswith("In progress, M2 of M4. Worse than the seed")
 
 
 def test_decisive_settings_come_first_and_iterations_that_agree_are_one_row():
@@ -446,3 +448,15 @@ def test_answers_are_exported_in_each_benchmarks_own_format():
     (row,) = exports.mt_bench(requests, answers, "m4")
     assert (row["question_id"], row["model_id"], row["choices"][0]["turns"]) == (81, "m4", ["one", "two"])
     assert exports.alpaca_eval(requests, {}, "m4") == []
+
+
+def test_measurements_of_epochs_are_exported_and_an_unmeasured_kl_is_empty():
+    rows = [
+        {"epoch": 0, "set": "trained", "kind": "actor", "margin": 0.0, "kl": 0.0},
+        {"epoch": 1, "set": "trained", "kind": "actor", "margin": 0.25, "kl": None},
+    ]
+    assert exports.epochs({"epochs": rows}).splitlines() == [
+        "epoch,set,kind,margin,kl",
+        "0,trained,actor,0.0,0.0",
+        "1,trained,actor,0.25,",
+    ]

@@ -16,7 +16,7 @@ SMOKE = ("--configfile", "config/smoke.yaml")
 
 @pytest.fixture(scope="module")
 def run(finished_smoke, tmp_path_factory):
-    """The project with the finished results of the smoke config."""
+    """Return the project with the finished results of the smoke config."""
     project = tmp_path_factory.mktemp("smoke") / "project"
     shutil.copytree(finished_smoke[0], project, symlinks=True)
     return project, finished_smoke[1]
@@ -40,7 +40,7 @@ def test_it_ends_with_a_page_and_prints_the_scoreboard(run, results):
     assert "\033[" not in output  # no colour in a file
 
 
-def test_what_is_looked_into_hangs_together(results):
+def test_the_examples_are_consistent(results):
     look = json.loads((results / "meta-rewarding/m1/examples.json").read_text())["prompts"]
     pairs = {row["prompt_id"]: row for row in map(json.loads, (results / "meta-rewarding/m1/pairs/actor.jsonl").open())}
     assert len(look) == 6
@@ -239,7 +239,7 @@ def test_a_model_can_write_the_eft_judgments_and_the_prompts(run):
 
 
 def question_files(folder):
-    """Four questions of each benchmark in its published format, and prompts for the judge."""
+    """Write four questions of each benchmark in its published format, and prompts for the judge."""
 
     def rows(name, *values):
         (folder / name).write_text("".join(json.dumps(value) + "\n" for value in values))
@@ -279,7 +279,7 @@ def question_files(folder):
 
 
 def published_answers(folder):
-    """Two models' answers and verdicts in the formats of alpaca_eval's results and Arena-Hard's data."""
+    """Write two models' answers and verdicts in the formats of alpaca_eval and Arena-Hard."""
     for name, preference in (("better", 1.9), ("worse", 1.1)):
         model = folder / "alpaca" / name
         (model / "weighted_alpaca_eval_gpt4_turbo").mkdir(parents=True)
@@ -298,7 +298,7 @@ def published_answers(folder):
 
 
 def verdict_of(body, before):
-    """A judge that always likes the first of two best, rates 7, and knows one category."""
+    """Return a judge's reply that always prefers the first of two, rates 7, and knows one category."""
     if body.get("logprobs"):
         likely = [{"token": "m", "logprob": -0.1}, {"token": "M", "logprob": -2.3}]
         return completion("m", body, {"content": [{"token": "m", "logprob": -0.1, "top_logprobs": likely}]})

@@ -17,12 +17,12 @@ SMOKE = ("--configfile", "config/smoke.yaml")
 
 @pytest.fixture
 def project(finished_smoke, tmp_path):
-    """A copy of the finished smoke run that a test may change."""
+    """Return a copy of the finished smoke run that a test may change."""
     return shutil.copytree(finished_smoke[0], tmp_path / "project", symlinks=True)
 
 
 def run(project, program, *words):
-    """(what the program prints, seconds)."""
+    """Return (what the program prints, seconds)."""
     start = time.time()
     words = [sys.executable, f"workflow/{program}.py", *map(str, words)]
     done = subprocess.run(words, cwd=project, capture_output=True, text=True)
@@ -77,7 +77,8 @@ def test_two_runs_are_compared_on_one_page(project):
     assert f"{90 - ours['win_rate']:+.1f} ± " in page
     with chromium() as browser:
         check(browser, project / "compare.html", figures=2)
-        assert violations(browser, project / "compare.html") == []
+        for scheme in ("light", "dark"):
+            assert violations(browser, project / "compare.html", scheme) == []
 
 
 def test_a_root_without_a_report_is_named(project):
@@ -91,7 +92,8 @@ def test_a_root_without_a_report_is_named(project):
 @pytest.mark.slow
 def test_axe_finds_no_violation_on_the_smoke_page(finished_smoke):
     with chromium() as browser:
-        assert violations(browser, finished_smoke[0] / "results/smoke/report/index.html") == []
+        for scheme in ("light", "dark"):
+            assert violations(browser, finished_smoke[0] / "results/smoke/report/index.html", scheme) == []
 
 
 @pytest.mark.slow
@@ -109,6 +111,12 @@ def test_the_export_loads_as_a_data_set_and_holds_every_model(project):
     assert len(list((folder / "arena_laptop/answers").glob("*.jsonl"))) == 5
     with open(folder / "training/meta-rewarding-m1.csv", newline="") as file:
         assert all(float(row["loss"]) > 0 for row in csv.DictReader(file))
+    measured = json.loads((project / "results/smoke/meta-rewarding/m1/training.json").read_text())["epochs"]
+    with open(folder / "training/meta-rewarding-m1-epochs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["kind"], int(row["epoch"])) for row in rows] == [(row["kind"], row["epoch"]) for row in measured]
+    assert [float(row["chosen_logp"]) for row in rows] == [row["chosen_logp"] for row in measured]
+    assert not (folder / "training/m0-epochs.csv").exists()  # SFT has no pairs to measure
     card = (folder / "models/meta-rewarding-m2/README.md").read_text()
     assert "- trained from: `results/smoke/meta-rewarding/m1/weights`" in card
     assert "| arena_laptop | win_rate |" in card

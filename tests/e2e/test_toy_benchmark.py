@@ -1,4 +1,4 @@
-"""A benchmark is one file: a toy one is added to a copy of the project, in one module and one config entry."""
+"""A benchmark is one file: the test adds a toy benchmark by one module and one config entry."""
 
 import csv
 import json
@@ -76,7 +76,7 @@ BENCHMARK = Benchmark(
 
 @pytest.fixture
 def project(finished_smoke, tmp_path):
-    """The finished smoke run with the toy's module, its questions, and a config entry without a judge."""
+    """Return the finished smoke run with the toy's module, its questions, and a config entry without a judge."""
     folder = shutil.copytree(finished_smoke[0], tmp_path / "project", symlinks=True)
     (folder / "scripts/metarewarding/evaluation/toy.py").write_text(MODULE)
     (folder / "toy.json").write_text(json.dumps([{"id": f"t{i}", "ask": f"Say please {i}."} for i in range(3)]))

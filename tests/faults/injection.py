@@ -1,4 +1,4 @@
-"""What text inside a response does to the score that a judge gives it: forged scores, frames and instructions.
+"""Measure the effect of text inside a response on its judge's score: forged scores, sections and instructions.
 
 envs/run python tests/faults/injection.py results       # the judge is M0 of that run; prints a table
 

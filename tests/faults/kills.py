@@ -1,4 +1,4 @@
-"""Kill a smoke run at many moments, go on each time, and compare the end with an undisturbed run, byte for byte.
+"""Kill a smoke run at many moments, resume it each time, and compare the result with an undisturbed run, byte for byte.
 
 envs/run python tests/faults/kills.py             # 30 kills; prints a table and ends with status 1 if a byte differs
 
@@ -35,7 +35,7 @@ WORDS = [sys.executable, "-m", "snakemake", "--configfile", "config/smoke.yaml"]
 
 
 def hashes(project: Path) -> dict[str, str]:
-    """{path: sha256} of all rows and weights; what holds seconds differs between any two runs."""
+    """Return {path: sha256} of all rows and weights, without files that contain seconds."""
     kept = [path for path in (project / RESULTS).rglob("*") if path.suffix in (".jsonl", ".safetensors")]
     # a store is written in the order of drawing, and what is kept is a second name
     paths = [path for path in kept if "completions" not in path.name and ".kept" not in path.parts]
@@ -43,7 +43,7 @@ def hashes(project: Path) -> dict[str, str]:
 
 
 def rules_of(pids: list[int]) -> set[str]:
-    """The rules whose programs these processes run; a program has its rule's name."""
+    """Return the rules of the programs that these processes run."""
     result = set()
     for pid in pids:
         try:
@@ -55,7 +55,7 @@ def rules_of(pids: list[int]) -> set[str]:
 
 
 def drawn_twice(project: Path) -> int:
-    """Completions of the stores that were drawn more than once."""
+    """Return the completions in the stores that were drawn more than once."""
     count = 0
     for path in (project / RESULTS).rglob("*completions.jsonl"):
         keys = re.findall(r'^{"key": "(\w+)"', path.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -73,7 +73,10 @@ def unlock(project: Path) -> None:
 
 
 def kill_once(project: Path, seconds: float) -> dict:
-    """Start, kill after ``seconds``, wait until the jobs have ended; what was finished before and survived."""
+    """Start the run, kill it after ``seconds``, and wait until the jobs have ended.
+
+    Return the files that were finished before and survived.
+    """
     process, begun = start(project), time.monotonic()
     while process.poll() is None and time.monotonic() - begun < seconds:
         time.sleep(0.05)
@@ -92,7 +95,7 @@ def kill_once(project: Path, seconds: float) -> dict:
 
 
 def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
-    """One run that is killed at each of ``moments`` (seconds after a start) and then goes on to the end."""
+    """Kill one run at each of ``moments`` (seconds after a start), and then let it finish."""
     rounds = []
     for seconds in moments:
         rounds.append(kill_once(project, seconds))
@@ -112,7 +115,7 @@ def trial(project: Path, moments: list[float], wanted: dict[str, str]) -> dict:
 
 
 def copy_with_m0(calm: Path, folder: Path) -> Path:
-    """A copy of a finished run that has M0's weights and nothing that was made from them."""
+    """Copy a finished run with M0's weights and nothing that was made from them."""
     shutil.copytree(calm, folder, symlinks=True)
     results = folder / RESULTS
     later = ["meta-rewarding", "self-rewarding", "report", "seed/benchmarks"]

@@ -1,4 +1,4 @@
-"""Configs, recipes and accelerate files that cannot work: each refused before anything runs, in words that name it."""
+"""Invalid configs, recipes and accelerate files are refused before anything runs, with a message about the fault."""
 
 import json
 from pathlib import Path
@@ -43,8 +43,8 @@ CONFIGS = [
     ({"sampling": {"meta_judgments": {"max_tokens": 2048}}}, "sampling.meta_judgments.max_tokens"),
     ({"engine": {"max_model_len": 64}}, "leaves no room for a prompt in engine.max_model_len 64"),
     ({"prompts": {"source": "generate", "generation": {"max_tokens": 9999}}}, "prompts.generation.max_tokens: 9999"),
-    ({"pathvars": {"results": ""}}, "pathvars.results: '' is no folder"),
-    ({"pathvars": {"results": "../.."}}, "pathvars.results: '../..' is no folder"),
+    ({"pathvars": {"results": ""}}, "pathvars.results: '' cannot be the results folder"),
+    ({"pathvars": {"results": "../.."}}, "pathvars.results: '../..' cannot be the results folder"),
     ({"pathvars": {"results": "results/../x"}}, "pathvars.results"),
     ({"pathvars": {"results": "/"}}, "pathvars.results"),
     ({"pathvars": {"results": "."}}, "pathvars.results"),
@@ -52,23 +52,23 @@ CONFIGS = [
     ({"pathvars": {"results": "results/{study}"}}, "pathvars.results"),
     ({"pathvars": {"results": "<results>"}}, "pathvars.results"),
     ({"pathvars": {"reslts": "x"}}, "pathvars.reslts: no such key"),
-    ({"pathvars": {"results": "results/*"}}, "pathvars.results: 'results/*' is no folder"),
-    ({"pathvars": {"results": "$HOME/x"}}, "pathvars.results: '$HOME/x' is no folder"),
-    ({"pathvars": {"results": "`id`"}}, "pathvars.results: '`id`' is no folder"),
+    ({"pathvars": {"results": "results/*"}}, "pathvars.results: 'results/*' cannot be the results folder"),
+    ({"pathvars": {"results": "$HOME/x"}}, "pathvars.results: '$HOME/x' cannot be the results folder"),
+    ({"pathvars": {"results": "`id`"}}, "pathvars.results: '`id`' cannot be the results folder"),
     ({"pathvars": {"results": "results/a'b"}}, "pathvars.results"),
     ({"pathvars": {"results": "a\nb"}}, "pathvars.results"),
     ({"pathvars": {"results": "a\x00b"}}, "pathvars.results"),
-    ({"pathvars": {"results": "~/x"}}, "pathvars.results: '~/x' is no folder"),
-    ({"pathvars": {"results": "-n"}}, "pathvars.results: '-n' is no folder"),
-    ({"pathvars": {"results": "scripts/x"}}, "pathvars.results: 'scripts/x' is no folder"),
+    ({"pathvars": {"results": "~/x"}}, "pathvars.results: '~/x' cannot be the results folder"),
+    ({"pathvars": {"results": "-n"}}, "pathvars.results: '-n' cannot be the results folder"),
+    ({"pathvars": {"results": "scripts/x"}}, "pathvars.results: 'scripts/x' cannot be the results folder"),
     ({"pathvars": {"results": "a" * 300}}, "pathvars.results"),
-    ({"sampling": {"system_prompt": "a\x00b"}}, "sampling.system_prompt: holds NUL"),
-    ({"sampling": {"system_prompt": "\ud800"}}, "sampling.system_prompt: holds NUL or half a character"),
+    ({"sampling": {"system_prompt": "a\x00b"}}, "sampling.system_prompt: contains NUL"),
+    ({"sampling": {"system_prompt": "\ud800"}}, "sampling.system_prompt: contains NUL or a lone surrogate"),
     (
         {"model": {"source": "hub", "repo": "../../etc", "revision": "main"}},
         "model.repo: '../../etc'",
     ),
-    ({"prompts": {"path": ["config/smoke/prompts.jsonl"] * 2}}, "prompts.path: names a file twice"),
+    ({"prompts": {"path": ["config/smoke/prompts.jsonl"] * 2}}, "prompts.path: has a file twice"),
     ({"pathvars": {"results": 3}}, "pathvars.results"),
     ({"model": {"source": "path", "path": "nowhere"}}, "model.path: nowhere is not a folder"),
     ({"model": {"source": "path", "path": "config/config.yaml"}}, "model.path: config/config.yaml is not a folder"),
@@ -136,22 +136,22 @@ RECIPES = [
     (b"lerning_rate: 3\n", "Did you mean learning_rate?"),
     (b"per_device_train_batch_size: 3\n", "batch_size: 8 cannot be split over 1 processes with 3 examples"),
     (b"per_device_train_batch_size: 0\n", "must be at least 1"),
-    (b"per_device_train_batch_size: four\n", "per_device_train_batch_size: 'four' is not of the type"),
+    (b"per_device_train_batch_size: four\n", "per_device_train_batch_size: 'four' is not of the expected type"),
     (b"per_device_train_batch_size: 2.5\n", "per_device_train_batch_size: 2.5"),
-    (b"gradient_checkpointing: 3\n", "gradient_checkpointing: 3 is not of the type that is wanted: boolean"),
+    (b"gradient_checkpointing: 3\n", "gradient_checkpointing: 3 is not of the expected type: boolean"),
     (b"optim: adamw_torhc\n", "optim: 'adamw_torhc'"),
     (b"lr_scheduler_type: cosin\n", "lr_scheduler_type: 'cosin'"),
     (b"save_strategy: sometimes\n", "save_strategy"),
     (b"bf16: true\nfp16: true\n", "bf16 and fp16 cannot both be true"),
     (b"weight_decay: [0.1]\n", "weight_decay: [0.1]"),
     (b"weight_decay: nan\nadam_beta1: x\n", "adam_beta1: 'x'"),
-    (b"", "is empty or no mapping"),
-    (b"# only a comment\n", "is empty or no mapping"),
-    (b"- a\n- b\n", "is empty or no mapping"),
-    (b"just text\n", "is empty or no mapping"),
+    (b"", "must be a mapping of keys"),
+    (b"# only a comment\n", "must be a mapping of keys"),
+    (b"- a\n- b\n", "must be a mapping of keys"),
+    (b"just text\n", "must be a mapping of keys"),
     (b"a: [1\nb: 2\n", "line 2: not valid YAML"),
     (b"a:\tb\n\tc: d\n", "not valid YAML"),
-    (b"weight_decay: 0.0\nweight_decay: 0.1\n", "line 2: the key weight_decay stood in line 1 already"),
+    (b"weight_decay: 0.0\nweight_decay: 0.1\n", "line 2: the key weight_decay is already in line 1"),
     ("optim: é\n".encode("latin-1"), "not UTF-8 text (byte 8)"),
     ("weight_decay: 0\n".encode("utf-16"), "not UTF-8 text"),
     (b"a: \x00\n", "not valid YAML"),
@@ -171,10 +171,10 @@ def test_a_recipe_that_cannot_be_used_is_named(tmp_path, content, words):
 
 
 ACCELERATE = [
-    ("", "is empty or no mapping"),
+    ("", "must be a mapping of keys"),
     ("distributed_type: [\n", "not valid YAML"),
     ("num_processes: 1\n", "it has no distributed_type"),
-    ("distributed_type: NO\n", "distributed_type: False is not of the type"),
+    ("distributed_type: NO\n", "distributed_type: False is not of the expected type"),
     ('distributed_type: "NOO"\n', "distributed_type: 'NOO'"),
     ('distributed_type: "NO"\nnum_procesess: 1\n', "num_procesess: no such key of an accelerate configuration"),
     ("distributed_type: FSDP\nnum_processes: many\n", "num_processes: 'many'"),
@@ -200,19 +200,19 @@ def test_the_projects_recipes_have_no_fault(path):
 
 @pytest.mark.slow
 def test_the_list_of_keys_is_that_of_the_installed_trl_and_accelerate():
-    assert list_launch_keys.LIST.read_text() == list_launch_keys.written(), "run workflow/list_launch_keys.py"
+    assert list_launch_keys.LIST.read_text() == list_launch_keys.as_json(), "run workflow/list_launch_keys.py"
 
 
 # -- config files
 
 FILES = [
-    (b"sampling: {seed: 1}\nsampling: {seed: 2}\n", "line 2: the key sampling stood in line 1 already"),
-    (b"sampling:\n  seed: 1\n  seed: 2\n", "line 3: the key seed stood in line 2 already"),
+    (b"sampling: {seed: 1}\nsampling: {seed: 2}\n", "line 2: the key sampling is already in line 1"),
+    (b"sampling:\n  seed: 1\n  seed: 2\n", "line 3: the key seed is already in line 2"),
     (b"sampling: {seed: 1\n", "line 2: not valid YAML"),
     (b"sampling:\n\t seed: 1\n", "line 2: not valid YAML"),
     ("model: é\n".encode("latin-1"), "not UTF-8 text (byte 8)"),
-    (b"", "must hold keys and values"),
-    (b"- a\n", "must hold keys and values"),
+    (b"", "must contain keys and values"),
+    (b"- a\n", "must contain keys and values"),
     (b"\xff\xfe", "not UTF-8 text"),
 ]
 

@@ -1,4 +1,4 @@
-"""Prompts, trees and rows that are broken or were edited: one message each, with the file and the line."""
+"""Broken or edited prompts, trees and rows get one message each, with the file and the line."""
 
 import gzip
 import json
@@ -41,17 +41,17 @@ PROMPTS = [
     (prompt(""), "the prompt_id is empty"),
     (prompt("p" * 300), "has 300 characters"),
     (prompt("p" * 201), "has 201 characters"),
-    (prompt("a b"), "no blanks"),
-    (prompt("a\nb"), "no control characters"),
-    (prompt("a\x00b"), "no control characters"),
-    (prompt("a\x1b[31m"), "no control characters"),
-    (prompt("a\x7f"), "no control characters"),
-    (prompt("a\u202eb"), "no control characters"),
-    (prompt("a\u2028b"), "no control characters"),
-    (prompt("\ufeffa"), "no control characters"),
-    (prompt("../a"), "holds a slash"),
-    (prompt("b/r0"), "holds a slash"),
-    (prompt("a"), "occurs twice (in line 1, too)"),
+    (prompt("a b"), "blanks and control characters"),
+    (prompt("a\nb"), "control characters are not allowed"),
+    (prompt("a\x00b"), "control characters are not allowed"),
+    (prompt("a\x1b[31m"), "control characters are not allowed"),
+    (prompt("a\x7f"), "control characters are not allowed"),
+    (prompt("a\u202eb"), "control characters are not allowed"),
+    (prompt("a\u2028b"), "control characters are not allowed"),
+    (prompt("\ufeffa"), "control characters are not allowed"),
+    (prompt("../a"), "contains a slash"),
+    (prompt("b/r0"), "contains a slash"),
+    (prompt("a"), "occurs twice (also in line 1)"),
     (prompt("b", " \n"), "has no text"),
     (prompt("b", ""), "has no text"),
     (b'{"prompt_id": null, "text": "x"}', "the field 'prompt_id' is null"),
@@ -82,8 +82,8 @@ WHOLE_FILES = [
     (gzip.compress(GOOD), "compressed with gzip"),
     (GOOD.decode().encode("utf-16"), "UTF-16"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "pointer of Git LFS"),
-    (b"", "holds no prompts"),
-    (b"\n\n", "holds no prompts"),
+    (b"", "has no prompts"),
+    (b"\n\n", "has no prompts"),
 ]
 
 
@@ -132,12 +132,12 @@ TREES = [
     (tree(reply(), reply(rank=1)), "the message_id 'r0' occurs twice"),
     (tree(reply(identity=None)), "the message_id is null"),
     (tree(reply(identity="")), "the message_id is empty"),
-    (tree(reply(identity="a\nb")), "no control characters"),
-    (tree(reply(identity="a/b")), "holds a slash"),
+    (tree(reply(identity="a\nb")), "control characters are not allowed"),
+    (tree(reply(identity="a/b")), "contains a slash"),
     (tree(reply(identity="r" * 300)), "has 300 characters"),
     (tree(reply(), identity=None), "the message_tree_id is null"),
     (tree(reply(), identity=7), "the message_tree_id is 7, and must be a string"),
-    (tree(reply(), identity="t\x00"), "no control characters"),
+    (tree(reply(), identity="t\x00"), "control characters are not allowed"),
     ({"prompt": {"text": "x"}}, "the field 'message_tree_id' is missing"),
     ({"message_tree_id": "t"}, "no prompt with a text"),
     ({"message_tree_id": "t", "prompt": "x"}, "no prompt with a text"),
@@ -160,7 +160,7 @@ TREE_FILES = [
     ("trees.jsonl", gzip.compress(LINE), "give it a name that ends in .gz"),
     ("trees.jsonl", LINE.decode().encode("utf-16"), "UTF-16"),
     ("trees.jsonl", LINE + LINE.replace(b"So.", b"\xe9"), "line 2: not UTF-8 text"),
-    ("trees.jsonl", LINE + LINE.replace(b"So.", b"\\udc00"), "line 2: holds half of a surrogate pair"),
+    ("trees.jsonl", LINE + LINE.replace(b"So.", b"\\udc00"), "line 2: contains half of a surrogate pair"),
     ("trees.jsonl", LINE + b"[" * 100_000, "line 2: nested too deeply"),
     ("trees.jsonl", LINE.replace(b'"rank": 0', b'"rank": NaN'), "NaN must be a finite number"),
     ("trees.jsonl.gz", LINE, "broken or cut off"),
@@ -184,7 +184,7 @@ def test_a_file_of_trees_that_cannot_be_read_is_named(tmp_path, name, content, w
         ([tree(reply(rank=1), reply("r1", 2))], "no reply has rank 0. Ranks begin at 0"),
         ([tree(reply()), tree(reply("r1"))], "the tree 't' occurs twice"),
         ([tree(reply()), tree(reply(), identity="u")], "the message_id 'r0' is in two trees"),
-        ([], "holds no message trees"),
+        ([], "has no message trees"),
     ],
 )
 def test_what_is_wrong_with_trees_together_is_named(trees, words):
@@ -211,7 +211,7 @@ JUDGMENTS = [judgment(0, 0, 4), judgment(0, 1, None), judgment(1, 0, 2)]
 EDITS = [
     ([], "the file has 0 rows, and 0.stats.json says 3"),
     (JUDGMENTS[:2], "has 2 rows"),
-    ([*JUDGMENTS, JUDGMENTS[0]], "occurs twice (in line 1, too)"),
+    ([*JUDGMENTS, JUDGMENTS[0]], "occurs twice (also in line 1)"),
     ([*JUDGMENTS, judgment(0, 2, 1)], "has 4 rows"),
     ([JUDGMENTS[0] | {"score": 99}, *JUDGMENTS[1:]], "has the score 99, and the highest is 5"),
     ([JUDGMENTS[0] | {"score": -1}, *JUDGMENTS[1:]], "is -1, and must be at least 0"),
@@ -219,7 +219,7 @@ EDITS = [
     ([JUDGMENTS[0] | {"judgment_id": "p0/r9/j0"}, *JUDGMENTS[1:]], "is not one of the response_id 'p0/r0'"),
     ([JUDGMENTS[0] | {"response_id": "p0/r9"}, *JUDGMENTS[1:]], "is not one of the response_id 'p0/r9'"),
     ([JUDGMENTS[0] | {"judgment_id": ""}, *JUDGMENTS[1:]], "the judgment_id is empty"),
-    ([JUDGMENTS[0] | {"prompt_id": "a\nb"}, *JUDGMENTS[1:]], "no control characters"),
+    ([JUDGMENTS[0] | {"prompt_id": "a\nb"}, *JUDGMENTS[1:]], "control characters are not allowed"),
     ([JUDGMENTS[0] | {"score": "4"}, *JUDGMENTS[1:]], "the field 'score'"),
     ([{key: value for key, value in JUDGMENTS[0].items() if key != "text"}, *JUDGMENTS[1:]], "'text' is missing"),
 ]
@@ -245,7 +245,7 @@ def test_an_edited_file_of_responses_is_refused(tmp_path, count):
 
 def test_a_row_in_two_shards_is_refused(tmp_path):
     paths = [shard(tmp_path, JUDGMENTS), write(tmp_path / "1.jsonl", JUDGMENTS[0])]
-    assert "is in an earlier shard" in refused(read_shards, paths, Judgment)
+    assert "is also in an earlier shard" in refused(read_shards, paths, Judgment)
 
 
 def test_rows_of_unknown_responses_are_refused():
@@ -270,7 +270,7 @@ ROWS = [
     (MetaJudgment, META, META | {"winner": "A"}, "the field 'winner'"),
     (Pair, PAIR, PAIR, "occurs twice"),
     (Pair, PAIR, PAIR | {"kind": "both"}, "the field 'kind'"),
-    (Pair, PAIR, PAIR | {"kind": "judge", "chosen_id": "\x00"}, "no control characters"),
+    (Pair, PAIR, PAIR | {"kind": "judge", "chosen_id": "\x00"}, "control characters are not allowed"),
     (Response, response(0, "a"), response(0, "b"), "occurs twice"),
     (Response, response(0, "a"), response(1, "b") | {"tokens": -1}, "must be at least 0"),
     (

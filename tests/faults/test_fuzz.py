@@ -1,4 +1,4 @@
-"""Properties of every parser and reader: any bytes and any text give a value or a UserError, and nothing else."""
+"""Properties of every parser and reader: any bytes and any text give a value or a UserError."""
 
 import gzip
 import json

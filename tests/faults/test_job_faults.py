@@ -1,4 +1,4 @@
-"""What happens around a job: the disk, the driver, an interrupt, outputs that a rerun would lose."""
+"""Faults around a job: the disk, the driver, an interrupt, outputs that a rerun would lose."""
 
 import errno
 import os
@@ -80,7 +80,8 @@ print(grandchild.pid, flush=True)
 time.sleep(600)
 """
 DRIVER = """
-import os, subprocess, sys
+import os, signal, subprocess, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may have been started with nohup, which ignores it
 from metarewarding.jobs.driver import VARIABLE, identity
 os.environ[VARIABLE] = identity(os.getpid())
 subprocess.run(["bash", "-c", "set -e; " + sys.executable + ' -c "$0"', sys.argv[1]])
@@ -122,15 +123,16 @@ def test_a_job_without_a_driver_and_one_of_another_machine_go_on(monkeypatch):
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """A results folder, and this process as a job of its driver."""
+    """Return a results folder, with this process as a job of its driver."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(driver.VARIABLE, driver.identity(os.getpid()))
+    monkeypatch.delenv("METAREWARDING_CONFIG", raising=False)  # a test that loads the workflow leaves its own
     monkeypatch.setattr(lock, "_held", [])
     return tmp_path / "results"
 
 
 def holds(function: str):
-    """Another process that takes a lock by ``function`` of metarewarding.jobs.lock, and keeps it."""
+    """Start another process that takes and keeps a lock by ``function`` of metarewarding.jobs.lock."""
     words = f"from metarewarding.jobs import lock; lock.{function}(); print(1, flush=True); input()"
     process = subprocess.Popen([sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"1\n"
@@ -190,7 +192,7 @@ def test_outputs_that_are_deleted_come_back_by_one_command(tmp_path):
     assert "Undo the change first" in output
     assert (outputs[0] / "model.safetensors").stat().st_ino == inode  # no copy
     assert outputs[1].read_text() == "old"
-    assert "Nothing is missing" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "Nothing to restore" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 def test_what_is_kept_is_replaced_by_the_next_success(tmp_path):

@@ -1,4 +1,4 @@
-"""Model folders that are broken: refused by their files, before an engine or a trainer loads them."""
+"""Broken model folders are refused by a check of their files, before an engine or a trainer loads them."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ TENSORS |= {f"model.layers.{layer}.mlp.up_proj.weight": (WIDTH, WIDTH) for layer
 
 
 def safetensors(tensors: dict, dtype="F32", fill=1.0, **header) -> bytes:
-    """The bytes of a safetensors file, by its own specification."""
+    """Return the bytes of a safetensors file, written by the format's specification."""
     kind = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}[dtype]
     parts, offsets, place = [], {}, 0
     for name, shape in tensors.items():
@@ -67,7 +67,7 @@ FAULTS = [
     (drop(WEIGHTS), "the model lacks safetensors weights"),
     (drop("tokenizer.json"), "the model lacks a tokenizer"),
     (put("config.json", {}), "has no model_type"),
-    (put("config.json", []), "holds no JSON object"),
+    (put("config.json", []), "is not a JSON object"),
     (put("config.json", b"{"), "is not a complete JSON file"),
     (put("config.json", b""), "is not a complete JSON file"),
     (put("config.json", POINTER), "pointer of Git LFS"),
@@ -93,14 +93,14 @@ FAULTS = [
     (put(WEIGHTS, b"not safetensors at all"), "is cut off or not a safetensors file"),
     (put(WEIGHTS, struct.pack("<Q", 5) + b"[1,2]"), "its header cannot be read"),
     (put(WEIGHTS, struct.pack("<Q", 5) + b"{1:2}"), "its header cannot be read"),
-    (put(WEIGHTS, struct.pack("<Q", 2) + b"{}"), "holds no tensors"),
+    (put(WEIGHTS, struct.pack("<Q", 2) + b"{}"), "has no tensors"),
     (put(WEIGHTS, struct.pack("<Q", 8) + b'{"a": 3}'), "its header cannot be read"),
-    (put(WEIGHTS, safetensors(TENSORS, fill=float("nan"))), "model.embed_tokens.weight holds NaN"),
-    (put(WEIGHTS, safetensors(TENSORS, fill=float("inf"))), "holds NaN or infinity"),
-    (put(WEIGHTS, safetensors(TENSORS, "F16", float("nan"))), "holds NaN or infinity"),
-    (put(WEIGHTS, safetensors(TENSORS, "BF16", 0x7FC0)), "holds NaN or infinity"),
+    (put(WEIGHTS, safetensors(TENSORS, fill=float("nan"))), "model.embed_tokens.weight contains NaN"),
+    (put(WEIGHTS, safetensors(TENSORS, fill=float("inf"))), "contains NaN or infinity"),
+    (put(WEIGHTS, safetensors(TENSORS, "F16", float("nan"))), "contains NaN or infinity"),
+    (put(WEIGHTS, safetensors(TENSORS, "BF16", 0x7FC0)), "contains NaN or infinity"),
     (put(INDEX, {"weight_map": {"a": "gone.safetensors"}}), "names gone.safetensors, which is not there"),
-    (put(INDEX, {"weight_map": {"a": WEIGHTS}}), "names the tensor a, which no file holds"),
+    (put(INDEX, {"weight_map": {"a": WEIGHTS}}), "lists the tensor a, which is in none of the files"),
     (put(INDEX, b"{"), "is not a complete JSON file"),
     (put("zz.safetensors", b""), "zz.safetensors is empty or cut off"),
 ]

@@ -48,7 +48,7 @@ SMOKE_RESULTS = "results/measure_gpu"
 
 
 def row(what: str, seconds: float | None, note: str, tokens_per_second=None, memory_gb=None, share=None) -> dict:
-    """One row of the table; ``share``: of the rate of bfloat16 matrix products on the same device."""
+    """Return one row of the table; ``share``: of the rate of bfloat16 matrix products on the same device."""
     return {
         "what": what,
         "seconds": seconds,
@@ -60,7 +60,7 @@ def row(what: str, seconds: float | None, note: str, tokens_per_second=None, mem
 
 
 def matrix_rate(device: str) -> float:
-    """FLOP/s of bfloat16 matrix products, large ones on a GPU."""
+    """Return the FLOP/s of bfloat16 matrix products, large ones on a GPU."""
     import torch
 
     size, rounds = (8192, 50) if device == "cuda" else (512, 5)
@@ -83,7 +83,7 @@ def matrix(given) -> list[dict]:
 
 
 def smoke(given) -> list[dict]:
-    """The smoke config with the transformers engine: whole, or up to M0's responses for the tiny size."""
+    """Run the smoke config with the transformers engine: completely, or up to M0's responses for the tiny size."""
     shutil.rmtree(ROOT / SMOKE_RESULTS, ignore_errors=True)
     words = [
         sys.executable,
@@ -109,7 +109,7 @@ def smoke(given) -> list[dict]:
 
 
 def part_of_model(model: Path, folder: Path, layers: int) -> Path:
-    """The first ``layers`` layers of ``model``: its files in ``folder``, with another config.json."""
+    """Write the first ``layers`` layers of ``model`` to ``folder``: its files with another config.json."""
     folder.mkdir()
     for path in model.iterdir():
         (folder / path.name).symlink_to(path.resolve())
@@ -120,7 +120,7 @@ def part_of_model(model: Path, folder: Path, layers: int) -> Path:
 
 
 def size_of(model: Path) -> tuple[float, float, int]:
-    """(Parameters of the model, of one of its layers, the number of layers that are trained)."""
+    """Return (parameters of the model, of one of its layers, the number of layers that are trained)."""
     config = json.loads((model / "config.json").read_text())
     width, layers = config["hidden_size"], config["num_hidden_layers"]
     head = config["hidden_size"] // config["num_attention_heads"]
@@ -168,7 +168,7 @@ def training(given, stage: str, adapter: bool) -> list[dict]:
 
 
 def vllm(given) -> list[dict]:
-    """Answers of a fixed length; no row where vLLM is not installed."""
+    """Sample answers of a fixed length; return no row where vLLM is not installed."""
     from metarewarding.engines import sampling
     from metarewarding.engines.engine import open_engine
 

@@ -1,4 +1,4 @@
-"""A headless browser for tests of the page, and what must hold of every page in it."""
+"""A headless browser for tests of the page, and checks that apply to every page."""
 
 import functools
 import shutil
@@ -23,7 +23,7 @@ AXE = "axe-core@4.11.0"  # the accessibility checker, from npm: a tool of the te
 
 @functools.cache
 def axe() -> str:
-    """The source of axe-core; skips the test where there is no npm or no registry."""
+    """Return the source of axe-core; skip the test where there is no npm or no registry."""
     if shutil.which("npm") is None:
         pytest.skip("no npm on this machine (Debian: apt-get install npm)")
     with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +35,7 @@ def axe() -> str:
 
 
 def violations(browser, path: Path, scheme: str = "light") -> list[str]:
-    """What axe finds wrong with the page at ``path``, all of it opened."""
+    """Return axe's findings on the page at ``path``, with all its parts opened."""
     with opened(browser, path) as (page, _, _):
         page.emulate_media(color_scheme=scheme)
         drawn(page)
@@ -51,7 +51,7 @@ def violations(browser, path: Path, scheme: str = "light") -> list[str]:
 
 @contextmanager
 def chromium():
-    """A headless Chromium with an empty profile; skips the test where there is none."""
+    """Return a headless Chromium with an empty profile; skip the test where there is none."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
     from playwright.sync_api import sync_playwright
@@ -64,7 +64,7 @@ def chromium():
 
 @contextmanager
 def opened(browser, path: Path, width: int = WIDTHS[1], script: bool = True):
-    """(the page at ``path`` opened from disk, what it complained of, what it asked the network for)."""
+    """Return (the page at ``path`` opened from disk, its console errors, its network requests)."""
     context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=script)
     page, complaints, requests = context.new_page(), [], []
     page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
@@ -77,7 +77,7 @@ def opened(browser, path: Path, width: int = WIDTHS[1], script: bool = True):
 
 
 def drawn(page) -> int:
-    """How many figures the page has, each of them scrolled to and drawn by its script."""
+    """Return the number of figures on the page that its script has drawn, after scrolling to each."""
     from playwright.sync_api import expect
 
     figures = page.locator("figure.chart")
@@ -96,7 +96,7 @@ FIGURE = """figure => ({
 
 
 def check(browser, path: Path, figures: int = 8) -> None:
-    """No complaint, no request, no sideways scrolling, and figures with named axes and a text in place of the image."""
+    """Check that the page has no errors, no requests, no sideways scrolling, and figures with named axes and a text."""
     for width in WIDTHS:
         with opened(browser, path, width) as (page, complaints, requests):
             assert drawn(page) >= figures

@@ -38,7 +38,7 @@ FAMILIES = ("llama", "qwen3", "gemma", "mistral")
 
 
 def _tokenizer(specials: list[str], template: str, **named):
-    """A tokenizer of single bytes."""
+    """Return a tokenizer of single bytes."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

@@ -1,4 +1,4 @@
-"""Run a training program with FSDP over CPU processes, which accelerate grants to other devices alone.
+"""Run a training program with FSDP over CPU processes, which accelerate itself does not allow.
 
     accelerate launch --config_file <one with distributed_type: FSDP, use_cpu: true> tests/support/fsdp_on_cpu.py \\
         scripts/train/train_dpo.py ...

@@ -1,4 +1,4 @@
-"""Jobs as Snakemake makes them, rows of every kind, and fixtures that go with them."""
+"""Job objects like Snakemake's, rows of every kind, and fixtures for them."""
 
 import json
 from pathlib import Path
@@ -98,7 +98,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def refused(capsys):
-    """What a job that ends with status 1 says (pytest takes the streams before the log file can)."""
+    """Return a function that runs a job, which must end with status 1, and gives its error output."""
 
     def run(program, built):
         with pytest.raises(SystemExit) as end:

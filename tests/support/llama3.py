@@ -17,7 +17,7 @@ GENERATION_PROMPT = "{% if add_generation_prompt %}{{ '" + START + "assistant" +
 
 
 def tokenizer(eos_token: str = EOT, size: int = 0):
-    """A fast tokenizer without a pad token. Line breaks that follow each other are one token, as in Llama 3.
+    """Return a fast tokenizer without a pad token; successive line breaks are one token, as in Llama 3.
 
     Tokens that no text has fill its vocabulary up to ``size``.
     """
@@ -45,7 +45,7 @@ def tokenizer(eos_token: str = EOT, size: int = 0):
 
 
 def save_model(folder: Path, eos_token: str = EOT, device: str = "cpu", dtype: str = "float32", **shape) -> Path:
-    """A random Llama with this tokenizer, which may end a text by <|end_of_text|> or <|eot_id|>.
+    """Write a random Llama with this tokenizer, which ends a text by <|end_of_text|> or <|eot_id|>.
 
     ``shape``: keys of LlamaConfig instead of the tiny ones here. Its weights are drawn on ``device``.
     """

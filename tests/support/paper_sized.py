@@ -1,4 +1,4 @@
-"""The metrics files of a run of the paper's size, its scores those that the paper prints, for tests of the page.
+"""Metrics files of a run of the paper's size, with the paper's printed scores, for tests of the page.
 
 python tests/support/paper_sized.py FOLDER      # writes FOLDER/results and the page in FOLDER/results/report
 """
@@ -36,7 +36,7 @@ def text(random: Random, words: int) -> str:
 
 
 def rows_of(model: str, random: Random, output=None) -> dict:
-    """Prompts, 7 responses each, 11 judgments of each response, and both orders of one response's judgments."""
+    """Return prompts, 7 responses each, 11 judgments of each response, and both orders of one response's judgments."""
     prompts, responses, judgments, verdicts = [], [], [], []
     for i in range(ROWS):
         prompt_id = f"{model.replace('/', '-')}-{i}"
@@ -90,7 +90,7 @@ def write(file: Path, value) -> Path:
 
 
 def scores(model: str) -> dict[str, dict]:
-    """{benchmark: what its score.json holds}, from the values that the paper prints of ``model``."""
+    """Return {benchmark: its score.json} from the values that the paper prints of ``model``."""
     printed = [row for row in paper.targets(ROOT / "workflow/report/paper.csv") if row["model"] == model]
     result: dict[str, dict] = {}
     for row in printed:
@@ -153,7 +153,7 @@ def sampling_facts(rule: str, model: str, requests: int, n: int, prompt: int, ou
 
 
 def put_logs(root: Path) -> None:
-    """The log of each job that loads a model: the models of a method one after the other, both methods at once."""
+    """Write the log of each job that loads a model: models of a method in sequence, both methods in parallel."""
     steps = {"train_dpo": 110, "evaluate_model": 40, "sample_and_judge": 90, "meta_judge": 80}  # minutes
     begun = {"seed": 0, "m0": 30}
     for rule in {rule for edge in rule_graph.read(ROOT / "workflow/report/rules.csv") for rule in edge} - set(steps):
@@ -175,7 +175,7 @@ def put_logs(root: Path) -> None:
 
 
 def build(root: Path, output: str | None = None) -> dict[str, list[Path]]:
-    """Write all metrics files under ``root``; {kind of input of write_report: files}. ``said`` is what a model
+    """Write all metrics files under ``root``; {kind of input of write_report: files}. ``output`` is what a model
     wrote as each prompt, its first response, that one's first judgment, and the first verdict."""
     files: dict[str, list[Path]] = {}
     put_logs(root)
@@ -227,7 +227,7 @@ def build(root: Path, output: str | None = None) -> dict[str, list[Path]]:
 
 
 def put_iteration(put, root: Path, model: str, rows: dict, rho: float, trains_judge: bool, template) -> None:
-    """An iteration's pairs, made as the workflow makes them, and what follows; counts are of the paper's size."""
+    """Write an iteration's pairs, built as in the workflow, and their statistics; counts are of the paper's size."""
     prompts, responses, judgments = rows["prompts"], rows["responses"], rows["judgments"]
     score_rows, pairs, facts = actor_pairs(prompts, responses, judgments, rho, 2500, False, None, None, None)
     grown = {key: value * PROMPTS // ROWS for key, value in facts.items() if isinstance(value, int)}
@@ -279,7 +279,7 @@ def rule_of(path: Path) -> str:
 
 
 def write_page(root: Path, files: dict[str, list[Path]]) -> Path:
-    """The page of such a run, made by the script that makes every page."""
+    """Write the page of such a run with the script that writes every page."""
     inputs = {kind: paths for kind, paths in files.items() if kind != "sampling"}
     inputs |= {"plan": [write(root / "report/plan.json", plan(root, files))]}
     inputs |= {

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class JudgeServer:
-    """Answers by ``script``: a function of (the request's body, how often it came before).
+    """A server that answers by ``script``: a function of (the request's body, the number of earlier copies of it).
 
     It gives a text, a dict (a whole reply), (status, text), (status, text, headers), or "hang" and "drop".
     """

@@ -1,15 +1,12 @@
-"""LoRA: a merged model is the base with its adapter, the reference is the base alone, and a killed run goes on."""
+"""LoRA: a merged model is base plus adapter, the reference is the base, and a killed run resumes."""
 
 import json
 import math
-import os
-import signal
-import time
 from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
-from test_training import DPO, LN2, SFT, Run, furthest, model, pairs, sft_rows, whole_checkpoint  # noqa: F401
+from test_training import DPO, LN2, SFT, Run, furthest, model, pairs, sft_rows  # noqa: F401
 
 from metarewarding.errors import UserError
 from metarewarding.training import adapters
@@ -25,7 +22,7 @@ def dpo(tmp_path_factory, model):  # noqa: F811
 
 
 def logits(weights, adapter=None):
-    """What a model directory computes for a text, in float32, with its adapter beside it where one is given."""
+    """Return a model directory's logits for a text, in float32, with an adapter where one is given."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -99,13 +96,7 @@ def test_precomputed_references_are_those_of_the_base(tmp_path, model):  # noqa:
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, dpo):  # noqa: F811
     run = Run(tmp_path / "killed", model, pairs(12), **(DPO | LORA))
-    killed, whole = run.start(), None
-    while whole is None:
-        assert killed.poll() is None, "the run ended before it could be killed"
-        whole = whole_checkpoint(run.folder / "c", 6)
-        time.sleep(0.005)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    run.kill_after_checkpoint(6)
     run()
     assert f"going on from {run.folder}/c/checkpoint-" in run.printed
     for name in ("weights/model.safetensors", "adapter/adapter_model.safetensors"):
@@ -156,7 +147,7 @@ def test_full_fine_tuning_has_neither_adapter_nor_quantized_weights():
     ("options", "output"),
     [
         ({"load_in_4bit": True}, "set use_peft: true"),
-        ({"dtype": "bfloat16"}, "such weights do not move. Set dtype: float32"),
+        ({"dtype": "bfloat16"}, "steps of small learning rates. Set dtype: float32"),
         ({"use_peft": True, "fsdp": True}, "use_peft does not work with FSDP"),
         ({"use_peft": True, "load_in_4bit": True}, "load_in_4bit or load_in_8bit needs bitsandbytes"),
         ({"use_peft": True, "load_in_4bit": True, "device": "cpu"}, "load_in_4bit and load_in_8bit need a GPU"),
@@ -168,7 +159,7 @@ def test_options_that_do_not_go_together_are_refused(options, output):
         check(**options)
 
 
-def test_how_far_quantized_weights_are_from_their_base_is_told(tmp_path, model):  # noqa: F811
+def test_the_quantization_error_is_measured(tmp_path, model):  # noqa: F811
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is only in the environment for CUDA")
     import torch
     from peft import LoraConfig, get_peft_model

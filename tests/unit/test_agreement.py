@@ -1,4 +1,4 @@
-"""How a judge's scores agree with people's rankings."""
+"""Agreement of a judge's scores with people's rankings."""
 
 import warnings
 

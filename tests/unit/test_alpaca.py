@@ -1,4 +1,4 @@
-"""AlpacaEval's scores: published ones again, and what is refused."""
+"""AlpacaEval's scores: published scores are reproduced, and invalid files are refused."""
 
 import json
 import os
@@ -168,7 +168,7 @@ def test_without_the_hub_the_missing_file_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(alpaca_eval.constants, "DEFAULT_CACHE_DIR", str(tmp_path))
-    with pytest.raises(UserError, match=r"df_gamed\.csv.* is neither given, nor in the hub's cache"):
+    with pytest.raises(UserError, match=r"df_gamed\.csv.* was not given, is not in the hub's cache"):
         alpaca_eval_scores(ANNOTATIONS)
     with hub_folder(GAMED):
         folder = alpaca_eval.constants.DEFAULT_CACHE_DIR

@@ -1,4 +1,4 @@
-"""The benchmarks run at small sizes, and their table says what is missed and what is not measured."""
+"""The benchmarks run at small sizes, and their table shows missed targets and missing measurements."""
 
 import json
 import subprocess

@@ -18,7 +18,7 @@ from metarewarding.engines.sampling import Decoding
 from metarewarding.errors import UserError
 from metarewarding.evaluation import arena_hard, arena_hard_files, mt_bench, registry
 from metarewarding.judges.asking import Asking
-from metarewarding.judges.client import reached
+from metarewarding.judges.client import connect
 
 TRUTH = Path(os.environ.get("TRUTH_DATA", ROOT.parent / "shared" / "truth"))
 needs_arena_hard, needs_mt_bench = (
@@ -54,7 +54,7 @@ def game(number, verdict, identity="q"):
     return {"prompt_id": identity, "game": number, "judge": "j", "judge_model": "m", "text": "", "verdict": verdict}
 
 
-def asked(request):
+def text_of_request(request):
     return request["messages"][-1]["content"]
 
 
@@ -71,7 +71,7 @@ def test_each_question_is_played_twice_with_the_order_swapped():
     requests = arena_hard.requests(
         questions, {"q2": "m2", "q1": "m1"}, {"q3": "b3", "q2": "b2", "q1": "b1"}, ARENA_PROMPT, 99
     )
-    assert [(r["id"], r["prompt_id"], r["game"], asked(r)) for r in requests] == [
+    assert [(r["id"], r["prompt_id"], r["game"], text_of_request(r)) for r in requests] == [
         ("q1/game1", "q1", 1, "Why? | b1 | m1"),
         ("q1/game2", "q1", 2, "Why? | m1 | b1"),
         ("q2/game1", "q2", 1, "How? | b2 | m2"),
@@ -84,14 +84,14 @@ def test_each_question_is_played_twice_with_the_order_swapped():
 def test_braces_in_an_answer_stay_text():
     nasty = "{ANSWER_B} {QUESTION} {{}} {0} {undefined} \\1"
     requests = arena_hard.requests([question("q", nasty)], {"q": nasty}, {"q": "b"}, ARENA_PROMPT)
-    assert asked(requests[0]) == f"{nasty} | b | {nasty}"
+    assert text_of_request(requests[0]) == f"{nasty} | b | {nasty}"
 
 
 @pytest.mark.parametrize(
     ("answers", "baseline", "words"),
     [
-        ({"q1": "a"}, {"q1": "b", "q2": "b"}, "the model's answers do not match the 2 questions: 1 are lacking"),
-        ({"q1": "a", "q2": "a", "q9": "a"}, {"q1": "b", "q2": "b"}, "1 belong to no question, for instance q9"),
+        ({"q1": "a"}, {"q1": "b", "q2": "b"}, "the model's answers do not match the 2 questions: 1 are missing"),
+        ({"q1": "a", "q2": "a", "q9": "a"}, {"q1": "b", "q2": "b"}, "1 do not belong to a question, for instance q9"),
         ({"q1": "a", "q2": "a"}, {"q2": "b"}, "the baseline's answers do not match"),
     ],
 )
@@ -265,7 +265,7 @@ def test_both_turns_are_rated_with_a_reference_where_the_category_has_one():
     questions = [question("81", "Q1", "Q2"), question("101", "P1", "P2", category="math")]
     answers = {(identity, turn): f"a{identity}.{turn}" for identity in ("101", "81") for turn in (2, 1)}
     requests = mt_bench.requests(questions, answers, {"101": ["r1", "r2"], "9": ["x", "y"]}, MT_PROMPTS)
-    assert [(r["id"], r["turn"], r["category"], r["prompt"], asked(r)) for r in requests] == [
+    assert [(r["id"], r["turn"], r["category"], r["prompt"], text_of_request(r)) for r in requests] == [
         ("81/turn1", 1, "writing", "single-v1", "Q Q1 A a81.1"),
         ("81/turn2", 2, "writing", "single-v1-multi-turn", "Q Q1 A a81.1 Q Q2 A a81.2"),
         ("101/turn1", 1, "math", "single-math-v1", "R r1 Q P1 A a101.1"),
@@ -275,7 +275,7 @@ def test_both_turns_are_rated_with_a_reference_where_the_category_has_one():
     with pytest.raises(UserError, match="the reference answers do not match"):
         mt_bench.requests(questions, answers, {}, MT_PROMPTS)
     answers.pop(("81", 2))
-    with pytest.raises(UserError, match="the model's answers do not match the 4 questions: 1 are lacking"):
+    with pytest.raises(UserError, match="the model's answers do not match the 4 questions: 1 are missing"):
         mt_bench.requests(questions, answers, {"101": ["r1", "r2"]}, MT_PROMPTS)
 
 
@@ -354,7 +354,7 @@ def test_requests_of_the_real_mt_bench_are_the_published_ones():
     for request in requests:
         row = published[request["prompt_id"], request["turn"]]
         assert request["prompt"] == row["judge"][1]
-        assert asked(request) == row["user_prompt"]
+        assert text_of_request(request) == row["user_prompt"]
 
 
 # -- answers
@@ -373,12 +373,12 @@ def test_the_second_turn_holds_the_first_turns_answer():
         ("3", 2, "answer to e"),
     ]
     assert [fact["requests"] for fact in facts] == [3, 2]
-    last = engine.asked[-1]
+    last = engine.received[-1]
     assert [message["content"] for message in last.messages] == ["Be kind.", "d", "answer to d", "e"]
-    assert [request.decoding.temperature for request in engine.asked] == [0.7, 0.7, 0.0, 0.7, 0.0]
-    assert len({request.seed for request in engine.asked}) == 5
+    assert [request.decoding.temperature for request in engine.received] == [0.7, 0.7, 0.0, 0.7, 0.0]
+    assert len({request.seed for request in engine.received}) == 5
     evaluate_model.answer(engine, questions[2:], decodings.get, 0, "Be kind.")
-    assert [request.seed for request in engine.asked[-2:]] == [engine.asked[2].seed, last.seed]
+    assert [request.seed for request in engine.received[-2:]] == [engine.received[2].seed, last.seed]
 
 
 def test_a_chat_that_does_not_fit_gets_an_empty_answer():
@@ -491,7 +491,7 @@ def arena_hard_job(tmp_path, arena_prompt_files, judge):
 
 def test_arena_hard_end_to_end(tmp_path, arena_prompt_files, monkeypatch, refused):
     def script(body, before):
-        """The model wins question 0 clearly and draws 1; of question 2 one game gets a label late, the other never."""
+        """Let the model win question 0 and draw 1; of question 2, one game gets a label late and the other never."""
         text = next(message["content"] for message in body["messages"] if message["role"] == "user")
         model_is_a = text.index("mine") < text.index("base")
         if "Question 0" in text:
@@ -585,7 +585,7 @@ def test_a_local_judges_server_starts_once_and_only_to_be_asked(tmp_path, monkey
         monkeypatch.setattr(judge_client, "judge_server", local)
         judge = server.judge(base_url=None)
         for _ in range(2):
-            with reached(judge, tmp_path / "weights", {"max_model_len": 8192}, "log") as ready:
+            with connect(judge, tmp_path / "weights", {"max_model_len": 8192}, "log") as ready:
                 special = next(
                     str(token) for token in ready["tokenizer"].added_tokens_decoder.values() if len(str(token)) > 1
                 )

@@ -71,8 +71,10 @@ def test_a_verdict_on_an_unknown_judgment_is_an_error():
 
 
 def simulated(of_different, of_same, flips_different, flips_same, higher):
-    """(verdicts, judgments): so many pairs of different and of same scores, of which given shares flip with the order;
-    of the other pairs of different scores the higher score wins the share ``higher``."""
+    """Return (verdicts, judgments) with these numbers of pairs of different and of same scores.
+
+    Given shares of both flip with the order; of the others the higher score wins with the share ``higher``.
+    """
     random = Random(0)
     judgments, verdicts = [], []
 

@@ -1,4 +1,4 @@
-"""The completion store, on a tiny random model: nothing is drawn twice, and nothing else is taken for it."""
+"""The completion store, on a tiny random model: nothing is drawn twice, and stored completions match their requests."""
 
 import json
 import shutil
@@ -27,14 +27,14 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(weights):
-    """The texts of four samples of each request, without a store."""
+    """Return the texts of four samples of each request, without a store."""
     engine = open_engine(weights, "transformers", max_model_len=200, dtype="float32")
     return texts(sample(engine, [replace(request, n=4) for request in ASKED])[0])
 
 
 @pytest.fixture
 def opened(weights, tmp_path):
-    """Open a new engine over one store, with changes of what a job would open it with."""
+    """Return a function that opens a new engine over one store, with changed options."""
 
     def open_one(folder=weights, **changes):
         settings = {"max_model_len": 200, "dtype": "float32", "store": tmp_path / "jobs/0.completions.jsonl"} | changes
@@ -44,7 +44,7 @@ def opened(weights, tmp_path):
 
 
 def drawn(engine, questions=ASKED) -> int:
-    """How many completions reach the engine."""
+    """Return the number of completions that reach the engine."""
     facts = sample(engine, questions)[1]
     assert facts["completions"] == sum(request.n for request in questions)
     return facts["completions"] - facts["from_store"]

@@ -1,4 +1,4 @@
-"""Test-retest agreement of the meta-judge, and what measure_sensitivity makes of a run with known truth."""
+"""Test-retest agreement of the meta-judge, and measure_sensitivity on a simulated run."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from metarewarding.reporting.figures.sensitivity import sensitivity as figures
 
 
 def both(a, b, first, second):
-    """The verdicts on (a, b) and on (b, a): who wins, "a" or "b"."""
+    """Return the verdicts on (a, b) and on (b, a), with the winners "a" or "b"."""
     return [
         verdict(a, b, {"a": "first", "b": "second", None: None}[first]),
         verdict(b, a, {"a": "second", "b": "first", None: None}[second]),
@@ -53,7 +53,7 @@ def test_nothing_repeated():
 
 
 def simulated(prompts=300, k=4, n=6, noise=1.5):
-    """Rows of a run: one judgment has reliability 1 / (1 + noise^2), and the meta-judge sees its error."""
+    """Return rows of a run: one judgment has reliability 1 / (1 + noise^2), and the meta-judge sees its error."""
     rng = np.random.default_rng(0)
     responses, judgments, verdicts = [], [], []
     for p in range(prompts):

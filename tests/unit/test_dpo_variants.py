@@ -1,4 +1,4 @@
-"""Each DPO variant of config/ablations.yaml trains, and its loss is the formula that its comment names."""
+"""Each DPO variant of config/ablations.yaml trains, and its loss follows the formula of its paper."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def token_logps(folder, rows):
 
 
 def loss_of_pair(policy, reference, loss_type=("sigmoid",), loss_weights=None, ld_alpha=1.0, beta=BETA):
-    """The loss of a pair by hand; LD-DPO weighs tokens beyond the shorter side by ``ld_alpha``."""
+    """Return the loss of a pair, computed by hand; LD-DPO weights tokens beyond the shorter side by ``ld_alpha``."""
     shorter = min(len(policy[side]) for side in policy)
     ratios, lengths = {}, {}
     for side, logps in policy.items():

@@ -1,4 +1,4 @@
-"""EFT data: which replies count as ranked, how prompts are split, which judgments are learned from."""
+"""EFT data: ranked replies, the split of prompts, and the judgments to train on."""
 
 import gzip
 import json
@@ -28,8 +28,8 @@ def tree(*replies, name="t", **more):
     return {"message_tree_id": name, "prompt": prompt | {"replies": list(replies)} | more}
 
 
-def kept(*replies, machine_made=False, **more):
-    """The message ids of the ranked replies of a tree, best first; ``more`` are keys of its prompt."""
+def usable_ids(*replies, machine_made=False, **more):
+    """Return the message ids of the ranked replies of a tree, best first; ``more`` are keys of its prompt."""
     return [row["response_id"] for row in eft.ranked_replies(tree(*replies, **more), machine_made)]
 
 
@@ -51,7 +51,7 @@ def test_a_ranked_reply_is_a_row():
 
 
 def test_the_best_reply_stands_first():
-    assert kept(reply("c", 2), reply("a", 0), reply("b", 1)) == ["a", "b", "c"]
+    assert usable_ids(reply("c", 2), reply("a", 0), reply("b", 1)) == ["a", "b", "c"]
 
 
 def test_a_written_judgment_comes_along():
@@ -73,38 +73,38 @@ def test_a_written_judgment_comes_along():
     ids=["deleted", "synthetic", "not English", "another role", "null rank", "no rank"],
 )
 def test_a_reply_that_does_not_count_is_left_out_alone(bad):
-    assert kept(reply("a", 0), bad, reply("b", 2)) == ["a", "b"]
+    assert usable_ids(reply("a", 0), bad, reply("b", 2)) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
     "more", [{"deleted": True}, {"synthetic": True}, {"lang": "es"}, {"role": "assistant"}], ids=" ".join
 )
 def test_a_prompt_that_does_not_count_leaves_its_replies_out(more):
-    assert kept(reply("a", 0), reply("b", 1), **more) == []
+    assert usable_ids(reply("a", 0), reply("b", 1), **more) == []
 
 
 def test_synthetic_messages_count_where_that_is_asked_for():
     replies = reply("a", 0, synthetic=True), reply("b", 1), reply("c", 2, deleted=True, synthetic=True)
-    assert kept(*replies, machine_made=True) == ["a", "b"]
-    assert kept(*replies, machine_made=True, synthetic=True) == ["a", "b"]
-    assert kept(*replies) == ["b"]
+    assert usable_ids(*replies, machine_made=True) == ["a", "b"]
+    assert usable_ids(*replies, machine_made=True, synthetic=True) == ["a", "b"]
+    assert usable_ids(*replies) == ["b"]
 
 
 def test_nulls_mean_not_so():
-    assert kept(reply("a", 0, deleted=None, synthetic=None, judgment=None), deleted=None, synthetic=None) == ["a"]
-    assert kept(replies=None) == []
+    assert usable_ids(reply("a", 0, deleted=None, synthetic=None, judgment=None), deleted=None, synthetic=None) == ["a"]
+    assert usable_ids(replies=None) == []
 
 
 def test_absent_keys_mean_not_so():
     bare = {"message_id": "a", "text": "Reply a.", "rank": 0}
-    assert kept(bare) == ["a"]
+    assert usable_ids(bare) == ["a"]
     assert eft.ranked_replies({"message_tree_id": "t", "prompt": {"text": "Why?", "replies": [bare]}}) != []
     assert eft.ranked_replies({"message_tree_id": "t", "prompt": {"text": "Why?"}}) == []
 
 
 def test_only_replies_to_the_first_turn_count():
     deeper = reply("b", 0, role="prompter", replies=[reply("c", 0)])
-    assert kept(reply("a", 0, replies=[deeper])) == ["a"]
+    assert usable_ids(reply("a", 0, replies=[deeper])) == ["a"]
 
 
 # -- read_trees
@@ -281,7 +281,7 @@ def test_a_judge_that_scores_at_random_passes_one_order_in_six():
 
 
 def rows_of(counts):
-    """Rows with these scores, mixed."""
+    """Return rows with these scores, mixed."""
     rows = [{"response_id": f"{score}-{i}", "score": score} for score, count in counts.items() for i in range(count)]
     return [rows[i] for i in np.random.default_rng(9).permutation(len(rows))]
 
@@ -420,8 +420,7 @@ def test_the_judgments_nearest_to_the_mean_are_learned_from(scores, count, kept)
 
 
 def judged_replies():
-    """t: means 4 and 3 follow the ranks, though one judgment of the second reply says 5; its nearest to the mean is 3.
-    u: means 2 and 3 do not. v: only one of two replies has a score. w: the second of three has none."""
+    """Return replies whose means, 4 and 3, follow the ranks, although one judgment of the second reply is 5."""
     replies = [*ranked("t", 0, 1), *ranked("u", 0, 1), *ranked("v", 0, 1), *ranked("w", 0, 1, 2)]
     scores = {"t-0": [4, 4], "t-1": [5, 3, 1], "u-0": [2], "u-1": [3], "v-0": [5], "w-0": [5], "w-2": [1]}
     return replies, {key: [(f"{key} says {score}", float(score)) for score in values] for key, values in scores.items()}

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 from plan import plan
 from settings import load, resolve
-from test_sampling import DECODING, Engine, asked_text
+from test_sampling import DECODING, Engine, text_of_request
 
 from data.build_eft import build, sampled_judgments, too_few
 from data.split_rankings import build as split_trees
@@ -37,11 +37,11 @@ def trees(tmp_path_factory):
 
 
 def annotator(step: float):
-    """Judgments that fall by ``step`` points a rank, as noisy as those of a model; most say 4, one in 20 no score."""
+    """Return judgments with scores that fall by ``step`` a rank; most are 4, one in 20 has no score."""
     drawn = random.Random(0)
 
     def answer(request):
-        rank = int(asked_text(request).split("rank ")[1].split("<")[0])
+        rank = int(text_of_request(request).split("rank ")[1].split("<")[0])
         worth = drawn.gauss(4 - step * rank, 0.4)
         scores = [min(5, max(0, round(drawn.gauss(worth, 0.4)))) for _ in range(request.n)]
         return [f"Reasons {i}." + f"\nScore: {s}" * (drawn.random() > 0.05) for i, s in enumerate(scores)]

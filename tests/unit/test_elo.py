@@ -23,7 +23,7 @@ def objective(scores, battles, l2):
 
 
 def by_scipy(battles, l2):
-    """The same maximum, by a general optimiser."""
+    """Return the same maximum from a general optimiser."""
     wins = battles * (1 - np.eye(len(battles)))
 
     def gradient(e):

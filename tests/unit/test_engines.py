@@ -131,7 +131,7 @@ def test_a_folder_without_a_model_is_named(tmp_path):
 
 
 def in_a_process(folder, code: str, *words) -> subprocess.Popen:
-    """``code`` at work in a process of its own: an engine takes hold of the process it starts in."""
+    """Run ``code`` in a process of its own, as an engine changes the process that it starts in."""
     program = folder / "program.py"  # a file, as the processes that an engine spawns import it again
     path = "import sys\nsys.path[:0] = ['scripts', 'tests', 'tests/unit', 'tests/support']\n"
     program.write_text(f"{path}if __name__ == '__main__':\n{code}")
@@ -146,7 +146,7 @@ def in_a_process(folder, code: str, *words) -> subprocess.Popen:
 
 
 def printed(folder, code: str, *words) -> list:
-    """The values that ``code`` prints, each on a line with `= ` before it."""
+    """Return the values that ``code`` prints, each on a line after `= `."""
     process = in_a_process(folder, code, *words)
     output = process.communicate()[0]
     assert process.returncode == 0, (folder / "stderr.txt").read_text()[-3000:]
@@ -173,7 +173,7 @@ ONE_COPY = (
 
 @pytest.fixture(scope="module")
 def one_copy(weights, tmp_path_factory):
-    """What one vLLM says: the three values that ONE_COPY prints."""
+    """Return the three values that ONE_COPY prints with one vLLM."""
     pytest.importorskip("vllm", reason="no vLLM in this environment")
     return printed(tmp_path_factory.mktemp("vllm"), ONE_COPY, weights, 1)
 

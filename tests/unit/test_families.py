@@ -1,4 +1,4 @@
-"""Llama, Qwen 3, Gemma and Mistral in miniature: each samples, judges, and goes through SFT and DPO."""
+"""Tiny models of Llama, Qwen 3, Gemma and Mistral sample, judge, and go through SFT and DPO."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def seed(tmp_path_factory, request):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, seed):
-    """(SFT of the seed, DPO of its model), as two iterations of the loop are."""
+    """Return (SFT of the seed, DPO of its model), as two iterations of the loop are."""
     folder = tmp_path_factory.mktemp("trained")
     sft = Run(folder / "sft", seed, sft_rows(4), **SFT, bf16="false").quick()
     return sft, Run(folder / "dpo", folder / "sft/weights", pairs(4), bf16="false", learning_rate=1e-3).quick()

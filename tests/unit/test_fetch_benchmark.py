@@ -1,4 +1,4 @@
-"""A benchmark's file from its pinned place, by a stand-in for the server on the loopback address."""
+"""A benchmark's file from its pinned source, with a stand-in server on the loopback address."""
 
 import hashlib
 import threading
@@ -18,7 +18,7 @@ KEY = "benchmarks.toy.questions"
 
 @pytest.fixture
 def server(monkeypatch):
-    """A server that gives FILE, after the replies in ``first``; ``paths`` are those asked for."""
+    """Return a server that gives FILE, after the replies in ``first``; ``paths`` are those asked for."""
     state = SimpleNamespace(first=[], paths=[])
 
     class Handler(BaseHTTPRequestHandler):
@@ -86,7 +86,7 @@ def test_another_file_than_the_pinned_one_names_both_hashes_and_keeps_nothing(tm
 
 
 @pytest.mark.parametrize(
-    ("faults", "output"), [([(404, b"", 0)], "404"), ([(503, b"", 0)] * 9, "in 4 tries; the last time: the server")]
+    ("faults", "output"), [([(404, b"", 0)], "404"), ([(503, b"", 0)] * 9, "in 4 tries; the last error: the server")]
 )
 def test_a_file_that_is_not_given_gets_one_message(tmp_path, server, faults, output):
     server.first = faults

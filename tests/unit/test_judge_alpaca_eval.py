@@ -1,18 +1,17 @@
-"""The alpaca_eval package judges by way of servers that answer, fail, refuse, hang, and are killed."""
+"""The alpaca_eval package judges through servers that answer, fail, refuse, hang, and are killed."""
 
 import functools
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
+from jobs import job
 from stand_in import completion, judge_server
 
 import metarewarding.judges.server as local
@@ -25,31 +24,10 @@ from metarewarding.judges.store import read_store
 
 KEY = "sk-very-secret-key"
 ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
-LAPTOP_MODEL = Path(os.environ.get("LAPTOP_MODEL", ROOT / "results" / "seed" / "weights"))
-
-
-class Files(dict):
-    """Named files, reached by name or position, as in a Snakemake job."""
-
-    __getattr__ = dict.__getitem__
-
-    def __getitem__(self, key):
-        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
-
-
-def job(folder, inputs, outputs, **params):
-    return SimpleNamespace(
-        input=Files({name: list(map(str, v)) if isinstance(v, list) else str(v) for name, v in inputs.items()}),
-        output=Files({name: str(folder / file) for name, file in outputs.items()}),
-        params=SimpleNamespace(**params),
-        wildcards=SimpleNamespace(model="ours"),
-        rule="tested",
-        log=[str(folder / "job.log")],
-    )
 
 
 def judging(folder, judge, count=6, answers=None, weights=None, **params):
-    """A job that judges ``count`` answers; their order in the file is not that of the questions."""
+    """Return a job that judges ``count`` answers; their order in the file is not that of the questions."""
     reference = [
         {"instruction": f"Say {i}.", "output": f"Reference {i}.", "generator": "base", "dataset": "toy"}
         for i in range(count)
@@ -72,13 +50,13 @@ def judging(folder, judge, count=6, answers=None, weights=None, **params):
         folder,
         inputs,
         {"verdicts": "annotations.json", "stats": "stats.json"},
-        store=str(folder / "store.jsonl"),
-        **params,
+        {"store": str(folder / "store.jsonl")} | params,
+        model="ours",
     )
 
 
 def prefers_ours(body, before=0, tokens=("m", "M")):
-    """A judge that thinks the model's answer better, with a probability of 0.8, whichever place it has."""
+    """Return a judge's reply that prefers the model's answer with a probability of 0.8, in either position."""
     text = body["messages"][-1]["content"]
     ours = tokens if text.index("Answer ") < text.index("Reference ") else tokens[::-1]
     top = [{"token": token, "logprob": p} for token, p in zip((*ours, "The"), (-0.2231, -1.6094, -9.0), strict=True)]
@@ -234,7 +212,7 @@ NO_LOGPROBS = functools.partial(completion, "m", logprobs=None)
         (lambda body: (400, '{"error": "too long"}'), ".model"),
         (lambda body: NO_LOGPROBS(body), ".model"),
         (lambda body: "hang", ".timeout_s"),
-        (lambda body: (200, "no json"), "no JSON"),
+        (lambda body: (200, "no json"), "not JSON"),
         (lambda body: (503, "busy"), "503"),
     ],
     ids=["401", "400", "no logprobs", "hangs", "no json", "503"],
@@ -400,28 +378,3 @@ def test_a_local_server_that_dies_or_never_comes_up_is_named(tmp_path, monkeypat
     monkeypatch.setattr(local, "START", 1.0)
     with pytest.raises(UserError, match="was not ready after 1 s"), serve(log, "import time; time.sleep(600)"):
         pass
-
-
-@pytest.mark.skipif(
-    not (LAPTOP_MODEL / "config.json").is_file(),
-    reason="needs the laptop's seed model: make results/seed/weights, or set LAPTOP_MODEL to its folder",
-)
-def test_the_laptop_model_judges_with_logprobs(tmp_path):
-    """vLLM's own server, a minute on two cores."""
-    judge = {
-        "name": "laptop",
-        "base_url": None,
-        "model": "seed",
-        "api_key_env": None,
-        "concurrency": 4,
-        "timeout_s": 120,
-    }
-    judge |= {"price_in": 0.0, "price_out": 0.0, "max_cost": None}
-    built = judging(tmp_path, judge, 12, weights=LAPTOP_MODEL, engine=ENGINE, max_missing=0.5)
-    rows, stats = run(built)
-    assert stats["verdicts"] >= 10
-    assert all(1 <= row["preference"] <= 2 for row in rows if row["preference"] is not None)
-    started = time.monotonic()
-    again, _ = run(built)  # nothing is missing, so no server is started
-    assert time.monotonic() - started < 20
-    assert [row["preference"] for row in again] == [row["preference"] for row in rows]

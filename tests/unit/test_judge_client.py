@@ -1,4 +1,4 @@
-"""A judge behind a server that fails in every way: what is asked again, what stops, what is kept."""
+"""A judge's server that fails in every way: which requests are retried, what stops the run, which replies are kept."""
 
 import json
 import os
@@ -247,12 +247,12 @@ def test_a_key_that_a_reply_repeats_is_not_kept(store, monkeypatch):
 def test_a_used_up_account_is_not_waited_for(store):
     reply = 429, '{"error": {"code": "insufficient_quota"}}'
     with judge_server(lambda body, before: reply) as server:
-        assert "has nothing left" in refused(requests(9), server.judge(concurrency=1), store)
+        assert "has no credit left" in refused(requests(9), server.judge(concurrency=1), store)
         assert len(server.bodies) == 1
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", "two\nlines", "schlüssel-geheim"])
-def test_a_key_that_is_none_is_said_before_the_first_call(store, monkeypatch, key):
+def test_an_invalid_key_is_reported_before_the_first_call(store, monkeypatch, key):
     monkeypatch.delenv("JUDGE_KEY", raising=False)
     if key is not None:
         monkeypatch.setenv("JUDGE_KEY", key)
@@ -389,7 +389,7 @@ def test_a_request_that_a_local_judge_has_no_room_for_gets_no_verdict_and_is_not
     assert "benchmarks.judges.stand-in.max_model_len" in caplog.text
 
 
-def test_other_weights_under_the_same_name_are_asked_anew(store):
+def test_other_weights_under_the_same_name_are_asked_again(store):
     with judge_server(echo) as server:
         for weights, questions in (("abc", 2), ("abc", 0), ("def", 2)):
             judge = server.judge(tokenizer=Tokenizer(), weights=weights, max_model_len=100)

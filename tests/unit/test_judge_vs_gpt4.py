@@ -1,4 +1,4 @@
-"""Table 3 by hand: which pairs are shown, which verdicts count, and what a tie is."""
+"""Table 3, computed by hand: pairs, verdicts and ties."""
 
 import pytest
 

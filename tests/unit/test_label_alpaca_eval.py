@@ -1,12 +1,12 @@
-"""The categories of figure 4: what a judge is asked, how its answer is read, and that nothing is asked twice."""
+"""The categories of figure 4: requests, parsing, and no request sent twice."""
 
 import csv
 import json
 
 import pytest
 from conftest import ROOT
+from jobs import job
 from stand_in import judge_server
-from test_judge_alpaca_eval import job
 
 from benchmarks import label_alpaca_eval
 from metarewarding import templates
@@ -60,19 +60,17 @@ def labelling(folder, judge, max_missing=0.25, subset=None):
     (folder / "reference.json").write_text(json.dumps(reference))
     inputs = {"reference": folder / "reference.json", "template": TEMPLATE}
     outputs = {"categories": "categories.json", "stats": "stats.json"}
-    return job(
-        folder, inputs, outputs, judge=judge, engine=None, store=str(folder / "paid.jsonl"), subset=subset,
-        max_missing=max_missing,
-    )  # fmt: skip
+    params = {"judge": judge, "engine": None, "store": str(folder / "paid.jsonl"), "subset": subset}
+    return job(folder, inputs, outputs, params | {"max_missing": max_missing})
 
 
-def says(body, before):
+def categories_of(body, before):
     instruction = body["messages"][0]["content"].split("<instruction>\n")[1].split("\n")[0]
     return {"Say 0.": "Music", "Say 1.": "music.", "Say 2.": "other", "Say 3.": "Say what?"}[instruction]
 
 
 def test_instructions_are_labelled_once_and_answers_that_name_no_category_are_left_out(tmp_path):
-    with judge_server(says) as server:
+    with judge_server(categories_of) as server:
         label_alpaca_eval.main(labelling(tmp_path, server.judge()))
         labels = json.loads((tmp_path / "categories.json").read_text())
         assert labels == {"Say 0.": "Music", "Say 1.": "Music", "Say 2.": "other"}
@@ -92,5 +90,5 @@ def test_a_judge_that_names_no_categories_is_refused(tmp_path, capfd):
         label_alpaca_eval.main(labelling(tmp_path, server.judge()))
     assert not (tmp_path / "categories.json").exists()
     output = (tmp_path / "job.log").read_text() + "".join(capfd.readouterr())
-    assert "judge 'stand-in' named no category of the list for 4 of 4 instructions" in output
+    assert "judge 'stand-in' gave no category of the list for 4 of 4 instructions" in output
     assert "Traceback" not in output

@@ -34,7 +34,7 @@ def count(ids, tokenizer, token):
 
 @pytest.fixture(scope="module", params=[llama3.EOT, llama3.EOS], ids=["eos-is-eot", "eos-is-end-of-text"])
 def seed(tmp_path_factory, request):
-    """Llama 3's tokenizer config has named either token as its EOS, by revision."""
+    """Return a seed model with either EOS token, as revisions of Llama 3's tokenizer config differ."""
     folder = llama3.save_model(tmp_path_factory.mktemp("seed"), request.param)
     fetch_seed_model.check_model(folder, "test")
     return folder
@@ -48,7 +48,7 @@ def tokenizer(seed):
 
 
 def run_training(script, folder, seed, rows, config, **options):
-    """What ``script`` trains on, from inside: (its trainer, the folder of the trained weights)."""
+    """Return what ``script`` trains on, from inside: (its trainer, the folder of the trained weights)."""
     import trl
 
     folder.mkdir()
@@ -97,7 +97,7 @@ def dpo(tmp_path_factory, seed):
 
 
 def received(engine, prompts):
-    """(What the engine's model was given for each prompt, padding aside; what it wrote; the completions.)"""
+    """Return (what the engine's model was given for each prompt, padding aside; what it wrote; the completions.)"""
     engine.backend = engine.start()  # which the first request would do
     given, written, generate = {}, {}, engine.backend.model.generate
 
@@ -254,5 +254,5 @@ def test_a_template_that_writes_two_is_refused(tmp_path):
 
 def test_a_template_that_renders_the_prompt_otherwise_when_an_answer_follows_is_refused(tmp_path):
     template = llama3.CHAT_TEMPLATE + llama3.GENERATION_PROMPT.replace("assistant", "helper")
-    with pytest.raises(UserError, match="renders a prompt otherwise"):
+    with pytest.raises(UserError, match="renders a prompt differently"):
         fetch_seed_model.check_model(changed(tmp_path, template=template), "test")

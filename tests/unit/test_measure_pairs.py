@@ -1,4 +1,4 @@
-"""Which pairs are kept out, capped and measured, and what a measurement says."""
+"""Which pairs are held out, capped and measured, and the measurements."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""The meta-judge's verdicts: who is shown with whom, who won, and what a win counts."""
+"""The meta-judge: presentations, winners, and weights of wins."""
 
 import random
 from itertools import combinations, permutations

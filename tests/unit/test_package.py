@@ -14,7 +14,7 @@ HEAVY = {"torch", "transformers", "vllm", "datasets", "pandas", "scipy", "tqdm",
 
 
 def imported(folder) -> set[str]:
-    """What of HEAVY is in memory once all modules of the method, which must lie in ``folder``, are imported."""
+    """Return the modules of HEAVY that are imported with all modules of the method in ``folder``."""
     code = (
         "import importlib, sys\n"
         f"modules = [importlib.import_module('metarewarding.' + name) for name in {METHOD}]\n"
@@ -37,7 +37,7 @@ def test_the_version_is_that_of_the_citation():
 
 
 def requirements(lines) -> set[str]:
-    """Names with upper bounds; the exact pins of the conda environments are not the package's."""
+    """Return names with upper bounds; the exact pins of the conda environments are not the package's."""
     texts = (line.partition("#")[0].strip() for line in lines)
     return {text.partition("==")[0] for text in texts if text} - {"numpy"}  # which the package needs by itself
 

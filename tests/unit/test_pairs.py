@@ -124,7 +124,7 @@ def test_two_responses_that_differ_are_a_pair():
 
 
 def naive(scores, lengths, rho, allowed):
-    """The rule for scores in quarter points and rho in twentieths: no fractions, so no rounding."""
+    """Return the pair for scores in quarter points and rho in twentieths, computed with integers, without rounding."""
     high, low = max(scores), min(scores)
     if high == low:
         return None

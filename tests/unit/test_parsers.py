@@ -1,4 +1,4 @@
-"""What models write, and what is read from it: one table of cases for scores, one for winners.
+"""Parsing of what models write: one table of cases for scores, one for winners.
 
 Each case names where it was seen or why it is plausible. "form" is the form that the prompts ask for; "issue" a form
 that an audit of model outputs named; "seed" a form that SmolLM2-135M-Instruct wrote to this project's templates.

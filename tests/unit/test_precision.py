@@ -1,4 +1,4 @@
-"""The rule `dtype: auto`, on made-up CPUs and GPUs."""
+"""The rule `dtype: auto`, on simulated CPUs and GPUs."""
 
 import pytest
 

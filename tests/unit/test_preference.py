@@ -1,4 +1,4 @@
-"""Judges on preference rows: counting, intervals, and numbers that others published."""
+"""Scores of judges on preference rows: counting, intervals, and published numbers."""
 
 import json
 import os

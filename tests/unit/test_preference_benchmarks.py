@@ -89,7 +89,10 @@ def test_reward_bench_2_has_best_of_four_and_ties(tmp_path):
 
 
 def ties_rows(path, scores):
-    """(rows, {response_id: score}) of Ties questions: ``scores`` is {id: (scores of right answers, of wrong ones)}."""
+    """Return (rows, {response_id: score}) of Ties questions.
+
+    ``scores``: {id: (scores of right answers, of wrong ones)}.
+    """
     rows = [
         {"id": key, "prompt": key, "chosen": [f"r{s}" for s in right], "rejected": [f"w{s}" for s in wrong]}
         | {"subset": "Ties"}
@@ -214,13 +217,13 @@ class Prefers:
     """An engine that prefers the response with this word, or the one shown first."""
 
     def __init__(self, word):
-        self.word, self.asked = word, []
+        self.word, self.received = word, []
 
     def usage(self):
         return 0, 0
 
     def generate(self, requests):
-        self.asked += requests
+        self.received += requests
         return [[Completion(f"Winner: Response {self.side(r.messages[0]['content'])}", 3, "stop")] for r in requests]
 
     def side(self, text):
@@ -241,7 +244,7 @@ def test_both_orders_of_one_pair_a_row():
     engine = Prefers("good")
     verdicts, facts = preference_judging.judge_pairs(engine, items(), "{response_a}|{response_b}{prompt}", 9, 0)
     assert facts["requests"] == len(verdicts) == 8
-    assert all(request.decoding.temperature == 0 for request in engine.asked)
+    assert all(request.decoding.temperature == 0 for request in engine.received)
     shown = [(row["first"], row["second"]) for row in verdicts if row["item_id"] == "x/3"]
     assert shown[0] == shown[1][::-1]
     assert "x/3/r2" in shown[0]
@@ -266,7 +269,7 @@ def test_rows_that_are_ties_by_their_label_have_no_pointwise_accuracy():
     assert (result["pointwise"]["accuracy"], result["pointwise"]["n"]) == (100, 3)
     assert result["pairwise"] is None
     assert (result["responses"], result["responses_without_score"]) == (10, 2)
-    with pytest.raises(UserError, match="no row of the benchmark has"):
+    with pytest.raises(UserError, match="in no row of the benchmark"):
         preference_judging.score(items(), [{"response_id": "other", "score": 1.0}], None)
 
 

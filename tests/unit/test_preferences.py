@@ -1,4 +1,4 @@
-"""From prompts to preference pairs: an actor, a judge and meta-judges with known biases, and what must come out."""
+"""From prompts to preference pairs, with an actor, a judge and meta-judges of known biases."""
 
 import random
 import re
@@ -54,10 +54,11 @@ class World:
 
     def generate(self, requests):
         return [
-            [sampling.Completion(text, len(text.split()), "stop") for text in self.say(request)] for request in requests
+            [sampling.Completion(text, len(text.split()), "stop") for text in self.answer(request)]
+            for request in requests
         ]
 
-    def say(self, request):
+    def answer(self, request):
         text = request.messages[-1]["content"]
         if text.startswith("Judge."):
             response = re.search("<response>(.*)</response>", text)[1]
@@ -72,7 +73,7 @@ class World:
 
 
 def run(prefers):
-    """(responses, judgments, meta-judgments) of the world with this meta-judge."""
+    """Return (responses, judgments, meta-judgments) of the world with this meta-judge."""
     engine, texts = World(prefers), {row["prompt_id"]: row["text"] for row in PROMPTS}
     responses, _ = sampling.respond(engine, PROMPTS, 3, DECODING, seed=0)
     unlike = sampling.distinct(responses)
@@ -82,7 +83,7 @@ def run(prefers):
 
 
 def elo_and_pairs(prefers, l2=1e-3, position_weights="iteration", seed=0, max_judgment_chars=None):
-    """({judgment id: Elo}, facts of the Elo scores, judge pairs, facts of the pairs)."""
+    """Return ({judgment id: Elo}, facts of the Elo scores, judge pairs, facts of the pairs)."""
     responses, judgments, verdicts = run(prefers)
     elo, elo_facts = elo_rows(judgments, verdicts, position_weights, l2)
     pairs, facts = judge_pairs(PROMPTS, responses, judgments, elo, JUDGE, max_judgment_chars, seed)
@@ -227,7 +228,7 @@ def test_unparsed_presentations_leave_the_other_order_alone():
 
 
 def first_but_for_j1(first, second):
-    """Takes the first, unless j1 is the second: j1 wins always, the others by their place."""
+    """Prefer the first, unless the second is j1: j1 always wins, the others win by position."""
     return "B" if second.startswith("Poor") else "A"
 
 
@@ -305,7 +306,7 @@ def test_the_length_of_the_rejected_judgment_is_free():
 
 
 def judged(prompt_id, *texts):
-    """A response and its judgments."""
+    """Return a response and its judgments."""
     response_id = f"{prompt_id}/r0"
     row = {"prompt_id": prompt_id, "response_id": response_id, "text": f"To {prompt_id}.", "finish_reason": "stop"}
     rows = [
@@ -418,8 +419,8 @@ def test_braces_in_prompt_and_response_stay_in_the_judge_pair():
 # -- actor pairs: what is dropped, and why
 
 
-def made(*responses):
-    """Rows of one prompt's responses, each given as (text, its scores) or (text, its scores, how it ended)."""
+def sampled(*responses):
+    """Return the rows (responses, judgments) of one prompt from (text, scores[, finish_reason]) of each response."""
     rows, judgments = [], []
     for k, (text, scores, *ended) in enumerate(responses):
         row = {"prompt_id": "p", "response_id": f"p/r{k}", "text": text, "tokens": 1}
@@ -439,8 +440,8 @@ def made(*responses):
 
 
 def ids_of(responses, **options):
-    """((chosen, rejected) or None, the outcome's reason) of one prompt."""
-    _, pairs, facts = actor(*made(*responses), prompts=PROMPTS[:1], **options)
+    """Return ((chosen, rejected) or None, the outcome's reason) of one prompt."""
+    _, pairs, facts = actor(*sampled(*responses), prompts=PROMPTS[:1], **options)
     (reason,) = facts["outcome"]
     return ((pairs[0]["chosen_id"], pairs[0]["rejected_id"]) if pairs else None), reason
 
@@ -481,7 +482,9 @@ def test_a_truncated_response_may_be_chosen_where_that_is_asked_for():
 
 
 def test_truncated_responses_are_counted():
-    rows, judgments = made(("cut", [5], "length"), ("cut", [5], "length"), ("cut too", [4], "length"), ("whole", [1]))
+    rows, judgments = sampled(
+        ("cut", [5], "length"), ("cut", [5], "length"), ("cut too", [4], "length"), ("whole", [1])
+    )
     _, _, facts = actor(rows, judgments, prompts=PROMPTS[:1])
     # of the distinct ones
     assert (facts["truncated_responses"], facts["distinct_responses"], facts["responses"]) == (2, 3, 4)
@@ -491,7 +494,7 @@ def test_k_takes_the_first_distinct_responses():
     responses = [("x", [3]), ("x", [3]), ("y", [2]), ("z", [5])]
     assert ids_of(responses, k=2) == (("p/r0", "p/r2"), "pair")
     assert ids_of(responses, k=3) == (("p/r3", "p/r2"), "pair")
-    assert [row["response_id"] for row in first_responses(made(*responses)[0], 2)["p"]] == ["p/r0", "p/r2"]
+    assert [row["response_id"] for row in first_responses(sampled(*responses)[0], 2)["p"]] == ["p/r0", "p/r2"]
 
 
 def test_n_takes_the_first_judgments_by_their_ids():
@@ -499,15 +502,15 @@ def test_n_takes_the_first_judgments_by_their_ids():
     responses = [("x", [5, 5, 0]), ("y", [3, 3, 5])]
     assert ids_of(responses, n=2) == (("p/r0", "p/r1"), "pair")
     assert ids_of(responses) == (("p/r1", "p/r0"), "pair")
-    _, judgments = made(*responses)
+    _, judgments = sampled(*responses)
     assert first_judgments(judgments[::-1], 2) == [row for row in judgments[::-1] if row["judgment_id"][-2:] != "j2"]
-    _, many = made(("x", list(range(12))))
+    _, many = sampled(("x", list(range(12))))
     assert [row["judgment_id"] for row in first_judgments(many, 11)] == [f"p/r0/j{k}" for k in range(11)]
 
 
 def test_an_unparsed_judgment_among_the_first_n_is_not_made_up_for():
     # the first two of r0 are 5 and unparsed: mean 5, although a third (0) was drawn
-    scores, _, _ = actor(*made(("x", [5, None, 0]), ("y", [3, 3, 3])), n=2, prompts=PROMPTS[:1])
+    scores, _, _ = actor(*sampled(("x", [5, None, 0]), ("y", [3, 3, 3])), n=2, prompts=PROMPTS[:1])
     assert [(row["score"], row["judgments"]) for row in scores] == [(5, 1), (3, 2)]
 
 
@@ -589,7 +592,7 @@ def test_counts_outside_a_gate_are_refused_with_the_gates_name(stats, words):
     assert str(error.value).count("\n- ") == 1
 
 
-def test_all_faults_are_said_at_once():
+def test_all_faults_are_reported_at_once():
     stats = faulty("judgments", parse_rate=0.1) | {"actor": GOOD["actor"] | {"pairs": 0, "truncated_responses": 90}}
     with pytest.raises(UserError) as error:
         check(stats, GATES, "meta-rewarding/m1")
@@ -684,7 +687,7 @@ def test_without_a_shared_prompt_there_is_no_win_rate():
 
 
 def test_an_answers_score_is_the_mean_of_its_readable_verdicts():
-    _, verdicts = made(("x", [4, None, 3]), ("y", [None]))
+    _, verdicts = sampled(("x", [4, None, 3]), ("y", [None]))
     assert by_prompt(verdicts[:3]) == {"p": 3.5}
     assert by_prompt(verdicts[3:]) == {}
 
@@ -700,7 +703,7 @@ def ranked(prompt_id, *ranks):
 
 
 def scored(**scores):
-    """Judgments {reply id: its scores}."""
+    """Return judgments {reply id: its scores}."""
     return [
         {
             "prompt_id": name[0],

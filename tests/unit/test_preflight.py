@@ -1,4 +1,4 @@
-"""The check of a compute node: what it finds wrong, and how it says so."""
+"""The check of a compute node: its findings and messages."""
 
 import sys
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ def test_packages():
 
 
 def cards(count, capability=(9, 0)):
-    """A stand-in for torch whose GPUs are this machine's CPU."""
+    """Return a stand-in for torch with this machine's CPU as its GPUs."""
     cuda = SimpleNamespace(
         device_count=lambda: count,
         get_device_name=lambda device: "Card",
@@ -67,7 +67,7 @@ def cards(count, capability=(9, 0)):
 
 def test_cards():
     assert check_node.card_faults(cards(2), 2) == []
-    assert "sees 1 GPUs and asked for 2" in check_node.card_faults(cards(1), 2)[0]
+    assert "sees 1 GPUs but requested 2" in check_node.card_faults(cards(1), 2)[0]
     assert "does not compute in bfloat16" in check_node.card_faults(cards(1, (7, 0)), 1)[0]
 
 

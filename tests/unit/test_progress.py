@@ -1,4 +1,4 @@
-"""Progress goes to the log as plain lines, and as a bar to the terminal that a job was started from."""
+"""Progress is written as plain lines to the log, and as a bar to the terminal that a job was started from."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""New prompts: what the model is asked, what is read from its answer, what is dropped, and the scripts around it."""
+"""New prompts: the requests, the parsing and filtering of the candidates, and the two scripts."""
 
 import pytest
 from conftest import ROOT
@@ -46,10 +46,10 @@ class Engine:
     facts = {"engine": "scripted"}  # noqa: RUF012
 
     def __init__(self, answer):
-        self.answer, self.asked = answer, []
+        self.answer, self.received = answer, []
 
     def generate(self, requests):
-        self.asked += requests
+        self.received += requests
         answers = [self.answer(request) for request in requests]
         answers = [answer if isinstance(answer, tuple) else (answer, "stop") for answer in answers]
         return [[] if text is None else [Completion(text, len(text.split()), why)] for text, why in answers]
@@ -58,7 +58,7 @@ class Engine:
         return 0, 0
 
 
-def asked(request):
+def text_of_request(request):
     (message,) = request.messages
     return message["content"]
 
@@ -125,9 +125,9 @@ def ask(engine, ids, ift=IFT, earlier=EARLIER, n_ift=6, n_earlier=2, template=TE
 def test_a_request_shows_the_numbered_demonstrations_and_asks_for_the_next():
     engine = Engine(lambda request: "Write an ode to rain.")
     ask(engine, ["g1-2-0"])
-    (request,) = engine.asked
+    (request,) = engine.received
     lines = [f"Task {i}: {text}" for i, text in enumerate(draw("g1-2-0"), start=1)]
-    assert asked(request) == "Tasks:\n" + "\n".join(lines) + "\nNow task 9."
+    assert text_of_request(request) == "Tasks:\n" + "\n".join(lines) + "\nNow task 9."
     assert (request.id, request.n, request.decoding) == ("g1-2-0", 1, DECODING)
     assert request.seed == identity_seed(0, "new prompt", "g1-2-0")
 
@@ -135,7 +135,7 @@ def test_a_request_shows_the_numbered_demonstrations_and_asks_for_the_next():
 def test_with_fewer_demonstrations_the_next_number_is_lower():
     engine = Engine(lambda request: "Task 4: Write an ode to rain.")
     rows, _ = ask(engine, ["g1-1-0"], ift=IFT[:3], earlier=[])
-    assert asked(engine.asked[0]).endswith("Now task 4.")
+    assert text_of_request(engine.received[0]).endswith("Now task 4.")
     assert rows[0]["text"] == "Write an ode to rain."
 
 
@@ -143,7 +143,7 @@ def test_with_fewer_demonstrations_the_next_number_is_lower():
 def test_a_demonstration_is_text(text):
     engine = Engine(lambda request: "Write an ode to rain.")
     ask(engine, ["g1-1-0"], ift=[prompt("a", text)], earlier=[])
-    assert asked(engine.asked[0]) == f"Tasks:\nTask 1: {text}\nNow task 2."
+    assert text_of_request(engine.received[0]) == f"Tasks:\nTask 1: {text}\nNow task 2."
 
 
 def test_candidates_keep_what_was_written_and_facts_count_it():
@@ -165,7 +165,7 @@ def test_candidates_keep_what_was_written_and_facts_count_it():
 @pytest.mark.parametrize("shards", [1, 2, 5, 30])
 def test_shards_change_nothing(shards):
     def answer(request):
-        return f"Task 9: {request.seed} {asked(request)[:40]}"
+        return f"Task 9: {request.seed} {text_of_request(request)[:40]}"
 
     ids = candidate_ids(1, 2, 23)
     whole, _ = ask(Engine(answer), ids)
@@ -176,7 +176,7 @@ def test_the_projects_template_asks_for_the_next_task():
     template = templates.load(ROOT / "config/prompts/generate.txt", "generate")
     engine = Engine(lambda request: "x")
     ask(engine, ["g1-1-0"], template=template)
-    text = asked(engine.asked[0])
+    text = text_of_request(engine.received[0])
     assert "Task 8: " in text
     assert text.index("Task 8: ") < text.index("Task 9:")
 
@@ -280,7 +280,7 @@ def test_whatever_was_written_is_read_without_an_error(text, number, reason):
 
 
 def lcs(a, b):
-    """Length of the longest common subsequence, by the definition."""
+    """Return the length of the longest common subsequence, by the definition."""
     table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i, x in enumerate(a):
         for j, y in enumerate(b):
@@ -347,7 +347,7 @@ def test_texts_without_a_latin_letter_resemble_nothing():
     assert index_of(0.7, "Translate: 雨").most_similar("Translate: 風") == ("t0", 1.0)
 
 
-def test_as_many_words_as_there_are_are_told_apart():
+def test_more_words_than_characters_of_the_basic_plane_are_distinguished():
     # past 0xD800 the characters that stand for words have a gap: surrogates
     words = [f"w{i}" for i in range(0xD800 + 3000)]
     index = index_of(0.7, *(" ".join(words[i : i + 100]) for i in range(0, len(words), 100)))

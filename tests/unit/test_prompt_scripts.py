@@ -1,45 +1,18 @@
 """The programs that write, filter and collect prompts, as the workflow calls them."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
-from test_prompt_generation import FILTERS, TEMPLATE, Engine, asked, prompt, reply
+from jobs import job, write
+from test_prompt_generation import FILTERS, TEMPLATE, Engine, prompt, reply, text_of_request
 
 from metarewarding.records import Candidate, Prompt, read_jsonl
 from metarewarding.row_checks import iter_jsonl
 from prompts import build_prompts, generate_prompts
 
 
-class Files(dict):
-    """Named files, reached by name or position, as in a Snakemake job."""
-
-    __getattr__ = dict.__getitem__
-
-    def __getitem__(self, key):
-        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
-
-
-def job(folder, inputs, outputs, params, **wildcards):
-    return SimpleNamespace(
-        input=Files(inputs),
-        output=Files({name: str(folder / file) for name, file in outputs.items()}),
-        params=SimpleNamespace(**params),
-        wildcards=SimpleNamespace(**wildcards),
-        resources={},
-        rule="tested",
-        log=[str(folder / "job.log")],
-    )
-
-
-def write(path, *rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(path)
-
-
 class Writer(Engine):
-    """Writes prompts that differ from one another, but for every fifth, which is always the same."""
+    """Writes prompts that differ from each other, except every fifth one, which is always the same."""
 
     def __init__(self):
         super().__init__(self.write)
@@ -52,7 +25,7 @@ class Writer(Engine):
 
 @pytest.fixture
 def generate(tmp_path, monkeypatch):
-    """Writes a pool as the workflow does; ``generate.engines`` are those that were opened."""
+    """Return a function that writes a pool as the workflow does; ``generate.engines`` are the engines it opened."""
     engines = []
 
     def start(weights, **settings):
@@ -80,7 +53,7 @@ def generate(tmp_path, monkeypatch):
     } | FILTERS
 
     def run(name="1", earlier=(), **changes):
-        """(candidates, accepted prompts, stats) of the pool ``name``."""
+        """Return (candidates, accepted prompts, stats) of the pool ``name``."""
         folder = tmp_path / "generated" / name
         inputs = {"demonstrations": demonstrations, "earlier": list(earlier), "weights": "weights"}
         inputs["template"] = str(template)
@@ -113,17 +86,17 @@ def test_a_pool_is_written_and_filtered_until_it_is_full(generate):
 def test_a_round_shows_prompts_of_the_rounds_before_it(generate):
     _, accepted, _ = generate()
     earlier = {row["text"] for row in accepted if row["prompt_id"].startswith("g1-1-")}
-    requests = [request for request in generate.engines[0].asked if request.id.startswith("g1-2-")]
+    requests = [request for request in generate.engines[0].received if request.id.startswith("g1-2-")]
     assert len(requests) == 10
     for request in requests:
-        shown = asked(request).splitlines()
+        shown = text_of_request(request).splitlines()
         assert sum(line.split(": ", 1)[1] in earlier for line in shown[1:-1]) == 2
         assert len(shown) == 10
 
 
 def test_a_full_pool_asks_for_no_further_round(generate):
     _, accepted, stats = generate(size=7)
-    assert (len(accepted), stats["rounds"], len(generate.engines[0].asked)) == (7, 1, 10)
+    assert (len(accepted), stats["rounds"], len(generate.engines[0].received)) == (7, 1, 10)
 
 
 def test_the_number_of_rounds_changes_no_prompt_of_a_full_pool(generate):
@@ -138,7 +111,7 @@ def test_prompts_of_earlier_pools_fill_no_pool_and_are_not_repeated(generate):
     assert stats["rounds"] == 1
 
 
-def test_without_demonstrations_the_mend_is_said(generate, tmp_path, capsys):
+def test_missing_demonstrations_are_reported_with_the_fix(generate, tmp_path, capsys):
     write(tmp_path / "ift.jsonl")
     with pytest.raises(SystemExit):
         generate()

@@ -1,4 +1,4 @@
-"""JSONL files: whole or absent, and a bad line is named by file, line and field."""
+"""JSONL files are complete or absent, and a bad line is reported with file, line and field."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def lines(path, *rows):
 
 
 def refused(path, kind, *words):
-    """Reading ``path`` is refused with a message that names the file and holds all ``words``."""
+    """Check that reading ``path`` fails with a message that contains the file and all ``words``."""
     with pytest.raises(UserError) as error:
         read_jsonl(path, kind)
     for word in (str(path), *words):

@@ -1,4 +1,4 @@
-"""The registry of benchmarks: each entry is complete, and reading them all imports nothing heavy."""
+"""The registry of benchmarks: each entry is complete, and importing all of them imports no large package."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A reward model as the actor's judge: its scores, the pairs that they make, and the rules around them."""
+"""A reward model instead of the judge: its scores, the pairs built from them, and the rules around them."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ HUB = "hf://owner/reward-model@0123abc"
 
 
 def save_reward_model(folder, pad=PAD):
-    """A tiny random Llama with one output, and the byte tokenizer of the smoke run."""
+    """Return a tiny random Llama with one output, and the byte tokenizer of the smoke run."""
     import torch
     from transformers import LlamaConfig, LlamaForSequenceClassification
 
@@ -52,7 +52,7 @@ def weights(tmp_path_factory):
 
 
 def by_hand(folder, prompt, text):
-    """The score of one exchange, alone, and read off the last token by hand."""
+    """Return the score of one exchange alone, read at the last token by hand."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -93,7 +93,7 @@ def test_what_a_response_spells_ends_no_turn(weights):
 
 
 def language_model(folder):
-    """Whose config names one output, as a reward model's does, and which has no head for it."""
+    """Write a language model whose config has one output, like a reward model's, but without a head for it."""
     fetch_seed_model.from_random(0, folder)
     config = folder / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"id2label": {"0": "reward"}}))
@@ -186,7 +186,7 @@ def rounds(*train_on, **keys):
     [
         ({"iterations": rounds(["judge"], scored_by=HUB)}, "judge pairs alone"),
         ({"scored_by": HUB, "iterations": rounds(["actor"], ["judge"])}, r"iterations\[1\]\.scored_by"),
-        ({"scored_by": HUB, "n": 2, "iterations": rounds(["actor"])}, r"n: with scored_by no judgment decides"),
+        ({"scored_by": HUB, "n": 2, "iterations": rounds(["actor"])}, r"n: with scored_by, actor pairs do not depend"),
         ({"scored_by": "no/such/folder", "iterations": rounds(["actor"])}, "neither a folder nor hf://"),
         ({"scored_by": "hf://owner/name", "iterations": rounds(["actor"])}, "not of the form"),
         ({"scored_by": "hf://datasets/owner/name@main", "iterations": rounds(["actor"])}, "not of the form"),

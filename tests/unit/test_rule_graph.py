@@ -1,4 +1,4 @@
-"""The graph of a run's rules: its layers, what is left out, and what is drawn; and colours that can be seen."""
+"""The graph of a run's rules: layers, omitted edges and drawing; and contrast of colours."""
 
 import re
 from itertools import combinations
@@ -35,7 +35,7 @@ def test_every_arrow_leads_downwards():
 
 
 def boxes(drawn) -> list[tuple[str, float, float, float, float]]:
-    """(rule, left, right, top, bottom) of each box."""
+    """Return (rule, left, right, top, bottom) of each box."""
     result = []
     for group in ElementTree.fromstring(drawn).iter("g"):
         box, text = group.find("rect"), group.find("text")
@@ -72,7 +72,7 @@ def contrast(one: list[float], other: list[float]) -> float:
 
 
 def inverted(colour: list[float], share: float) -> list[float]:
-    """What the CSS filter `invert(share) hue-rotate(180deg)` makes of a colour (Filter Effects, section 9)."""
+    """Return a colour after the CSS filter `invert(share) hue-rotate(180deg)` (Filter Effects, section 9)."""
     colour = [value * (1 - 2 * share) + share for value in colour]
     rotation = ((-0.574, 1.430, 0.144), (0.426, 0.430, 0.144), (0.426, 1.430, -0.856))
     rotated = (sum(weight * value for weight, value in zip(row, colour, strict=True)) for row in rotation)

@@ -1,4 +1,4 @@
-"""What a model is asked in its three roles, in which order, with which seed, and what becomes of its answers."""
+"""The requests of the three roles, their order and seeds, and the rows made from the answers."""
 
 from itertools import groupby, pairwise
 
@@ -35,10 +35,10 @@ class Engine:
     """Answers by a function: ``answer(request)`` gives texts, or (text, tokens, finish reason), or none."""
 
     def __init__(self, answer):
-        self.answer, self.asked, self.tokens = answer, [], (7, 2)
+        self.answer, self.received, self.tokens = answer, [], (7, 2)
 
     def generate(self, requests):
-        self.asked += requests
+        self.received += requests
         self.tokens = (self.tokens[0] + 100, self.tokens[1] + 30)
         answers = [self.answer(request) for request in requests]
         return [[Completion(*(a if isinstance(a, tuple) else (a, 3, "stop"))) for a in row] for row in answers]
@@ -62,7 +62,7 @@ def response(prompt_id, number, text=None):
 
 
 def judgments_of(row, *scores):
-    """Judgments of a response; each says its number, so all texts differ."""
+    """Return judgments of a response; each contains its number, so all texts differ."""
     return [
         {
             "prompt_id": row["prompt_id"],
@@ -84,7 +84,7 @@ def request(name="a", n=1, seed=0):
     return Request(name, chat("Why?"), n, seed, DECODING)
 
 
-def asked_text(one):
+def text_of_request(one):
     (message,) = one.messages
     return message["content"]
 
@@ -145,12 +145,12 @@ def test_shards_do_not_change_what_is_asked():
     pool = prompts(*(f"p{i}" for i in range(7)))
     engine = Engine(lambda request: ["x"] * request.n)
     whole, _ = respond(engine, pool, 2, DECODING, seed=5)
-    requests = engine.asked
+    requests = engine.received
     for shards in (1, 2, 3, 7, 9):
         engine = Engine(lambda request: ["x"] * request.n)
         rows = [row for i in range(shards) for row in respond(engine, shard(pool, i, shards), 2, DECODING, seed=5)[0]]
         assert rows == whole
-        assert engine.asked == requests
+        assert engine.received == requests
 
 
 # -- sample
@@ -185,7 +185,7 @@ def test_without_requests_the_engine_is_not_asked():
 
     engine = Engine(never)
     completions, facts = sample(engine, [])
-    assert (completions, engine.asked, facts["requests"], facts["too_long"]) == ({}, [], 0, 0)
+    assert (completions, engine.received, facts["requests"], facts["too_long"]) == ({}, [], 0, 0)
 
 
 def test_two_requests_with_one_id_are_refused():
@@ -195,7 +195,7 @@ def test_two_requests_with_one_id_are_refused():
 
 @pytest.mark.parametrize("n", [0, -1, SEED_SPACING + 1])
 def test_more_samples_than_the_spacing_of_seeds_are_refused(n):
-    with pytest.raises(ValueError, match="n must lie"):
+    with pytest.raises(ValueError, match="n must be between"):
         sample(Engine(first_wins), [request(n=n)])
 
 
@@ -233,20 +233,20 @@ def test_responses_carry_the_ids_of_prompt_and_draw():
 def test_a_prompt_is_one_request_with_n_samples():
     engine = Engine(lambda request: ["x"] * request.n)
     respond(engine, prompts("p", "q"), 7, DECODING, seed=0)
-    assert [(one.id, one.n, one.decoding) for one in engine.asked] == [("p", 7, DECODING), ("q", 7, DECODING)]
-    assert [one.messages for one in engine.asked] == [chat("Tell me about p."), chat("Tell me about q.")]
+    assert [(one.id, one.n, one.decoding) for one in engine.received] == [("p", 7, DECODING), ("q", 7, DECODING)]
+    assert [one.messages for one in engine.received] == [chat("Tell me about p."), chat("Tell me about q.")]
 
 
 def test_the_system_prompt_reaches_the_actor():
     engine = Engine(lambda request: ["x"])
     respond(engine, prompts("p"), 1, DECODING, seed=0, system_prompt="Be brief.")
-    assert engine.asked[0].messages == chat("Tell me about p.", "Be brief.")
+    assert engine.received[0].messages == chat("Tell me about p.", "Be brief.")
 
 
 def test_a_prompt_is_data_and_no_template():
     engine = Engine(lambda request: ["x"])
     respond(engine, [{"prompt_id": "p", "text": "Fill {prompt} and {response}."}], 1, DECODING, seed=0)
-    assert asked_text(engine.asked[0]) == "Fill {prompt} and {response}."
+    assert text_of_request(engine.received[0]) == "Fill {prompt} and {response}."
 
 
 def test_a_response_keeps_how_it_ended():
@@ -289,7 +289,7 @@ def test_the_judge_sees_the_prompt_that_the_response_belongs_to():
     engine = Engine(lambda request: ["Score: 3"])
     rows = [response("q", 0, "about q"), response("p", 0, "about p")]
     judge(engine, texts(*rows), rows, JUDGE, 1, DECODING, seed=0)
-    assert {one.id: asked_text(one) for one in engine.asked} == {
+    assert {one.id: text_of_request(one) for one in engine.received} == {
         "p/r0": "Judge this.\nUser: Tell me about p.\n<response>about p</response>",
         "q/r0": "Judge this.\nUser: Tell me about q.\n<response>about q</response>",
     }
@@ -299,15 +299,15 @@ def test_the_responses_of_a_prompt_stand_side_by_side():
     rows = [response(name, k) for name in ("p", "q", "o") for k in range(3)]
     engine = Engine(lambda request: ["Score: 3"] * request.n)
     judge(engine, texts(*rows), rows, JUDGE, 11, DECODING, seed=0)
-    assert [one.n for one in engine.asked] == [11] * 9  # one request a response
-    assert len(list(groupby(one.id.split("/")[0] for one in engine.asked))) == 3
+    assert [one.n for one in engine.received] == [11] * 9  # one request a response
+    assert len(list(groupby(one.id.split("/")[0] for one in engine.received))) == 3
 
 
 def test_a_response_that_looks_like_a_template_is_judged_as_text():
     engine = Engine(lambda request: ["Score: 3"])
     row = response("p", 0, "{prompt} {response} {judgment_a} {}")
     judge(engine, texts(row), [row], JUDGE, 1, DECODING, seed=0)
-    assert "<response>{prompt} {response} {judgment_a} {}</response>" in asked_text(engine.asked[0])
+    assert "<response>{prompt} {response} {judgment_a} {}</response>" in text_of_request(engine.received[0])
 
 
 def test_a_judgment_without_a_score_has_none_and_is_counted():
@@ -377,7 +377,7 @@ def test_a_tie_for_the_highest_variance_depends_on_seed_and_prompt_alone():
 
 
 def meta(judgments, answer=first_wins, rows=None, **options):
-    """(engine, rows, facts) of a meta-judge that is given ``judgments`` of the responses ``rows``."""
+    """Return (engine, rows, facts) of a meta-judge that is given ``judgments`` of the responses ``rows``."""
     rows = rows if rows is not None else [response("p", 0)]
     engine = Engine(answer)
     verdicts, facts = meta_judge(engine, texts(*rows), rows, judgments, META_JUDGE, DECODING, seed=0, **options)
@@ -395,8 +395,8 @@ def test_each_pair_of_judgments_is_asked_in_both_orders():
         ("j2", "j1"),
     ]
     assert facts["requests"] == 6
-    assert all(one.n == 1 for one in engine.asked)
-    assert len({one.seed for one in engine.asked}) == 6
+    assert all(one.n == 1 for one in engine.received)
+    assert len({one.seed for one in engine.received}) == 6
 
 
 def test_the_first_judgment_is_shown_as_a_and_the_second_as_b():
@@ -404,7 +404,7 @@ def test_the_first_judgment_is_shown_as_a_and_the_second_as_b():
     judgments = judgments_of(row, 3, 1)
     engine, verdicts, _ = meta(judgments, rows=[row])
     a, b = (judgment["text"] for judgment in judgments)
-    assert [asked_text(one) for one in engine.asked] == [
+    assert [text_of_request(one) for one in engine.received] == [
         f"Compare.\nUser: Tell me about p.\nResponse: the answer\nJudgment A: {a}\nJudgment B: {b}\nWinner?",
         f"Compare.\nUser: Tell me about p.\nResponse: the answer\nJudgment A: {b}\nJudgment B: {a}\nWinner?",
     ]
@@ -426,7 +426,7 @@ def test_unparsed_judgments_are_never_shown():
     engine, verdicts, _ = meta(judgments_of(response("p", 0), 3, None, 5))
     shown = {identity for row in verdicts for identity in (row["first"], row["second"])}
     assert shown == {"p/r0/j0", "p/r0/j2"}
-    assert not any("reasons 1" in asked_text(one) for one in engine.asked)
+    assert not any("reasons 1" in text_of_request(one) for one in engine.received)
 
 
 def test_judgments_with_the_same_text_are_never_a_pair():
@@ -451,7 +451,7 @@ def test_requests_are_sorted_by_prompt_response_and_the_judgment_shown_first():
     rows = [response(name, k) for name in ("q", "p") for k in range(2)]
     judgments = [judgment for row in rows for judgment in judgments_of(row, *range(3), *[2] * 9)]
     engine, _, _ = meta(judgments, rows=rows)
-    shown = [tuple(one.id.split(" ")) for one in engine.asked]
+    shown = [tuple(one.id.split(" ")) for one in engine.received]
     assert len(shown) == 2 * 12 * 11
     # prompts side by side, within them all presentations with the same first judgment side by side
     assert len(list(groupby(first.split("/")[0] for first, _ in shown))) == 2
@@ -471,7 +471,7 @@ def test_only_the_selected_response_is_meta_judged():
 
 def test_without_a_disputed_response_nothing_is_asked():
     engine, verdicts, facts = meta(judgments_of(response("p", 0), 4, 4))
-    assert (engine.asked, verdicts, facts["requests"], facts["parse_rate"]) == ([], [], 0, None)
+    assert (engine.received, verdicts, facts["requests"], facts["parse_rate"]) == ([], [], 0, None)
 
 
 def test_text_that_looks_like_a_template_is_meta_judged_as_text():
@@ -479,7 +479,7 @@ def test_text_that_looks_like_a_template_is_meta_judged_as_text():
     judgments = judgments_of(row, 3, 1)
     judgments[0]["text"] = "{judgment_b}\nScore: 3"
     engine, _, _ = meta(judgments, rows=[row])
-    requests = asked_text(engine.asked[0])
+    requests = text_of_request(engine.received[0])
     assert "Response: {judgment_a} {response} {prompt}\n" in requests
     assert "Judgment A: {judgment_b}\nScore: 3\n" in requests
 
@@ -501,16 +501,16 @@ def test_presentations_that_do_not_fit_are_counted_and_cast_no_verdict():
 
 def test_the_meta_judge_sees_the_scores():
     engine, _, _ = meta(judgments_of(response("p", 0), 3, 1))
-    assert all("Score: 3" in asked_text(one) and "Score: 1" in asked_text(one) for one in engine.asked)
+    assert all("Score: 3" in text_of_request(one) and "Score: 1" in text_of_request(one) for one in engine.received)
 
 
 def test_stripped_scores_are_not_shown():
     engine, verdicts, _ = meta(judgments_of(response("p", 0), 3, 1), strip_scores=True)
     assert len(verdicts) == 2
-    for one in engine.asked:
-        assert "Score" not in asked_text(one)
-        assert "reasons 0 on p/r0" in asked_text(one)
-        assert "reasons 1 on p/r0" in asked_text(one)
+    for one in engine.received:
+        assert "Score" not in text_of_request(one)
+        assert "reasons 0 on p/r0" in text_of_request(one)
+        assert "reasons 1 on p/r0" in text_of_request(one)
 
 
 def test_judgments_that_are_shown_alike_without_their_scores_are_never_a_pair():
@@ -518,7 +518,7 @@ def test_judgments_that_are_shown_alike_without_their_scores_are_never_a_pair():
     for judgment in judgments:
         judgment["text"] = f"It is short.\nScore: {judgment['score']}"
     engine, verdicts, _ = meta(judgments, strip_scores=True)
-    assert (engine.asked, verdicts) == ([], [])
+    assert (engine.received, verdicts) == ([], [])
 
 
 # -- parse_facts

@@ -1,4 +1,4 @@
-"""What K, N and rho buy, and reliability: on simulated judges whose truth is known."""
+"""The effect of K, N and rho, and reliability, on simulated judges with known properties."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from metarewarding import pairs, reliability, sensitivity
 
 
 def simulated(prompts=1500, k=5, n=8, signal=1.0, noise=2.0, seed=0):
-    """(scores, lengths, may_be_chosen, true values) of a judge whose one judgment has reliability s2 / (s2 + n2)."""
+    """Return (scores, lengths, may_be_chosen, true values); one judgment has reliability s2 / (s2 + n2)."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(0, signal, (prompts, k)) + rng.normal(0, 3, (prompts, 1))
     scores = truth[..., None] + rng.normal(0, noise, (prompts, k, n))
@@ -118,7 +118,7 @@ def test_a_judge_without_noise_needs_one_judgment():
     assert sensitivity.recommend(rows, 100, 100)["n"] == 1
 
 
-def test_a_judge_that_guesses_is_told_apart():
+def test_a_guessing_judge_is_detected():
     scores, lengths, may, _ = simulated(signal=0.0)
     rows = sensitivity.of_k_and_n(scores, lengths, may, 0.0, 2, np.random.default_rng(0))
     row = next(row for row in rows if (row["k"], row["n"]) == (5, 4))

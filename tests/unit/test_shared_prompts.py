@@ -1,4 +1,4 @@
-"""The packed forward: what it lays out, and that it computes what TRL's own does."""
+"""The packed forward pass: its layout, and the same results as TRL's own."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ OUTPUTS = ("log_probs", "entropy", "mean_logits", "is_top1")
 
 
 def batch(*rows):
-    """What TRL's collators make of rows of (prompt, completion): padded on the right, labels on completions."""
+    """Return the batch that TRL's collators make of rows of (prompt, completion): padded right, with labels."""
     length = max(len(prompt) + len(completion) for prompt, completion in rows)
     result = {"input_ids": [], "attention_mask": [], "labels": []}
     for prompt, completion in rows:

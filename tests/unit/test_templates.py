@@ -67,7 +67,7 @@ def test_an_unknown_placeholder_is_named_with_its_file():
         check(JUDGE + "{answer}", "judge", "judge.txt")
 
 
-def test_all_faults_are_said_at_once():
+def test_all_faults_are_reported_at_once():
     with pytest.raises(UserError) as error:
         check("{prompt} {judgement_a} {judgment_b}", "meta_judge", "meta.txt")
     for fault in ("lacks {response}", "lacks {judgment_a}", "unknown placeholder {judgement_a}"):

@@ -1,4 +1,4 @@
-"""Mean scores that are equal but for the last bit are ties wherever mean scores are compared."""
+"""Mean scores that differ in the last bit only are ties in every comparison."""
 
 from itertools import pairwise, permutations, product
 

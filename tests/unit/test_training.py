@@ -22,7 +22,7 @@ from metarewarding.errors import UserError
 from metarewarding.training import adapters, checkpoints, measure_pairs, shared_prompts
 from metarewarding.training import run as training_run
 from metarewarding.training.arguments import RunArguments, accumulation_steps, auto_precision, compute_dtype
-from metarewarding.training.examples import inert_rows, within
+from metarewarding.training.examples import inert_rows, within_limit
 from train import train_dpo
 
 
@@ -57,7 +57,7 @@ def test_a_pair_is_too_long_when_one_side_is(model):
         for c, r in ((5, 5), (6, 5), (5, 6))
     ]
     # bytes are tokens: <|user|> p <|end|> <|assistant|> ccccc <|end|> are 10
-    assert within(rows, tokenizer, 10, "prompt", ("chosen", "rejected")) == rows[:1]
+    assert within_limit(rows, tokenizer, 10, "prompt", ("chosen", "rejected")) == rows[:1]
 
 
 def test_inert_rows_leave_ids_out_and_text_in(model):
@@ -86,7 +86,7 @@ PAIR = {
 
 
 def parsed(recipe, *words):
-    """The arguments that a training program makes of a recipe, on the CPU."""
+    """Return the arguments that a training program makes of a recipe, on the CPU."""
     from trl import DPOConfig, ModelConfig, SFTConfig, TrlParser
 
     config = auto_precision(DPOConfig if recipe.name.startswith("dpo") else SFTConfig)
@@ -138,7 +138,7 @@ LN2 = 0.6931471805599453
 
 
 def pairs(prompts):
-    """Two pairs of each prompt, of lengths that differ."""
+    """Return two pairs of each prompt, of different lengths."""
     draw = random.Random(0)
 
     def text(most):
@@ -184,7 +184,7 @@ class Run:
         return self.read(printed + errors)
 
     def here(self):
-        """(exit status, what was printed, what was printed on stderr) of a run in this process."""
+        """Return (exit status, what was printed, what was printed on stderr) of a run in this process."""
         import torch
 
         printed, errors, threads = StringIO(), StringIO(), torch.get_num_threads()
@@ -205,7 +205,7 @@ class Run:
         return self
 
     def start(self):
-        """In a process group of its own, as the launcher starts the training program as its child."""
+        """Start the run in its own process group, as the launcher starts the training program as its child."""
         return subprocess.Popen(
             self.command, cwd=ROOT, env=self.environment, stdout=-3, stderr=-3, start_new_session=True
         )
@@ -219,12 +219,21 @@ class Run:
     def first_step(self):
         return next(entry for entry in self.stats["log"] if "loss" in entry)
 
+    def kill_after_checkpoint(self, step):
+        """Start the run, and kill it once it has a complete checkpoint of ``step`` or later."""
+        killed = self.start()
+        while whole_checkpoint(self.folder / "c", step) is None:
+            assert killed.poll() is None, "the run ended before it could be killed"
+            time.sleep(0.005)
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+
 
 @pytest.mark.parametrize(
     ("options", "change", "output"),
     [
         ({"token_limit": 5}, {}, "no pair has at most 5 tokens a side (dpo.max_length)"),
-        ({"stop_epoch": 2}, {}, "stop_epoch 2 lies after the end of the schedule"),
+        ({"stop_epoch": 2}, {}, "stop_epoch 2 is after the end of the schedule"),
         ({}, {"chosen_by": "high"}, "data.jsonl, line 1: the field 'chosen_by'"),
     ],
 )
@@ -243,12 +252,12 @@ DPO |= {"measured_pairs": 3, "save_strategy": "steps", "save_steps": 2, "save_to
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, model):
-    """A run as the workflow starts it; bf16 is false, as other runs must come to the same weights."""
+    """Return a run as the workflow starts it; bf16 is false, as other runs must come to the same weights."""
     return Run(tmp_path_factory.mktemp("undisturbed"), model, pairs(12), **DPO)()
 
 
 def sft_rows(count):
-    """Examples of lengths that differ."""
+    """Return examples of different lengths."""
     for i, pair in enumerate(pairs(count)):
         yield {"prompt_id": f"p{i}", "response_id": f"p{i}/r0", "prompt": pair["prompt"], "score": 5} | {
             "completion": pair["chosen"]
@@ -362,7 +371,7 @@ def test_the_divergence_is_that_of_both_models_over_the_vocabulary(undisturbed):
 
 
 def whole_checkpoint(folder, step):
-    """A whole checkpoint from ``step`` on, or None; one may be removed while we look."""
+    """Return a complete checkpoint of ``step`` or later, or None; one may be removed during the search."""
     for path in folder.glob("checkpoint-*/trainer_state.json"):
         with suppress(FileNotFoundError):
             if path.stat().st_size and int(path.parent.name.split("-")[1]) >= step:
@@ -373,14 +382,8 @@ def whole_checkpoint(folder, step):
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
     run = Run(tmp_path / "killed", model, pairs(12), **DPO)
-    killed, whole = run.start(), None
-    while whole is None:
-        assert killed.poll() is None, "the run ended before it could be killed"
-        # in the second epoch, so that the first one's measurement is from before the kill
-        whole = whole_checkpoint(run.folder / "c", 6)
-        time.sleep(0.005)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    # in the second epoch, so that the first one's measurement is from before the kill
+    run.kill_after_checkpoint(6)
     half = run.folder / "c/checkpoint-999"
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
@@ -512,7 +515,7 @@ def test_losses_are_averaged_by_epoch():
     ]
 
 
-def test_the_disk_for_checkpoints_is_told_and_too_little_is_refused(tmp_path, monkeypatch, caplog):
+def test_the_disk_space_of_checkpoints_is_logged_and_too_little_is_refused(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "metarewarding")
     (tmp_path / "checkpoint-3").mkdir()
     (tmp_path / "checkpoint-3/weights").write_bytes(b"0" * 1000)  # of an earlier try: its room will be free

@@ -1,4 +1,4 @@
-"""The config: every file of the project is accepted, and faults are named by their key."""
+"""The config: every file of the project is accepted, and faults are reported with their key."""
 
 import copy
 import json
@@ -29,7 +29,7 @@ def in_project(monkeypatch):
 
 
 def laid_over(*names):
-    """The config that Snakemake makes of config.yaml with these files over it."""
+    """Return the config that Snakemake makes of config.yaml with these files over it."""
     config = load()
     for name in names:
         update_config(config, load(name))
@@ -67,7 +67,7 @@ def test_one_gpu_differs_from_the_paper_in_the_adapter_and_the_learning_rates():
 
 
 def test_an_open_judge_serves_all_benchmarks(tmp_path):
-    with pytest.raises(settings.ConfigError, match="open: give either base_url"):
+    with pytest.raises(settings.ConfigError, match="open: set either base_url"):
         settings.resolve(laid_over("paper.yaml", "open_judge.yaml"))
     config = laid_over("paper.yaml", "open_judge.yaml")
     config["benchmarks"]["judges"]["open"]["weights"] = str(tmp_path)
@@ -165,7 +165,7 @@ def test_the_ablations_hold_table_4_and_the_sweeps():
     assert set(ablations["run"]) == set(ablations["methods"])
 
     def fourth(start):
-        """{(rho, filter)} of the methods that are one actor-only round from ``start``."""
+        """Return {(rho, filter)} of the methods that are one actor-only round from ``start``."""
         return {
             (own["rho"], own["max_chosen_chars"])
             for name, method in ablations["methods"].items()
@@ -220,7 +220,7 @@ def test_a_second_file_of_prompts_leaves_the_slices_of_the_first(tmp_path):
 
 
 def key_paths(rule, path=()):
-    """Every key that the schema knows, as a path; of `methods` only the key itself, and `model` by its source."""
+    """Return every key of the schema as a path; of `methods` only the key itself, and `model` by its source."""
     for key, of_key in rule.get("properties", {}).items():
         if key in ("methods", "model", "pathvars", "judges", "files"):
             yield (*path, key)
@@ -296,12 +296,12 @@ def put(path, value):
         ("methods.self-rewarding.n", 4, "n: 4 is more than sampling.judgments.n 3"),
         ("methods.self-rewarding.starts_from", "meta-rewarding/m9", "there is no model meta-rewarding/m9"),
         ("methods.self-rewarding.starts_from", "self-rewarding/m1", "itself starts from self-rewarding"),
-        ("methods.self-rewarding.stop_epoch", 3, "stop_epoch: 3 lies after schedule_epochs 1"),
+        ("methods.self-rewarding.stop_epoch", 3, "stop_epoch: 3 is after schedule_epochs 1"),
         ("run", ["self-rewardign"], "run: there is no method 'self-rewardign'"),
         ("run", [], "run"),
         ("engine.name", "sglang", "engine.name: 'sglang' is not one of"),
         ("eft.trees", "config/laptop/tree.jsonl", "eft.trees: the file config/laptop/tree.jsonl does not exist"),
-        ("prompts.per_iteration", 30, "need 120 prompts, and config/laptop/prompts.jsonl has 72"),
+        ("prompts.per_iteration", 30, "need 120 prompts, but config/laptop/prompts.jsonl has 72"),
         ("sampling.shards", 11, "sampling.shards"),
         ("model", {"source": "hub", "repo": "a/b"}, "model.revision: missing"),
         ("eft.eval_ids", "nowhere.txt", "eft.eval_ids: the file nowhere.txt does not exist"),
@@ -316,10 +316,10 @@ def put(path, value):
         ("prompts.path", None, "prompts.path: missing"),
         ("prompts.path", [], "prompts.path"),
         ("benchmarks.run", ["alpaca_evil"], "benchmarks.run[0]: 'alpaca_evil' is not one of"),
-        ("benchmarks.judges.local.base_url", "http://x/v1", "judges.local: give either base_url"),
+        ("benchmarks.judges.local.base_url", "http://x/v1", "judges.local: set either base_url"),
         ("benchmarks.judges.local.weights", "nowhere", "judges.local.weights: 'nowhere' is neither seed, m0"),
         ("benchmarks.judges.local.api_key", "sk-1", "benchmarks.judges.local.api_key: no such key"),
-        ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "benchmarks.calibration.alpaca_eval: nowhere holds no"),
+        ("benchmarks.calibration", {"alpaca_eval": "nowhere"}, "calibration.alpaca_eval: nowhere has no model"),
         (
             "pairs.truncated_may_be_chosen",
             True,
@@ -336,7 +336,7 @@ def put(path, value):
             {"categories": "judge", "category_template": "x"},
             "category_template: the file x does",
         ),
-        ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "judges.local.base_url: not of the form"),
+        ("benchmarks.judges.local.base_url", "http://me:secret@host/v1", "local.base_url: not of the expected form"),
         ("benchmarks.run", ["reward_bench_2"], "benchmarks.reward_bench_2.revision: missing"),
         ("benchmarks.run", ["own_preferences"], "benchmarks.own_preferences.path: missing"),
         ("benchmarks.lm_eval", {"folder": "nowhere"}, "benchmarks.lm_eval.folder: nowhere is not a folder"),
@@ -417,14 +417,14 @@ def test_what_only_vllm_on_gpus_has_is_refused_elsewhere(key):
     def change(config):
         config["engine"][key] = {"quantization": "fp8", "batch_invariant": True}[key]
 
-    assert f"engine.{key}: only vLLM on GPUs has it" in faults(change)
+    assert f"engine.{key}: only vLLM on GPUs supports it" in faults(change)
     resolved = settings.resolve(
         settings.load(["config/paper.yaml"], [f"engine={{{key}: fp8}}"] if key[0] == "q" else [])
     )
     assert resolved["engine"]["quantization"] == ("fp8" if key[0] == "q" else None)
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_reported_at_once():
     def change(config):
         config["engine"]["nam"] = "vllm"
         config["sampling"]["seed"] = -1
@@ -461,7 +461,7 @@ def test_depth_and_models_follow_starts_from():
 
 def test_the_list_of_all_keys_is_that_of_the_schema():
     text = document_config.README.read_text(encoding="utf-8")
-    assert document_config.written(text) == text, "run: envs/run python workflow/document_config.py"
+    assert document_config.update_keys(text) == text, "run: envs/run python workflow/document_config.py"
     for key in ("sampling.judgments.n", "benchmarks.judges.<name>.max_cost", "methods.<name>.iterations[].train_on"):
         assert f"`{key}`" in text
 

@@ -1,4 +1,4 @@
-"""envs/run says what is missing; the conda files hold what their locks say."""
+"""envs/run reports what is missing, and the conda files match their locks."""
 
 import os
 import re
@@ -14,7 +14,7 @@ TOOLS = ("bash env dirname cmp flock uname df awk grep cat cp rm printf mkdir").
 
 @pytest.fixture
 def machine(tmp_path):
-    """A folder with envs/run, and one with the few commands that it may call; tests add or replace some."""
+    """Return a folder with envs/run, and one with the few commands that it may call; tests add or replace some."""
     (tmp_path / "envs").mkdir()
     for name in ("run", "laptop.lock"):
         shutil.copy2(ROOT / "envs" / name, tmp_path / "envs" / name)
@@ -116,7 +116,7 @@ def test_the_environment_of_snakemake_has_neither_engine_nor_trainer():
 
 
 def rules():
-    """{rule: its text} of the rules that stand by themselves."""
+    """Return {rule: its text} of the rules that stand by themselves."""
     result = {}
     for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for text in re.split(r"(?m)^(?=rule |for )", file.read_text()):

@@ -1,4 +1,4 @@
-"""How long a run is said to take."""
+"""The estimated time of a run."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_the_rate_is_measured_in_the_type_that_this_machine_uses():
     assert 1e9 < rate < 1e14
 
 
-def test_a_run_on_gpus_is_told_by_its_plan():
+def test_a_run_on_gpus_is_estimated_by_its_plan():
     resolved = settings.resolve(settings.load(["config/paper.yaml"]))
     result = plan.plan(resolved)
     assert f"{result['totals']['gpu_hours']:,.1f} GPU hours" in estimate.line(result, resolved, ROOT / "scripts")

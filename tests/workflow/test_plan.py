@@ -1,4 +1,4 @@
-"""The plan: the protocol's volumes, its arithmetic, and planned beside measured."""
+"""The plan: the protocol's volumes, its arithmetic, and planned and measured values together."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ from conftest import ROOT
 from forecast import hours_left, hours_on_the_clock
 from model_size import model_size
 from plan import plan
-from plan_table import shown
+from plan_table import as_text
 from settings import load, resolve
 from speeds import CARDS, ENGINE_START, TRAINING
 
@@ -226,7 +226,7 @@ def test_planned_beside_measured(tmp_path):
     assert (took["prompt_tokens"], took["distinct_prompt_tokens"], took["gpu_hours"]) == (360, 120, 2)
     assert (measured["train_sft"]["prompt_tokens"], measured["train_sft"]["gpu_hours"]) == (7, None)
     assert measured["meta_judge"] is None
-    assert shown(measure(result, tmp_path)).count("  measured") == 2 + 1  # and together
+    assert as_text(measure(result, tmp_path)).count("  measured") == 2 + 1  # and together
 
 
 def test_the_command_loads_no_model_and_says_what_is_wrong(tmp_path):

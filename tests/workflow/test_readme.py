@@ -1,4 +1,4 @@
-"""The documents: the index of the paper names what exists, links lead somewhere, README stays short."""
+"""The documents: the index lists what exists, links have targets, README stays short."""
 
 import importlib
 import re
@@ -86,5 +86,5 @@ def test_the_graph_of_the_rules_is_current(project):
 
 @pytest.mark.slow
 def test_the_edges_of_the_rules_are_current(project):
-    graphs = [snakemake(project, *draw_rules.words(config)).stdout for config in draw_rules.CONFIGS]
+    graphs = [snakemake(project, *draw_rules.options(config)).stdout for config in draw_rules.CONFIGS]
     assert draw_rules.table(graphs) == draw_rules.EDGES.read_text(encoding="utf-8")

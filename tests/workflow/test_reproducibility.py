@@ -29,7 +29,7 @@ OF_THE_MACHINE = {
 
 
 def value_at(key: str):
-    """The value of ``key`` in paper.yaml, in another file ("file:key"), or of each iteration of a method."""
+    """Return the value of ``key`` in paper.yaml, in another file ("file:key"), or of each iteration of a method."""
     if key.startswith("config/"):
         file, key = key.split(":")
         of = yaml.safe_load((ROOT / file).read_text())

@@ -1,4 +1,4 @@
-"""What a change runs again: exactly what depends on it. Dry-runs on the finished smoke run, and a few real ones."""
+"""Which changes rerun which rules: dry-runs on the finished smoke run, and a few real runs."""
 
 import hashlib
 import json
@@ -25,18 +25,18 @@ MODELS = ("seed", "m0", *TRAINED)
 
 @pytest.fixture
 def done(finished_smoke, tmp_path):
-    """A copy of the finished run that a test may change."""
+    """Return a copy of the finished run that a test may change."""
     return shutil.copytree(finished_smoke[0], tmp_path / "project", symlinks=True)
 
 
 @pytest.fixture(scope="module")
 def same(finished_smoke, tmp_path_factory):
-    """A copy of the finished run for tests that lay other settings over it, and change nothing."""
+    """Return a copy of the finished run for tests that lay other settings over it, and change nothing."""
     return shutil.copytree(finished_smoke[0], tmp_path_factory.mktemp("same") / "project", symlinks=True)
 
 
 def runs(folder, change=None, words=()) -> set[tuple[str, str]]:
-    """{(rule, model in whose folder it writes)} of a dry-run with ``change`` laid over the smoke config.
+    """Return {(rule, model in whose folder it writes)} of a dry-run with ``change`` laid over the smoke config.
 
     Whatever runs, the report follows; it is checked here and left out.
     """
@@ -83,7 +83,7 @@ def each(rules, *models):
 
 
 def iterations(method, number, **changes):
-    """The smoke config's iterations of a method with some keys of one of them changed."""
+    """Return the smoke config's iterations of a method with some keys of one of them changed."""
     rounds = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())["methods"][method]["iterations"]
     rounds[number - 1] |= changes
     return {"methods": {method: {"iterations": rounds}}}
@@ -279,7 +279,7 @@ def test_every_rule_with_params_has_them_by_name(same):
 
 
 def drawn(folder, *names) -> dict[str, int]:
-    """{stats file: completions that its job drew} of some files of the results."""
+    """Return {stats file: completions that its job drew} of some files of the results."""
     facts = {name: json.loads((folder / RESULTS / f"{name}.stats.json").read_text()) for name in names}
     return {name: of["completions"] - of["from_store"] for name, of in facts.items()}
 
@@ -456,9 +456,8 @@ def test_why_names_the_change_the_jobs_and_what_stays(same):
 def test_why_names_files_code_and_keys_of_the_whole_run(done):
     with open(done / "config/smoke/meta_judge.txt", "a") as file:
         file.write("Be brief.\n")
-    edit(
-        done / "scripts/metarewarding/evaluation/arena_hard.py", "import", "import os\nimport"
-    )  # of no rule that runs here
+    # of no rule that runs here
+    edit(done / "scripts/metarewarding/evaluation/arena_hard.py", "import", "import os\nimport")
     edit(done / "scripts/preferences/build_actor_pairs.py", "@logged", "ADDED = 1\n\n\n@logged")
     output = explained(done, {"benchmarks": {"arena_laptop": {"bootstrap_rounds": 300}}})
     assert "changed file: config/smoke/meta_judge.txt" in output
@@ -523,7 +522,7 @@ def test_the_runs_manifest_holds_every_hash(same):
 
 
 def hashes(folder, what) -> dict[str, str]:
-    """{path: sha256} of the JSONL files and weights under some folders of the results."""
+    """Return {path: sha256} of the JSONL files and weights under some folders of the results."""
     result = [path for name in what for path in (folder / RESULTS / name).rglob("*")]
     kept = [path for path in result if path.suffix in (".jsonl", ".safetensors")]
     assert kept

@@ -1,4 +1,4 @@
-"""Any program runs by hand, on the job that Snakemake would give it."""
+"""Any program runs outside Snakemake, with the job that Snakemake would give it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What jobs ask SLURM for: nodes, GPUs, retries, cores, and no token. Nothing is submitted."""
+"""The resources that jobs request from SLURM: nodes, GPUs, retries, cores, and no token. Nothing is submitted."""
 
 import importlib
 import os
@@ -20,7 +20,7 @@ def project(tmp_path_factory):
 
 
 def resources(project, target, *words) -> dict:
-    """{rule: its resources, as a dry-run prints them}."""
+    """Return {rule: its resources, as a dry-run prints them}."""
     run = snakemake(project, "-n", target, *SLURM, *words)
     assert run.returncode == 0, run.stdout
     result, rule = {}, None

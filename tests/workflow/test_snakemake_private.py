@@ -1,4 +1,4 @@
-"""The undocumented parts of Snakemake that the workflow uses are there."""
+"""The undocumented parts of Snakemake that the workflow uses still exist."""
 
 import inspect
 from pathlib import Path

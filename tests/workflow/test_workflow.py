@@ -1,4 +1,4 @@
-"""What the workflow would run, by dry-run, and how it refuses bad input."""
+"""Dry-runs of the workflow, and its messages about bad input."""
 
 import re
 
@@ -10,14 +10,14 @@ SMOKE = ("--configfile", "config/smoke.yaml")
 
 
 def overlay(project, change: dict) -> tuple[str, ...]:
-    """--configfile words for the smoke config with ``change`` laid over it."""
+    """Return --configfile words for the smoke config with ``change`` laid over it."""
     (project / "change.yaml").write_text(yaml.safe_dump(change))
     return (*SMOKE, "change.yaml")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The project without results; no test changes a file of it."""
+    """Return the project without results; no test changes a file of it."""
     return copy_project(tmp_path_factory.mktemp("project"))
 
 
@@ -71,7 +71,7 @@ def test_the_paper_is_planned_and_asks_for_no_meta_judgment_where_none_is_traine
 
 @pytest.fixture(scope="module")
 def few_shards(project):
-    """--configfile words for the paper's config with few shards: a dry-run of them all takes several times as long."""
+    """Return --configfile words for the paper's config with few shards, which makes a dry-run several times as fast."""
     few = {"sampling": {"shards": 2}}
     (project / "few.yaml").write_text(yaml.safe_dump(few))
     return (*PAPER, "few.yaml")

@@ -2,9 +2,9 @@
 
 
 rule evaluate_model:
-    """All that a model is asked for its evaluation: the benchmarks' questions, and what it judges."""
+    """All samples of a model's evaluation: answers to the benchmarks' questions, and its judgments."""
     input:
-        **checked("engine"),
+        **node_checks("engine"),
         **{name: questions_of(name) for name in ANSWERED},
         **judged_files(),
         **{name: preference_file(name) for name in PREFERRED},
@@ -27,7 +27,7 @@ rule evaluate_model:
         **needs("engine"),
     params:
         **engine_params(),
-        # of all benchmarks together, and in the same place whatever `run` names
+        # one store for all benchmarks, so that its path does not depend on `run`
         store=lambda wildcards, output: str(Path(output.judgments).parents[1] / "completions.jsonl"),
         benchmarks={name: answer_settings(name) for name in ANSWERED},
         judged=JUDGED_BY_MODEL,
@@ -80,7 +80,7 @@ rule score_benchmark:
     wildcard_constraints:
         model=ANY_MODEL,
     localrule: True
-    # so that a run without a benchmark judge needs no environment for them
+    # a run without a benchmark judge must not need the environment `evaluate`
     conda:
         lambda wildcards: environment("sample") if wildcards.benchmark in NO_JUDGE else environment("evaluate")
     params:
@@ -92,7 +92,7 @@ rule score_benchmark:
 
 
 rule judge_agreement:
-    """How a model's mean scores agree with people's rankings of the held-out replies."""
+    """Agreement of a model's mean scores with people's rankings of the held-out replies."""
     input:
         replies="<results>/data/eft/eval.jsonl",
         judgments="<results>/{model}/benchmarks/judge_agreement/judgments.jsonl",
@@ -110,7 +110,7 @@ rule judge_agreement:
 
 
 rule measure_meta_judge:
-    """How a model's verdicts as meta-judge lean: to higher scores, to a place, to length."""
+    """Meta-judge bias of a model's verdicts by score, position and length."""
     input:
         judgments=expand("<results>/{{model}}/judgments/{shard}.jsonl", shard=SHARDS),
         meta_judgments=expand("<results>/{{model}}/meta_judgments/{shard}.jsonl", shard=SHARDS),

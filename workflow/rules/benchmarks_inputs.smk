@@ -4,20 +4,20 @@ from metarewarding.evaluation.registry import JUDGED_ANSWERS, OWN_WIN_RATE, PREF
 
 BENCHMARKS = {name: registry.get(name) for name in SETTINGS["benchmarks"]["run"]}
 ANSWERED = [name for name in BENCHMARKS if BENCHMARKS[name].kind != PREFERENCE]
-PREFERRED = [name for name in BENCHMARKS if BENCHMARKS[name].read_rows]  # rows whose best response is known
+PREFERRED = [name for name in BENCHMARKS if BENCHMARKS[name].read_rows]  # rows with a known best response
 JUDGED_IN_PAIRS = [name for name in PREFERRED if SETTINGS["benchmarks"][name]["pairwise"]]
-# other given responses
+# benchmarks whose given responses have no known best one
 JUDGED_BY_MODEL = [name for name in BENCHMARKS if BENCHMARKS[name].kind == PREFERENCE and name not in PREFERRED]
 
 OWN_WIN_RATES = [name for name in BENCHMARKS if BENCHMARKS[name].kind == OWN_WIN_RATE]
-NO_JUDGE = PREFERRED + OWN_WIN_RATES  # whose score needs no package of a benchmark judge
+NO_JUDGE = PREFERRED + OWN_WIN_RATES  # their scores need no package of a benchmark judge
 ARENA = SETTINGS["benchmarks"]["arena_laptop"]
 AGREEMENT = SETTINGS["benchmarks"]["judge_agreement"]
 ANY_MODEL = OWN_MODEL + r"|published/[A-Za-z0-9._-]+"  # or a model whose answers others published
 
 
 def settings_of(benchmark, keys):
-    """Those of a benchmark's settings that a rule uses, so that a change of the others does not rerun it."""
+    """Return the settings ``keys`` of a benchmark; a change of the others does not rerun a rule that uses these."""
     return {key: SETTINGS["benchmarks"][benchmark][key] for key in keys}
 
 
@@ -26,20 +26,20 @@ def benchmark_file(source):
 
 
 def questions_of(benchmark):
-    """The file with a benchmark's questions: a source that is fetched, or what the config names."""
+    """Return the file with a benchmark's questions: a source that is fetched, or a file that the config names."""
     key = registry.get(benchmark).questions
     own = SETTINGS["benchmarks"][benchmark]
     return own[key] if key in own else benchmark_file(key)
 
 
 def judged_files():
-    """{name: file} of the given responses that every model judges, and their prompts."""
+    """Return {name: file} of the given responses that every model judges, and their prompts."""
     files = {name: BENCHMARKS[name].judged_files(SETTINGS["benchmarks"][name]) for name in JUDGED_BY_MODEL}
     return {f"{name}_{what}": file for name, of in files.items() for what, file in of.items()}
 
 
 def evaluation_files(ending, suffix):
-    """{name: file} of all that one job asks a model for its evaluation."""
+    """Return {name: file} of everything that one evaluation job samples."""
     files = {name: f"{name}/answers" for name in ANSWERED} | {"judgments": "judge_agreement/judgments"}
     files |= {name: f"{name}/judgments" for name in JUDGED_BY_MODEL + PREFERRED}
     files |= {f"{name}_pairwise": f"{name}/verdicts" for name in JUDGED_IN_PAIRS}
@@ -47,13 +47,13 @@ def evaluation_files(ending, suffix):
 
 
 def answer_settings(benchmark):
-    """How a benchmark's answers are drawn, and how many."""
+    """Return the decoding of a benchmark's answers, their subset and the number of turns."""
     own, known = SETTINGS["benchmarks"][benchmark], registry.get(benchmark)
     return known.decoding(own, SAMPLING["responses"]) | {"subset": own.get("subset"), "turns": known.turns}
 
 
 def score_inputs(wildcards):
-    """What a model's score on a benchmark is computed from."""
+    """Return the files that a model's score on a benchmark is computed from."""
     own = SETTINGS["benchmarks"][wildcards.benchmark]
     return registry.get(wildcards.benchmark).files_of_score(own, wildcards.model)
 
@@ -67,10 +67,10 @@ def preference_file(benchmark):
 
 
 def revision_of(source):
-    """The revision of a source that the config names; None for one that is pinned in the code."""
+    """Return the revision of a source that the config names; None for one that is pinned in the code."""
     return SETTINGS["benchmarks"]["reward_bench_2"]["revision"] if source.startswith("reward_bench_2") else None
 
 
 def preference_settings(benchmark):
-    """How a model is asked about a preference benchmark's rows."""
+    """Return the settings by which a model judges a preference benchmark's rows."""
     return settings_of(benchmark, ("judgments", "pairwise", "max_tokens"))

@@ -60,18 +60,18 @@ META_JUDGES = list(dict.fromkeys(PARENTS[model] for model in JUDGE_TRAINED))
 
 
 def fingerprint(script, *benchmarks, fields=()):
-    """What a script, the local modules that it imports, and those of ``benchmarks`` do; a rule carries it as a param."""
+    """Return the hash, a param of each rule, of a script, the local modules it imports and those of ``benchmarks``."""
     modules = [BASE / f"scripts/metarewarding/evaluation/{name}.py" for name in benchmarks]
     return fingerprints.fingerprint(BASE / "scripts" / script, BASE / "scripts", modules, fields)
 
 
 def parent(wildcards):
-    """The model that an iteration starts from: the method's previous one, or its `starts_from`."""
+    """Return the model that an iteration starts from: the method's previous one, or its `starts_from`."""
     return lineage.parent(SETTINGS, wildcards.method, int(wildcards.iteration))
 
 
 def from_parent(path):
-    """A file in the parent's folder; with `{shard}` in it, one for each shard."""
+    """Return a function that gives a file in the parent's folder; with `{shard}` in it, one for each shard."""
 
     def files(wildcards):
         folder = f"<results>/{parent(wildcards)}"
@@ -81,13 +81,13 @@ def from_parent(path):
 
 
 def of_iteration(key):
-    """A setting of one DPO round: the iteration's, else the method's, else that of `pairs` or `dpo`."""
+    """Return a function that gives a setting of one DPO round: from the iteration, the method, or `pairs` and `dpo`."""
 
     def value(wildcards):
         rounds, number = lineage.iterations(SETTINGS, wildcards.method), int(wildcards.iteration)
         if number > len(rounds):
             raise WorkflowError(
-                f"config: methods.{wildcards.method} has {len(rounds)} iterations, and m{number} is asked for."
+                f"config: methods.{wildcards.method} has {len(rounds)} iterations, but m{number} was requested."
             )
         return rounds[number - 1][key]
 
@@ -95,26 +95,26 @@ def of_iteration(key):
 
 
 def system_prompt(wildcards):
-    """A function, as Snakemake would take braces in the text for wildcards."""
+    """Return the system prompt; a function, because Snakemake would replace braces in a plain string."""
     return SAMPLING["system_prompt"]
 
 
 def training_pairs(wildcards):
-    """The pair files that an iteration trains on."""
+    """Return the pair files that an iteration trains on."""
     folder = f"<results>/{wildcards.method}/m{wildcards.iteration}/pairs"
     return [f"{folder}/{kind}.jsonl" for kind in of_iteration("train_on")(wildcards)]
 
 
 def uses_judgments(wildcards):
-    """Whether an iteration's pairs come from its parent's judgments."""
+    """Return whether an iteration's pairs come from its parent's judgments."""
     return lineage.uses_judgments(SETTINGS, f"{wildcards.method}/m{wildcards.iteration}")
 
 
 def prompts_of(wildcards):
-    """The prompts that a model answers: the slice of the iteration that it is the parent of."""
+    """Return the prompts that a model answers: the slice of the iteration that it is the parent of."""
     return f"<results>/data/prompts/{lineage.depth(SETTINGS, wildcards.model) + 1}.jsonl"
 
 
 def prompts_of_parent(wildcards):
-    """The prompts that an iteration's pairs come from."""
+    """Return the prompts that an iteration's pairs come from."""
     return f"<results>/data/prompts/{lineage.depth(SETTINGS, parent(wildcards)) + 1}.jsonl"

@@ -1,12 +1,12 @@
-# The seed model and its helpers; human rankings -> EFT data.
+# The seed model, the annotator and the generator; EFT data from human rankings.
 
 
 rule check_inputs:
     """The user's prompts, trees, questions and models, read once before anything is sampled or trained.
 
-    No input, and no param that counts: Snakemake does not look for other changes after a job that runs again, be its
-    output `ancient`, so this one runs only where its output is missing. A file that changes later is checked at the
-    start of the next run (workflow/start_checks.py).
+    The rule has no input and no tracked param, so it runs only where its output is missing. If it ran again, Snakemake
+    would not look for other changes in the jobs after it, although its output is `ancient`. A file that changes later
+    is checked at the start of the next run (workflow/start_checks.py).
     """
     output:
         directory("<results>/data/checked"),
@@ -75,7 +75,7 @@ rule fetch_trees:
 
 
 rule split_rankings:
-    """Human rankings -> IFT demonstrations, replies to judge, held-out replies, and the prompts of table 3."""
+    """Human rankings split into IFT demonstrations, replies to judge, held-out replies, and the prompts of table 3."""
     input:
         **({"eval_ids": EFT["eval_ids"]} if EFT["eval_ids"] else {}),
         trees=FETCHED_TREES if TREES_ON_HUB else EFT["trees"],
@@ -102,9 +102,9 @@ rule split_rankings:
 
 
 rule annotate_eft:
-    """The annotator judges the ranked replies of one shard, asked as the judge is in the loop."""
+    """The annotator judges the ranked replies of one shard, with the judge's prompt of the loop."""
     input:
-        **checked("engine"),
+        **node_checks("engine"),
         checked=CHECKED,
         replies="<results>/data/eft/candidates.jsonl",
         weights=weights_of("annotator"),
@@ -133,7 +133,7 @@ rule annotate_eft:
 
 
 rule build_eft:
-    """Judge prompts with judgments that order the replies as people did, the commonest score thinned."""
+    """EFT training data: judgments that rank the replies as people did, with the most common score thinned."""
     input:
         **({} if EFT["annotator"] == "written" else {"judgments": ANNOTATED}),
         replies="<results>/data/eft/candidates.jsonl",

@@ -7,16 +7,16 @@ OTHER_MODELS = config_files.other_models(SETTINGS)
 
 
 def weights_of(role):
-    """The weights of a model other than those that the loop makes: the seed's, where the config names no other."""
+    """Return the weights of the annotator or the generator: the seed's, where the config names no other model."""
     return f"<results>/data/{role}/weights" if role in OTHER_MODELS else "<results>/seed/weights"
 
 
-# what check_inputs has read; `ancient`, so that another reading of the inputs reruns nothing
+# the result of check_inputs; `ancient`, so that checking the inputs again reruns nothing
 CHECKED = ancient("<results>/data/checked")
 
 
 def local_models():
-    """[(key, folder)] of the models that the config names by a local path."""
+    """Return [(key, folder)] of the models that the config names by a local path."""
     judges = SETTINGS["benchmarks"]["judges"]
     named = [("model.path", SETTINGS["model"].get("path"))]
     named += [(f"the {role}'s model", of.get("path")) for role, of in OTHER_MODELS.items()]

@@ -1,4 +1,4 @@
-# Benchmarks that a judge behind an API, or one that is served here, gives its verdicts on.
+# Benchmarks with a judge, behind an API or served here.
 
 
 rule fetch_benchmark:
@@ -23,8 +23,8 @@ rule fetch_benchmark:
         "../../scripts/benchmarks/fetch_benchmark.py"
 
 
-# One rule a benchmark, with the judge of its own: whether a rule is local holds for all of its jobs, and a judge behind
-# an API is asked from where Snakemake runs, while one that is served here needs a GPU.
+# One rule for each benchmark, as each may have another judge. `localrule` applies to all jobs of a rule: a judge behind
+# an API is asked from the machine that runs Snakemake, and a judge that is served here needs a GPU.
 for name in BENCHMARKS_WITH_JUDGE:
 
     rule:
@@ -58,8 +58,8 @@ for name in BENCHMARKS_WITH_JUDGE:
             "../../scripts/benchmarks/judge_benchmark.py"
 
 
-# The two protocols of judge_vs_gpt4 and the labels of figure 4 are asked once for all models, or with other pairs than a
-# model's answers, so they keep rules of their own.
+# These have their own rules. Labels of figure 4 and the fixed pairs of judge_vs_gpt4 are judged once for all models;
+# its other protocol compares pairs of the seed's responses instead of a model's answers.
 
 
 rule label_alpaca_eval:
@@ -92,7 +92,7 @@ rule label_alpaca_eval:
 rule answer_held_out:
     """The seed's responses to the prompts of table 3, sampled as in the loop."""
     input:
-        **checked("engine"),
+        **node_checks("engine"),
         checked=CHECKED,
         prompts=HELD_OUT_PROMPTS,
         weights="<results>/seed/weights",
@@ -169,7 +169,7 @@ rule compare_best_and_worst:
 
 
 rule import_answers:
-    """Answers that others published, to be judged anew."""
+    """Answers that others published, in this project's rows, to be judged again."""
     input:
         questions=lambda wildcards: questions_of(wildcards.benchmark),
         published=lambda wildcards: published(wildcards.benchmark, wildcards.name, "answers"),
@@ -189,7 +189,7 @@ rule import_answers:
 
 
 rule calibrate_judge:
-    """How a substitute judge's scores of published answers differ from the published scores."""
+    """Differences between a substitute judge's scores of published answers and the published scores."""
     input:
         **({"gamed": benchmark_file("alpaca_eval_gamed")} if WHOLE_ALPACA_EVAL and "alpaca_eval" in CALIBRATED else {}),
         **{f"{benchmark}_questions": questions_of(benchmark) for benchmark in CALIBRATED},

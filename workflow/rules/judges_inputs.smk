@@ -12,7 +12,7 @@ HELD_OUT_JUDGMENTS = "<results>/{model}/benchmarks/judge_vs_gpt4/judgments.jsonl
 
 
 def published(benchmark, model, what):
-    """The file with the published ``what`` (answers or verdicts) of a model."""
+    """Return the file with the published ``what`` (answers or verdicts) of a model."""
     rows = [row[what] for row in CALIBRATIONS if (row["benchmark"], row["model"]) == (benchmark, model)]
     if not rows:
         raise WorkflowError(f"config: benchmarks.calibration.{benchmark}: there is no published model '{model}'.")
@@ -28,7 +28,7 @@ def published_verdicts(wildcards):
 
 
 def judge_weights(benchmark):
-    """The input that a judge needs which is served here: its weights."""
+    """Return the input of a judge that is served here: its weights."""
     name = SETTINGS["benchmarks"][benchmark]["judge"]
     weights = (SETTINGS["benchmarks"]["judges"].get(name) or {}).get("weights")
     if weights is None:
@@ -37,9 +37,9 @@ def judge_weights(benchmark):
 
 
 def judge_params(benchmark):
-    """A benchmark's judge, with its name, and by themselves those of its settings that decide its verdicts.
+    """Return a benchmark's judge, and separately the settings of it that its verdicts depend on.
 
-    The first is None where the config names no judge that is there. A judge that is served here needs the engine.
+    The judge is None where the config defines no judge of that name. A judge that is served here needs the engine.
     """
     name = SETTINGS["benchmarks"][benchmark]["judge"]
     settings = SETTINGS["benchmarks"]["judges"].get(name)
@@ -52,17 +52,17 @@ def judge_params(benchmark):
 
 
 def uses_api(benchmark):
-    """Whether a benchmark's judge is a server elsewhere: such jobs run where Snakemake runs, which has internet access."""
+    """Return whether a benchmark's judge is a server elsewhere; such jobs run on the machine that runs Snakemake."""
     return not judge_weights(benchmark)
 
 
 def judge_threads(benchmark):
-    """Those of an engine for a judge that is served here."""
+    """Return an engine's threads for a judge that is served here, else 1."""
     return 1 if uses_api(benchmark) else NEEDS["engine"]["threads"]
 
 
 def judge_needs(benchmark):
-    """Those of an engine for a judge that is served here, with as many GPUs as its model is split over."""
+    """Return an engine's resources for a judge that is served here, with the GPUs that its model is split over."""
     if uses_api(benchmark):
         return {}
     split = SETTINGS["benchmarks"]["judges"][SETTINGS["benchmarks"][benchmark]["judge"]]["tensor_parallel"]
@@ -70,12 +70,12 @@ def judge_needs(benchmark):
 
 
 def judge_reads(benchmark):
-    """{name: file} of what a benchmark's judge is asked with, in addition to a model's answers."""
+    """Return {name: file} of a judge's inputs in addition to a model's answers."""
     files = {name: benchmark_file(source) for name, source in registry.get(benchmark).judge_reads.items()}
     return files | {"questions": questions_of(benchmark)} | judge_weights(benchmark)
 
 
 def verdicts_of(benchmark, ending=""):
-    """The file of a judge's verdicts on a model's answers; with another ``ending``, one in the same folder."""
+    """Return the file of a judge's verdicts on a model's answers; with ``ending``, another file in the same folder."""
     name = registry.get(benchmark).verdict_file
     return f"<results>/{{model}}/benchmarks/{benchmark}/{name.rsplit('.', 1)[0] + ending if ending else name}"

@@ -1,4 +1,4 @@
-# Did the judge improve? Benchmarks of rows whose best response is known.
+# Did the judge improve? Benchmarks of rows with a known best response; regressions; the effect of K, N and rho.
 
 
 rule prepare_preferences:
@@ -10,7 +10,7 @@ rule prepare_preferences:
     log:
         "<results>/logs/prepare_preferences/{preference}.log",
     localrule: True
-    # the published rows of one are parquet, which needs a package that `sample` lacks
+    # one of them is published as parquet, which needs a package that `sample` does not have
     conda:
         lambda wildcards: (
             environment("sample") if not registry.get(wildcards.preference).sources else environment("evaluate")
@@ -23,7 +23,7 @@ rule prepare_preferences:
 
 
 rule measure_sensitivity:
-    """What K, N and rho buy, and how far the meta-judge repeats itself, from what was sampled anyway."""
+    """The effect of K, N and rho, and the consistency of the meta-judge, without new sampling."""
     input:
         unpack(sampled_of),
     output:
@@ -61,7 +61,7 @@ rule prepare_regressions:
 
 
 rule measure_regressions:
-    """What a model loses or gains on tasks that no preference pair is about, by lm-evaluation-harness."""
+    """A model's scores on tasks of lm-evaluation-harness, which the preference pairs do not train."""
     input:
         data="<results>/data/benchmarks/lm_eval.json",
         weights=weights_to_sample,

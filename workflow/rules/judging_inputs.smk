@@ -7,7 +7,7 @@ JUDGES = list(dict.fromkeys(PARENTS[model] for model in TRAINED if lineage.uses_
 
 
 def preference_sources(wildcards):
-    """{name: file} of what a preference benchmark is read from."""
+    """Return {name: file} of the sources of a preference benchmark."""
     name = wildcards.preference
     if name == "own_preferences":
         return {"path": SETTINGS["benchmarks"][name]["path"]}
@@ -17,7 +17,7 @@ def preference_sources(wildcards):
 
 
 def sampled_of(wildcards):
-    """What was sampled from a model: responses and judgments, and meta-judgments where its judge is trained on them."""
+    """Return a model's responses and judgments, and its meta-judgments where a judge is trained on them."""
     stages = ["responses", "judgments", *["meta_judgments"] * (wildcards.model in META_JUDGES)]
     files = {name: f"<results>/{wildcards.model}/{name}/{{shard}}.jsonl" for name in stages}
     if "meta_judgments" in files:
@@ -26,7 +26,7 @@ def sampled_of(wildcards):
 
 
 def rho_of_child(wildcards):
-    """The rho of the first iteration whose actor pairs come from a model's judgments."""
+    """Return the rho of the first iteration with actor pairs from a model's judgments."""
     for model in TRAINED:
         if PARENTS[model] == wildcards.model and lineage.uses_judgments(SETTINGS, model):
             method, number = lineage.split_model(model)

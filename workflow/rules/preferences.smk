@@ -20,7 +20,7 @@ rule fetch_reward_model:
 
 
 rule score_responses:
-    """The reward model: a score of each distinct response of one shard of the parent's."""
+    """A reward model's score of each distinct response in one shard of the parent's responses."""
     input:
         checked=CHECKED,
         prompts=prompts_of_parent,
@@ -121,7 +121,7 @@ rule build_judge_pairs:
 
 
 rule check_pairs:
-    """An iteration's counts against the gates: outside them it stops before anything is trained."""
+    """An iteration's counts, checked against the gates before anything is trained."""
     input:
         unpack(iteration_stats),
     output:
@@ -132,7 +132,7 @@ rule check_pairs:
     conda:
         environment("sample")
     params:
-        # what passed stays when a gate changes: it would train the same model again
+        # pairs that passed stay when a gate changes, as training on them would give the same model
         gates=untracked(SETTINGS["gates"]),
         code=fingerprint("preferences/check_pairs.py"),
     script:

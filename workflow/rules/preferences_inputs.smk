@@ -4,7 +4,7 @@ REWARD_MODELS = config_files.reward_models(SETTINGS)
 
 
 def reward_model(wildcards):
-    """The weights of the reward model that scores for an iteration: fetched from the hub, or a local folder."""
+    """Return the weights of an iteration's reward model: fetched from the hub, or a local folder."""
     place = of_iteration("scored_by")(wildcards)
     if place is None:
         raise WorkflowError(f"config: methods.{wildcards.method}.scored_by: there is no reward model.")
@@ -13,7 +13,7 @@ def reward_model(wildcards):
 
 
 def response_scores(wildcards):
-    """What an iteration's actor pairs are chosen by: the parent's judgments, or a reward model's scores."""
+    """Return the scores of an iteration's actor pairs: the parent's judgments, or a reward model's rewards."""
     if of_iteration("scored_by")(wildcards) is None:
         return {"judgments": from_parent("judgments/{shard}.jsonl")(wildcards)}
     folder = f"<results>/{wildcards.method}/m{wildcards.iteration}"
@@ -21,9 +21,10 @@ def response_scores(wildcards):
 
 
 def iteration_stats(wildcards):
-    """The counts behind an iteration's pairs: those of the pairs, of the judgments, of the meta-judgments.
+    """Return the stats files behind an iteration's pairs: of the pairs, the judgments and the meta-judgments.
 
-    The parent's hold seconds, and so differ where a shard is sampled anew and comes out the same; the pairs' do not.
+    The parent's files are `ancient`: they contain seconds, so they change when a shard is sampled again with the same
+    result. The pairs' files do not.
     """
     folder, kinds = f"<results>/{wildcards.method}/m{wildcards.iteration}/pairs", of_iteration("train_on")(wildcards)
     stats = {f"{kind}_pairs": f"{folder}/{kind}.stats.json" for kind in kinds}
@@ -38,7 +39,7 @@ def iteration_stats(wildcards):
 
 
 def dpo_loss(wildcards):
-    """The words of train_dpo.py that name an iteration's loss."""
+    """Return the options of train_dpo.py for an iteration's loss."""
     words = ["--loss_type", *of_iteration("loss_type")(wildcards)]
     weights, alpha = of_iteration("loss_weights")(wildcards), of_iteration("ld_alpha")(wildcards)
     words += ["--loss_weights", *weights] if weights else []

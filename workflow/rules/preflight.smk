@@ -1,5 +1,5 @@
-# What is checked once on a compute node of each kind, before anything else runs there. No param counts: Snakemake does not
-# look for other changes after a job that runs again, so these run only where their output is missing.
+# Checks that run once on a compute node of each kind, before anything else runs there. No param is tracked, so these
+# rules run only where their output is missing: after a job that runs again, Snakemake looks for no other changes.
 
 
 rule check_engine_node:
@@ -8,7 +8,7 @@ rule check_engine_node:
         "<results>/preflight/engine.txt",
     log:
         "<results>/logs/check_engine_node.log",
-    # what is missing stays missing
+    # a retry would not change the result
     retries: 0
     conda:
         environment("sample")

@@ -2,9 +2,9 @@
 
 
 rule generate_prompts:
-    """A pool of new prompts after the pattern of demonstrations: rounds of candidates, filtered, until it is full."""
+    """A pool of new prompts, few-shot from demonstrations: rounds of filtered candidates until the pool is full."""
     input:
-        **checked("engine"),
+        **node_checks("engine"),
         checked=CHECKED,
         demonstrations="<results>/data/eft/ift.jsonl",
         earlier=earlier_pools,
@@ -26,7 +26,7 @@ rule generate_prompts:
     params:
         **engine_params(),
         store=completion_store,
-        # a bound on the search: a pool that is full stays as it is, and without one there is no output
+        # only a limit: it does not change a full pool, and a pool that is not full has no output
         rounds=untracked(GENERATION["rounds"]),
         size=GENERATION["size"],
         per_round=GENERATION["per_round"],

@@ -6,12 +6,12 @@ POOLS = sorted({lineage.slice_place(SETTINGS, lineage.depth(SETTINGS, model))[0]
 
 
 def earlier_pools(wildcards):
-    """The pools whose prompts a pool must not repeat."""
+    """Return the earlier pools, which a pool must not repeat."""
     return [f"<results>/data/prompts/pool/{pool}.jsonl" for pool in range(1, int(wildcards.pool))]
 
 
 def source_of_pool(wildcards):
-    """What a pool is made from: the prompts that a model wrote for it, or its file."""
+    """Return the source of a pool: the prompts that a model wrote for it, or its file."""
     if GENERATES:
         return f"<results>/data/prompts/generated/{wildcards.pool}/accepted.jsonl"
     return SETTINGS["prompts"]["path"][int(wildcards.pool) - 1]

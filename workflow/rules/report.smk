@@ -1,11 +1,11 @@
-# The report: what was sampled for it, its page, and the plan and the manifest of the run.
+# The report: summaries of iterations, the page, the plan and the manifest of the run, and the export.
 
 
 report: "../report/introduction.rst"
 
 
 rule summarise_iteration:
-    """What the report shows of an iteration beyond its counts: distributions, and a few prompts to look into."""
+    """A summary of one iteration for the report: distributions, and a few prompts as examples."""
     input:
         unpack(iteration_rows),
     output:
@@ -25,7 +25,7 @@ rule summarise_iteration:
 
 
 rule write_report:
-    """The page, its tables and figures, a table for the terminal, and the numbers behind them all."""
+    """The page, its tables and figures, the scoreboard for the terminal, and all numbers."""
     input:
         **report_files(),
         plan="<results>/report/plan.json",
@@ -129,7 +129,7 @@ rule write_plan:
 
 
 rule write_manifest:
-    """The run in one file: config, commit, packages, and the hashes of its data and weights."""
+    """The manifest of the run: config, commit, packages, and the hashes of its data and weights."""
     input:
         models=expand("<results>/{model}/manifest.json", model=REPORTED),
         eft=["<results>/data/eft/train.jsonl", "<results>/data/eft/eval.jsonl"],
@@ -154,7 +154,7 @@ rule write_manifest:
 
 
 rule export:
-    """What others ask authors for: pairs, benchmark answers, curves, manifest, model cards. Nothing is uploaded."""
+    """A run in the usual formats: pairs, benchmark answers, curves, manifest, model cards. Nothing is uploaded."""
     input:
         **export_files(),
         manifest="<results>/report/manifest.json",

@@ -15,7 +15,7 @@ SAME_BENCHMARK = next((name for name in ("arena_laptop", "mt_bench", *ANSWERED) 
 
 
 def page_parts():
-    """What the page's template includes."""
+    """Return the files that the page's template includes."""
     return sorted(
         f"workflow/report/{path.name}"
         for path in (BASE / "workflow/report").iterdir()
@@ -24,18 +24,18 @@ def page_parts():
 
 
 def same_prompts_files(models):
-    """The questions, answers and verdicts of one benchmark, for each of ``models``."""
+    """Return the questions, answers and verdicts of one benchmark, for each of ``models``."""
     if SAME_BENCHMARK is None:
         return {}
     folder = f"<results>/{{model}}/benchmarks/{SAME_BENCHMARK}"
-    files = {"asked": questions_of(SAME_BENCHMARK), "answers": expand(f"{folder}/answers.jsonl", model=models)}
+    files = {"questions": questions_of(SAME_BENCHMARK), "answers": expand(f"{folder}/answers.jsonl", model=models)}
     if SAME_BENCHMARK in ("arena_laptop", "mt_bench"):
         files["verdicts"] = expand(f"{folder}/verdicts.jsonl", model=models)
     return files
 
 
 def iteration_rows(wildcards):
-    """The rows behind an iteration's pairs, and the pairs."""
+    """Return the rows behind an iteration's pairs, and the pairs."""
     folder, kinds = f"<results>/{wildcards.method}/m{wildcards.iteration}", of_iteration("train_on")(wildcards)
     rows = {"prompts": prompts_of_parent(wildcards)}
     rows |= {f"{kind}_pairs": f"{folder}/pairs/{kind}.jsonl" for kind in kinds}
@@ -46,14 +46,14 @@ def iteration_rows(wildcards):
 
 
 def sampled_rows(wildcards):
-    """Every shard sampled to train a model, so that one which was deleted is missed although what follows is there."""
+    """Return every shard sampled to train a model, so that a deleted one is missed even when later files exist."""
     files = [file for row in PLAN["rows"] if row["kind"] == "sample" for file in row["files"]]
     of_models = [file for file in files if not file.startswith("data/") and "/benchmarks/" not in file]
     return [f"<results>/{file.removesuffix('.stats.json')}.jsonl" for file in of_models]
 
 
 def report_files(models=REPORTED):
-    """{name: files} that the page of ``models`` is made of, without plan, paper and template."""
+    """Return {name: files} of the page of ``models``, without plan, paper and template."""
     trained = [model for model in models if model in PARENTS]
     judge_trained = [model for model in trained if model in JUDGE_TRAINED]
     meta_judges = list(dict.fromkeys(PARENTS[model] for model in judge_trained))
@@ -78,14 +78,14 @@ def report_files(models=REPORTED):
 
 
 def export_files():
-    """{name: files} that `export` writes anew in other formats."""
+    """Return {name: files} that `export` converts to other formats."""
     pairs = []
     for model in TRAINED:
         method, number = lineage.split_model(model)
         kinds = lineage.iterations(SETTINGS, method)[number - 1]["train_on"]
         pairs += expand("<results>/{model}/pairs/{kind}.jsonl", model=model, kind=kinds)
     answers = "<results>/{model}/benchmarks/{benchmark}/answers.jsonl"
-    of_benchmarks = {f"asked_{name}": questions_of(name) for name in ANSWERED}
+    of_benchmarks = {f"questions_{name}": questions_of(name) for name in ANSWERED}
     of_benchmarks |= {f"answers_{name}": expand(answers, model=REPORTED, benchmark=name) for name in ANSWERED}
     files = report_files()
     scores = [*files["agreement"], *files["scores"]]
@@ -93,7 +93,7 @@ def export_files():
 
 
 def models_until(wildcards):
-    """The seed, M0 and the models from there to an iteration of a method, parents first."""
+    """Return the seed, M0 and the models from there to an iteration of a method, parents first."""
     model, chain = f"{wildcards.method}/m{wildcards.iteration}", []
     while model in PARENTS:
         chain.insert(0, model)
@@ -102,30 +102,30 @@ def models_until(wildcards):
 
 
 def progress(wildcards):
-    """`M2 of M4`."""
+    """Return the progress of a method, such as `M2 of M4`."""
     return f"M{wildcards.iteration} of M{len(SETTINGS['methods'][wildcards.method]['iterations'])}"
 
 
-# an iteration after which others follow has a page of its own; the last one is on the page of the run
+# each iteration except the last one has its own page; the last one is on the page of the run
 IN_PROGRESS = [model for model in TRAINED if model in PARENTS.values()]
 
 
 def show_estimate():
-    """How long the whole run will take, before its first job."""
+    """Print how long the whole run will take, before its first job."""
     text = estimate.line(PLAN, SETTINGS, BASE / "scripts")
     if text:
         print(text, file=sys.stderr, flush=True)
 
 
 def scoreboard_text():
-    """The short version of the report, as wide as the terminal, and where the page is."""
+    """Return the scoreboard, as wide as the terminal, and the path of the page."""
     folder = Path(SETTINGS["pathvars"].get("results", "results")) / "report"
     if not (folder / "metrics.json").is_file():
         return ""
     plain = not sys.stderr.isatty() or "NO_COLOR" in os.environ
-    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     width = shutil.get_terminal_size((120, 24)).columns
-    return f"{scoreboard.render(found, found['note'], width, colour=not plain)}\nPage: {folder / 'index.html'}"
+    return f"{scoreboard.render(metrics, metrics['note'], width, colour=not plain)}\nPage: {folder / 'index.html'}"
 
 
 def show_scoreboard():

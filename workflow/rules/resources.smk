@@ -1,5 +1,5 @@
-# What a job needs and runs in. The site's partitions, account and names of GPUs are in the profile. A rule without a
-# GPU takes a core for less time than a queue would: it is local, and runs where Snakemake runs.
+# Resources and environments of jobs. The site's partitions, account and names of GPUs are in the profile. A rule
+# without a GPU is local, on the machine that runs Snakemake: its job is shorter than the wait in a queue.
 
 import os
 import shlex
@@ -14,18 +14,18 @@ shell.prefix(
 )
 NEEDS = SETTINGS["resources"]
 SLURM_LOGS = "results/logs/slurm"  # `slurm-logdir` of the profile
-# Training needs float32 weights: steps at small learning rates vanish in bfloat16. Engines on GPUs compute in bfloat16
-# and would round 32 GB at each start; the rounded copy is half as large, and gives them the same numbers.
+# Training needs float32 weights, as bfloat16 loses the steps of small learning rates. Engines on GPUs compute in
+# bfloat16 and would round 32 GB at each start. The rounded copy is half as large and has the same values.
 HALF_COPY = NEEDS["engine"]["gpu"] > 0 and SETTINGS["engine"]["dtype"] in ("auto", "bfloat16")
 
 
 def needs(kind):
-    """Resources of a job that runs an engine (`engine`) or trains (`train`).
+    """Return the resources of a job that runs an engine (`engine`) or trains (`train`).
 
-    A retry asks for more of what the tries before it were short of: 1.5 times as much after one, 2 times after two.
-    `gpu` is left out where none is asked for, as a model on a CPU needs none. One node: SLURM may otherwise spread the
-    GPUs of a job over several, and the job's own `srun` then fails. `cpus_per_task` says to SLURM what `threads` says
-    here: Snakemake cuts that down to the cores of the machine that it runs on.
+    A retry asks for more of what earlier tries were short of: 1.5 times as much after one, 2 times after two. `gpu` is
+    left out for a model on a CPU. `nodes` is 1, because SLURM may otherwise spread the GPUs of a job over several
+    nodes, where the job's own `srun` fails. `cpus_per_task` repeats `threads` for SLURM, because Snakemake limits
+    `threads` to the cores of the machine that it runs on.
     """
     need, most = NEEDS[kind], NEEDS["limits"]
 
@@ -36,33 +36,33 @@ def needs(kind):
 
         return value
 
-    found = {"mem_mb": growing("mem_mb"), "runtime": growing("runtime"), "cpus_per_task": need["threads"]}
-    return found | ({"gpu": need["gpu"], "nodes": 1} if need["gpu"] else {})
+    resources = {"mem_mb": growing("mem_mb"), "runtime": growing("runtime"), "cpus_per_task": need["threads"]}
+    return resources | ({"gpu": need["gpu"], "nodes": 1} if need["gpu"] else {})
 
 
 def processes(wildcards, threads):
-    """Training processes: one a GPU. A function of `threads`, so that another number of GPUs reruns nothing."""
+    """Return the number of training processes, one a GPU; as a function of `threads`, a change of it reruns nothing."""
     return max(1, NEEDS["train"]["gpu"])
 
 
 def threads_each(wildcards, threads):
-    """CPU threads of each training process."""
+    """Return the CPU threads of each training process."""
     return max(1, threads // processes(wildcards, threads))
 
 
 def environment(name):
-    """The conda environment of a rule, for CUDA or for the CPU; the page's own is the same for both."""
+    """Return the conda environment of a rule, for CUDA or for the CPU; the page's is the same for both."""
     build = "cpu/" if SETTINGS["environments"] == "cpu" and name != "report" else ""
     return f"../../envs/{build}{name}.yaml"
 
 
 def untracked(value):
-    """A param that changes no result, so that a change reruns nothing: Snakemake compares no function of `threads`."""
+    """Return a param that changes no result: Snakemake ignores functions of `threads`, so a change reruns nothing."""
     return lambda wildcards, threads: value
 
 
 def engine_params():
-    """The engine's settings, and by themselves those that decide what it samples: a change of these reruns."""
+    """Return the engine's settings, and separately those that its samples depend on, whose change causes a rerun."""
     room = {"gpu_memory_utilization", "cpu_cache_gb", "max_num_seqs", "max_num_batched_tokens"}
     room |= {"batch_size"} if SETTINGS["engine"]["name"] == "vllm" else set()
     sampling_config = {key: value for key, value in SETTINGS["engine"].items() if key not in room}
@@ -70,19 +70,19 @@ def engine_params():
 
 
 def completion_store(wildcards, output):
-    """The file next to a job's first output that keeps what its engine has drawn; see metarewarding/engines/completions.py.
+    """Return the store of an engine's completions, next to a job's first output (engines/completions.py).
 
     No output: Snakemake would delete it before a rerun.
     """
     return str(Path(output[0]).with_suffix(".completions.jsonl"))
 
 
-# transformers runs anywhere: with it there is nothing to check
+# transformers runs on any node, so it needs no check
 CHECKS_NODES = SETTINGS["engine"]["name"] == "vllm" and NEEDS["engine"]["gpu"] > 0 and NEEDS["train"]["gpu"] > 0
 
 
 def engine_weights(model):
-    """The folder that engines read ``model`` from: of a trained one the bfloat16 copy, where there is one."""
+    """Return the folder from which engines read ``model``: for a trained one the bfloat16 copy, where there is one."""
     return f"<results>/{model}/{'engine_weights' if HALF_COPY and model != 'seed' else 'weights'}"
 
 
@@ -91,24 +91,24 @@ def weights_to_sample(wildcards):
 
 
 def trained_weights(folder):
-    """The outputs of a training: float32 weights, which training goes on from, and what engines read."""
+    """Return the outputs of a training: the float32 weights for further training, and the copy for engines."""
     return {name: directory(f"{folder}/{name}") for name in ["weights"] + ["engine_weights"] * HALF_COPY}
 
 
 def engine_weights_option(wildcards, output):
-    """The trainers' option for the copy that engines read, where there is one."""
+    """Return the trainers' option for the copy for engines, where there is one."""
     return f"--engine_weights {shlex.quote(str(output.engine_weights))}" if HALF_COPY else ""
 
 
-def checked(*kinds):
-    """The inputs by which the first jobs on GPUs wait for preflight.smk. They never cause a rerun: ancient, and constant."""
+def node_checks(*kinds):
+    """Return the node checks that the first jobs on GPUs wait for; ancient, so that they never cause a rerun."""
     if not CHECKS_NODES:
         return {}
     return {f"{kind}_node": ancient(f"<results>/preflight/{kind}.txt") for kind in kinds}
 
 
-# A compute node needs no token: what is downloaded, and what is asked of a judge's server, is asked from the
-# machine that runs Snakemake. It may also have no internet access, so nothing there looks for the hub.
+# A compute node needs no token: downloads and requests to a judge's server start from the machine that runs
+# Snakemake. A compute node may have no internet access, so its jobs run with the hub offline.
 snakemake_private.prepare_slurm(config_settings.secrets(SETTINGS))
 if snakemake_private.runs_on_compute_node(workflow):
     for secret in config_settings.secrets(SETTINGS):

@@ -2,7 +2,7 @@
 
 
 rule sample_and_judge:
-    """Of one shard: n responses of the actor to each prompt, and n judgments of each distinct response."""
+    """The actor's n responses to each prompt of one shard, and n judgments of each distinct response."""
     input:
         checked=CHECKED,
         prompts=prompts_of,

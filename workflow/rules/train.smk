@@ -2,9 +2,9 @@
 
 
 rule train_sft:
-    """Seed -> M0 on EFT, loss on the judgments only."""
+    """Train M0 from the seed on EFT, with the loss on the judgments only."""
     input:
-        **checked("engine", "training"),
+        **node_checks("engine", "training"),
         checked=CHECKED,
         weights="<results>/seed/weights",
         data="<results>/data/eft/train.jsonl",
@@ -49,7 +49,7 @@ rule train_sft:
 
 
 rule train_dpo:
-    """M(t-1) -> M(t) on the iteration's pairs, reference M(t-1)."""
+    """Train M(t) from M(t-1) on the iteration's pairs, with M(t-1) as reference."""
     input:
         checked=CHECKED,
         weights=from_parent("weights"),

@@ -1,1 +1,1 @@
-"""How a model is asked: vLLM, transformers, and the store of what they have drawn."""
+"""Engines that sample from a model (vLLM, transformers), and the store of their completions."""

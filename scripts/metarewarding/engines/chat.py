@@ -1,10 +1,10 @@
-"""What people and models wrote is text: it never opens or closes a turn of the chat."""
+"""Text that people and models wrote never opens or closes a turn of the chat."""
 
 from functools import lru_cache
 
 
 def inert(text: str, tokenizer) -> str:
-    """``text`` with a zero-width space inside every special token that it spells out.
+    """Return ``text`` with a zero-width space inside every special token that it spells out.
 
     A response that contains "<|im_end|>" would otherwise end its own turn when it is judged.
     """

@@ -1,7 +1,8 @@
 """The completion store: every completion that an engine has drawn, kept next to a job's outputs.
 
 A job that was killed, or that runs again with another judge setting, asks the engine only for what is missing.
-The store is no declared output: Snakemake deletes outputs before it runs a job again. It may be deleted at any time.
+The store is not a declared output, as Snakemake deletes outputs before it runs a job again. It may be deleted at any
+time.
 """
 
 import hashlib
@@ -15,9 +16,9 @@ from metarewarding.engines.sampling import Completion, Decoding
 
 
 def model_sha256(weights: str | Path) -> str:
-    """Return a hash of all files of a model directory: names and contents, so a tokenizer's or a template's too.
+    """Return a hash of all files of a model directory, by names and contents: weights, tokenizer and template.
 
-    The files are hashed side by side, as one of an 8B model takes seconds.
+    The files are hashed in parallel, as a file of an 8B model takes seconds.
     """
 
     def digest(file: Path) -> str:
@@ -32,10 +33,10 @@ def model_sha256(weights: str | Path) -> str:
 
 
 class CompletionStore:
-    """{key: completion} in a JSONL file that grows by one line a completion.
+    """{key: completion} in a JSONL file, to which each completion adds one line.
 
-    ``identity`` is what all completions of a job have in common: the model's hash, the engine with its version, the
-    type it computes in. A line that a killed job left unfinished is passed over, and its completion is drawn again.
+    ``identity`` is common to all completions of a job: the model's hash, the engine with its version, the dtype. A line
+    that a killed job left unfinished is ignored, and its completion is drawn again.
     """
 
     def __init__(self, path: str | Path, identity: dict):
@@ -56,7 +57,7 @@ class CompletionStore:
     def key(self, prompt: Sequence[int], decoding: Decoding, max_tokens: int, seed: int) -> str:
         """Return the hash of all that decides one completion.
 
-        ``prompt`` holds token ids; ``max_tokens`` is what both the decoding and the model's context allow.
+        ``prompt``: token ids; ``max_tokens``: the lower limit of the decoding and the model's context.
         """
         drawn = f"{decoding.temperature} {decoding.top_p} {max_tokens} {seed} "
         return hashlib.sha256((self.identity + drawn + ",".join(map(str, prompt))).encode()).hexdigest()[:32]
@@ -65,7 +66,7 @@ class CompletionStore:
         return self.rows.get(key)
 
     def add(self, key: str, completion: Completion) -> None:
-        """Write a completion at once, so that a job that is killed next has it, and a later request of this one."""
+        """Write a completion at once, so that later requests find it, also after a kill."""
         self.rows[key] = replace(completion, stored=True)
         row = {"key": key, "text": completion.text, "tokens": completion.tokens}
         self.file.write(json.dumps(row | {"finish_reason": completion.finish_reason}, ensure_ascii=False) + "\n")

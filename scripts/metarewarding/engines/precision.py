@@ -13,7 +13,7 @@ def resolve_dtype(dtype: str, gpu: bool | None = None) -> str:
 
     "auto" is bfloat16 on a GPU and on a CPU that multiplies bfloat16 matrices in hardware, float32 elsewhere: a CPU
     with AVX2 alone computes bfloat16 at 1/60 of the speed of float32. Any other type is returned as it is.
-    ``gpu`` says whether the work runs on a GPU; None asks PyTorch whether there is one. Raise UserError where
+    ``gpu``: whether the work runs on a GPU; with None, whether PyTorch finds one. Raise UserError where
     ``dtype`` is not the name of a type.
     """
     if dtype in DTYPES:
@@ -29,7 +29,7 @@ def resolve_dtype(dtype: str, gpu: bool | None = None) -> str:
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """Return the instruction sets of the CPU as Linux names them; empty where the system does not say."""
+    """Return the instruction sets of the CPU by their Linux names; empty where they are unknown."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""A reward model as the actor's judge (section 3.5): a sequence-classification model gives each response a number."""
+"""A reward model instead of the judge (section 3.5): a sequence classifier gives each response a score."""
 
 import os
 import time
@@ -17,7 +17,7 @@ class RewardModel:
     """A model of the class that transformers' AutoModelForSequenceClassification gives, with one output.
 
     ``max_model_len``: tokens of prompt and response together. ``batch_size``: texts at once. Raise UserError for a
-    folder that holds something else, above all a language model: its missing head would be filled with random numbers.
+    folder with something else, above all a language model: its missing head would be filled with random numbers.
     """
 
     def __init__(self, weights: str | Path, max_model_len: int, dtype: str, batch_size: int):
@@ -47,14 +47,14 @@ class RewardModel:
             )
         self.model.to(self.device).eval()
         self.max_model_len = max_model_len
-        # Such a model reads its score at the last token that is not padding. One that names no padding token was
-        # trained without any, and takes one text at a time.
+        # The class reads the score at the last token that is not padding. A model without a padding token was trained
+        # without padding, and gets one text at a time.
         self.pad = self.model.config.get_text_config().pad_token_id
         self.batch_size = batch_size if self.pad is not None else 1
         self.facts = {"engine": "transformers", "engine_version": transformers.__version__, "dtype": dtype}
 
     def tokens(self, prompt: str, response: str) -> list[int]:
-        """The token ids of one exchange in the reward model's own chat template."""
+        """Return the token ids of one exchange in the reward model's own chat template."""
         messages = [*chat(prompt), {"role": "assistant", "content": response}]
         return self.tokenizer.apply_chat_template(
             [{**message, "content": inert(message["content"], self.tokenizer)} for message in messages],
@@ -63,10 +63,10 @@ class RewardModel:
         )["input_ids"]
 
     def scores(self, texts: Sequence[list[int]]) -> list[float]:
-        """The score of each of the ``texts`` (token ids), in their order."""
+        """Return the score of each of the ``texts`` (token ids), in their order."""
         import torch
 
-        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # texts of like length: less padding
+        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # similar lengths need less padding
         scores = {}
         with Progress(total=len(texts), desc="Responses") as progress, torch.inference_mode():
             for start in range(0, len(order), self.batch_size):
@@ -82,7 +82,7 @@ class RewardModel:
 
 
 def score(model, prompt_texts: dict[str, str], responses: Sequence[Response]) -> tuple[list[Reward], dict]:
-    """The reward of each response that fits the model's context, in their order; and the facts of this call.
+    """Return the rewards of the responses that fit the model's context, in their order, and the facts of this call.
 
     ``model`` is a RewardModel. Facts: requests, completions (rewards), prompt_tokens, too_long, reward_mean,
     reward_min, reward_max, seconds; and the counts of texts that a model writes, which are 0.

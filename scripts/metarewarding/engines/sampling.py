@@ -1,8 +1,7 @@
-"""How a model is asked, in which order and with which seed; and what the actor is asked (figure 1).
+"""Requests to a model, their order and their seeds; and the prompts of the actor (figure 1).
 
-What the judge and the meta-judge are asked is in their own modules, so that an edit there leaves the
-responses as they are.
-An engine is anything with ``generate(requests) -> list of lists of Completion`` and ``usage() ->
+The prompts of the judge and the meta-judge are in their own modules, so that an edit there does not resample the
+responses. An engine is anything with ``generate(requests) -> list of lists of Completion`` and ``usage() ->
 (prompt tokens, cached prompt tokens)``, both since it started; ``metarewarding.engines`` has two.
 """
 
@@ -16,8 +15,8 @@ import numpy as np
 from metarewarding.errors import UserError
 from metarewarding.records import Message, Prompt, Response
 
-# An engine gives the i-th sample of a request the seed ``seed + i``, so seeds of two requests must be
-# at least n apart, or one request's samples would repeat another's.
+# The i-th sample of a request has the seed ``seed + i``, so the seeds of two requests must differ by at least n;
+# otherwise they would share samples.
 SEED_SPACING = 1024
 
 
@@ -59,7 +58,7 @@ Done = Callable[[int, int, Completion], None]
 
 
 def identity_seed(seed: int, stage: str, identity: str) -> int:
-    """A seed that depends on what is asked, never on when or in which shard it is asked.
+    """Return a seed that depends only on the request, not on the time or the shard of it.
 
     A multiple of SEED_SPACING below 2**58.
     """
@@ -68,17 +67,17 @@ def identity_seed(seed: int, stage: str, identity: str) -> int:
 
 
 def rng(seed: int, stage: str, identity: str = "") -> np.random.Generator:
-    """A generator for one draw, the same on every run and shard layout."""
+    """Return a generator for one draw, the same in every run and with any number of shards."""
     return np.random.default_rng(identity_seed(seed, stage, identity))
 
 
 def shard(rows: Sequence[dict], index: int, shards: int) -> list[dict]:
-    """The ``index``-th of ``shards`` runs of ``rows``, of lengths that differ by one at most."""
+    """Return the ``index``-th of ``shards`` runs of ``rows``, with lengths that differ by one at most."""
     return list(rows[len(rows) * index // shards : len(rows) * (index + 1) // shards])
 
 
 def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completion]], dict]:
-    """({request id: its completions}, the facts of this call).
+    """Return ({request id: its completions}, the facts of this call).
 
     Facts: requests, completions, from_store (completions that an earlier job had drawn), prompt_tokens and
     cached_prompt_tokens (of what the engine drew now; each of the n samples counts its prompt), output_tokens (of
@@ -90,7 +89,7 @@ def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completi
     if len(set(ids)) != len(ids):
         raise ValueError("request ids must be unique")
     if any(not 1 <= request.n <= SEED_SPACING for request in requests):
-        raise ValueError(f"n must lie between 1 and {SEED_SPACING}")
+        raise ValueError(f"n must be between 1 and {SEED_SPACING}")
     start, (prompt_before, cached_before) = time.monotonic() - _start_seconds(engine), engine.usage()
     completions = dict(zip(ids, engine.generate(requests) if requests else [], strict=True))
     seconds = time.monotonic() - start - _start_seconds(engine)
@@ -113,7 +112,7 @@ def sample(engine, requests: Sequence[Request]) -> tuple[dict[str, list[Completi
 
 
 def _start_seconds(engine) -> float:
-    # 0 of an engine that has nothing to start
+    # 0 for an engine without a start
     return getattr(engine, "start_seconds", 0.0)
 
 
@@ -126,7 +125,7 @@ def add_facts(calls: Sequence[dict]) -> dict:
 
 
 def chat(text: str, system_prompt: str | None = None) -> list[Message]:
-    """One user turn, after a system turn where there is a system prompt."""
+    """Return a chat of one user turn, after a system turn where there is a system prompt."""
     system = [{"role": "system", "content": system_prompt}] if system_prompt else []
     return [*system, {"role": "user", "content": text}]
 
@@ -137,7 +136,7 @@ def chat(text: str, system_prompt: str | None = None) -> list[Message]:
 def respond(
     engine, prompts: Sequence[Prompt], n: int, decoding: Decoding, seed: int, system_prompt: str | None = None
 ) -> tuple[list[Response], dict]:
-    """``n`` responses to each prompt (section 2.1), in the order of prompt and draw."""
+    """Return ``n`` responses to each prompt (section 2.1), in the order of prompt and draw."""
     requests = [
         Request(
             prompt["prompt_id"],
@@ -164,7 +163,7 @@ def respond(
 
 
 def distinct(responses: Sequence[Response]) -> list[Response]:
-    """The responses without those that repeat an earlier response to the same prompt, text for text."""
+    """Return the responses without exact repeats of an earlier response to the same prompt."""
     seen: set[tuple[str, str]] = set()
     kept = []
     for response in responses:
@@ -175,11 +174,11 @@ def distinct(responses: Sequence[Response]) -> list[Response]:
     return kept
 
 
-# -- what the judge and the meta-judge share (judging.py, meta_judging.py)
+# -- shared by the judge and the meta-judge (judging.py, meta_judging.py)
 
 
 def parse_facts(values) -> dict:
-    """{unparsed: how many are None, parse_rate: the share that is not}."""
+    """Return {unparsed: number of None, parse_rate: share of the others}."""
     values = list(values)
     unparsed = sum(value is None for value in values)
     return {"unparsed": unparsed, "parse_rate": round(1 - unparsed / len(values), 4) if values else None}
@@ -190,5 +189,5 @@ def text_of(prompt_texts: dict[str, str], row: dict) -> str:
         return prompt_texts[row["prompt_id"]]
     except KeyError:
         raise UserError(
-            f"The row '{row['response_id']}' belongs to the prompt '{row['prompt_id']}', which is not there."
+            f"The row '{row['response_id']}' belongs to the prompt '{row['prompt_id']}', which is missing."
         ) from None

@@ -23,7 +23,7 @@ class TransformersBackend:
 
     def complete(self, prompts: Sequence[list[int]], requests: Sequence[Request], done: Done) -> None:
         """Draw all samples of each request; ``prompts`` are the requests' token ids."""
-        # One row a sample. Rows of like length share a batch: less padding.
+        # One row for each sample. Rows of similar length share a batch, which needs less padding.
         rows = [
             (request.decoding, len(prompts[i]), i, k) for i, request in enumerate(requests) for k in range(request.n)
         ]
@@ -63,11 +63,11 @@ class TransformersBackend:
             )
         completions = []
         for prompt, row in zip(prompts, output[:, width:].tolist(), strict=True):
-            row = row[: self.max_model_len - len(prompt)]  # its own room, whatever its neighbours have
+            row = row[: self.max_model_len - len(prompt)]  # its own limit; other rows of the batch may have more room
             end = next((i for i, token in enumerate(row) if token in ends), None)
             tokens = row if end is None else row[:end]
             text = self.tokenizer.decode(tokens, skip_special_tokens=True).strip()
-            # the token that ends a text counts, as vLLM counts it
+            # the token that ends a text counts, as in vLLM
             completions.append(Completion(text, len(tokens) + (end is not None), "length" if end is None else "stop"))
         return completions
 
@@ -79,10 +79,10 @@ class TransformersBackend:
 
 
 def _seeded_draw(seeds: list[int], decoding, device):
-    """A logits processor that makes the greedy choice a draw, each row with a generator of its own.
+    """Return a logits processor that turns the greedy choice into a draw, with a generator for each row.
 
     argmax(logits + Gumbel noise) is a draw from softmax(logits), so a batch can be sampled with one
-    seed a row: what a row becomes does not depend on its neighbours (but for floating point).
+    seed for each row, and a row does not depend on its neighbours (except for floating-point rounding).
     """
     import torch
     from transformers import LogitsProcessor, TopPLogitsWarper

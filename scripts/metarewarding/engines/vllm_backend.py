@@ -13,7 +13,7 @@ from metarewarding.jobs.progress import Progress
 
 
 class VllmBackend:
-    """vLLM, on GPUs or a CPU, with prefix caching: in this process, or for several ``copies`` in one process each."""
+    """vLLM with prefix caching, on GPUs or a CPU: in this process, or with several ``copies`` in one process each."""
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class VllmBackend:
         os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
         if copies == 1:
-            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # a second process: 95 s to start on 2 cores
-        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cpu_cache_gb))
+            # a second process would take 95 s to start on 2 cores
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         if batch_invariant:
             os.environ["VLLM_BATCH_INVARIANT"] = "1"
-        # its default idles a core
+        # vLLM's default leaves one core idle
         shares = [",".join(map(str, cores[i::copies])) for i in range(copies)]
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "|".join(shares))
-        gc.disable()  # importing makes objects by the million; collecting among them costs seconds
+        gc.disable()  # imports create millions of objects, and garbage collection among them costs seconds
         try:
             import vllm
             from vllm.platforms import current_platform
@@ -52,7 +52,8 @@ class VllmBackend:
                 "enforce_eager": True,
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(max_model_len, 4096),
-                "block_size": 32,  # tokens that prefixes share block by block; its default, 128, is a whole prompt
+                "kv_cache_memory_bytes": int(cpu_cache_gb * 2**30),
+                "block_size": 32,  # tokens; prefixes are shared by blocks, and the default of 128 is too long
             }
             chosen = {
                 "max_num_seqs": max_num_seqs,
@@ -67,12 +68,12 @@ class VllmBackend:
                 max_model_len=max_model_len,
                 enable_prefix_caching=True,
                 gpu_memory_utilization=gpu_memory_utilization,
-                disable_log_stats=False,  # counts the cached tokens
+                disable_log_stats=False,  # to count the cached tokens
                 **given | (on_cpu_only if current_platform.is_cpu() else {}),
             )
         except ImportError as error:
             raise UserError(
-                f"engine.name is vllm, and vLLM cannot be imported here ({error}). "
+                f"engine.name is vllm, but vLLM cannot be imported here ({error}). "
                 "Install it, or set engine.name: transformers."
             ) from None
         finally:
@@ -103,7 +104,7 @@ class VllmBackend:
             self.llm.run([{"prompt_token_ids": prompt} for prompt in prompts], parameters, finished)
 
     def facts(self) -> dict:
-        """What else decides the texts of a seed: they differ between model runners and between attention kernels."""
+        """Return vLLM's model runner and attention kernels, as the texts of a seed depend on both."""
         config = self.llm.config
         layers = config.compilation_config.static_forward_context.values()  # empty where the copies are other processes
         kernels = sorted({layer.attn_backend.get_name() for layer in layers if hasattr(layer, "attn_backend")})
@@ -120,7 +121,7 @@ class VllmBackend:
 
 
 class OneCopy:
-    """vLLM's offline engine; ``run`` hands on each output when it is finished, as ``LLM.generate`` does not."""
+    """vLLM's offline engine; unlike ``LLM.generate``, ``run`` passes on each output as soon as it is finished."""
 
     def __init__(self, **settings):
         import vllm
@@ -156,7 +157,7 @@ class Copies:
         atexit.register(self.engine.shutdown)  # the copies' processes end with this one
 
     def run(self, prompts, parameters, finished) -> None:
-        """Each copy gets one run of neighbours: they begin alike, and a copy computes what they share once."""
+        """Give each copy one run of neighbouring requests, as it computes their common prefix only once."""
 
         async def one(i: int):
             rank = i * self.copies // len(prompts)

@@ -1,7 +1,7 @@
-"""The categories of figure 4: what a judge is asked about an instruction, and how its answer is read.
+"""The categories of figure 4: the request to a judge, and the parser of its answer.
 
-The paper's labels were not released. These are the names in its figure, in the figure's order; the labels are given
-by the benchmark judge, from a prompt of ours.
+The paper's labels were not released. These are the names in its figure, in the figure's order. The benchmark judge
+assigns the labels, with a prompt of ours.
 """
 
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ CATEGORIES = (
     "Literature",
     OTHER,
 )
-MAX_TOKENS = 16  # more than the longest name takes
+MAX_TOKENS = 16  # more than the longest name has
 
 
 def requests(questions: Sequence[Question], template: str) -> list[dict]:
-    """One request for each instruction, for ``judge_client.ask``."""
+    """Return one request for each instruction, for ``judge_client.ask``."""
     names = "\n".join(f"- {name}" for name in CATEGORIES)
     return [
         {
@@ -49,6 +49,6 @@ def requests(questions: Sequence[Question], template: str) -> list[dict]:
 
 
 def read_category(text: str) -> str | None:
-    """The category that an answer names, whatever its case and marks; None where it is not one name of the list."""
+    """Return the category that an answer names, in any case and markup; None unless it is exactly one of the list."""
     reply = text.strip().removeprefix("Category:").strip(" \t\n-*_.\"'`").casefold()
     return next((name for name in CATEGORIES if name.casefold() == reply), None)

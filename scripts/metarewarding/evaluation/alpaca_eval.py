@@ -22,9 +22,9 @@ from metarewarding.evaluation.registry import JUDGED_ANSWERS, Benchmark
 from metarewarding.records import Question, read_json, unique_by
 
 REVISION = "tatsu-lab/alpaca_eval/cd543a149df89434d8a54582c0151c0b945c3d20"
-# How a model that is served here is asked. The verdict is read from log-probabilities, which temperature does
-# not change, but vLLM counts the token that was drawn as one of the likeliest; and a small model has other
-# words among its five likeliest, so that one side's probability, or both, would be unknown.
+# Changes of the request for a model that is served here. The verdict is read from log-probabilities, which temperature
+# does not change, but vLLM lists the drawn token among the likeliest ones. A small model often has other words among
+# its five likeliest, so that the probability of one or both sides would be unknown.
 SERVED_HERE = {"temperature": 0.0, "top_logprobs": 20}
 
 
@@ -59,9 +59,9 @@ def model_outputs(answers, questions, generator: str) -> list[dict]:
 
 
 def requests_of(outputs, reference, annotator: str, judge: dict, changes, stored: list[dict]) -> dict[str, dict]:
-    """Return {the body's hash: request} of all that the package would ask.
+    """Return {the body's hash: request} of all requests of the package.
 
-    A reply that held no verdict is never played back: its request gets the next number, and is asked again.
+    A stored reply without a verdict is not used again: its request gets the next number, and is sent again.
     """
     bodies: dict[str, dict] = {}
 
@@ -150,7 +150,7 @@ def score(files, own, model: str, seed: int) -> dict:
     if files.get("categories"):
         scores["categories"] = category_win_rates(files["annotations"], read_json(files["categories"]))
     scores |= {field: facts[field] for field in ("judge", "judge_model", "annotator", "missing", "cost")}
-    return scores | {"complete": scores["lc_win_rate"] is not None}  # a subset's score compares with no other
+    return scores | {"complete": scores["lc_win_rate"] is not None}  # a subset's score is not comparable
 
 
 BENCHMARK = Benchmark(
@@ -161,7 +161,7 @@ BENCHMARK = Benchmark(
     settings={
         "judge": shared.judge("gpt-4-1106-preview", "; it must give log-probabilities"),
         "annotator": shared.text(
-            "weighted_alpaca_eval_gpt4_turbo", "The package's annotator whose prompt and parser are used."
+            "weighted_alpaca_eval_gpt4_turbo", "The package's annotator with the prompt and the parser."
         ),
         "subset": shared.subset(FULL, ". A subset has a win rate only, and is not comparable."),
         **shared.decoding(0.7, 0.9, 2048),
@@ -174,7 +174,8 @@ BENCHMARK = Benchmark(
             "none."
         },
         "category_template": shared.text(
-            "config/prompts/category.txt", "What the judge is asked for it: placeholders {categories} and {prompt}."
+            "config/prompts/category.txt",
+            "Template of the request for these labels: placeholders {categories} and {prompt}.",
         ),
     },
     sources={

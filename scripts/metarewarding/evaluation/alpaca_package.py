@@ -1,6 +1,6 @@
 """The alpaca_eval package without its network: it writes the judge's prompts and reads the verdicts.
 
-Its requests are collected, asked by ``metarewarding.judges``, and the replies played back to it.
+Its requests are collected and sent by ``metarewarding.judges``, and it is run again with the replies.
 """
 
 import importlib
@@ -23,10 +23,10 @@ def annotate(
     answer: Callable[[dict], dict],
     changes: dict | None = None,
 ) -> list[dict]:
-    """alpaca_eval's annotations of ``outputs`` against ``reference``, rows with instruction, output, generator.
+    """Return alpaca_eval's annotations of ``outputs`` against ``reference`` (rows of instruction, output, generator).
 
-    ``annotator`` names a config of the package, whose prompt and parser are used; the model is the judge's.
-    ``answer`` gives the reply to a request's body, as an OpenAI-compatible server would. Nothing is cached.
+    ``annotator`` is a config of the package with the prompt and the parser; the model is the judge's. ``answer``
+    returns the reply to a request's body, as an OpenAI-compatible server would. Nothing is cached.
     ``changes`` replace what the config sends with a request.
     """
     import httpx
@@ -37,7 +37,7 @@ def annotate(
 
     instructions = {row["instruction"] for row in outputs}
     settings = annotator_settings(annotator)
-    # Without requires_chatml a model whose name holds "instruct" would be sent to /completions.
+    # Without requires_chatml the package would use /completions for a model with "instruct" in its name.
     settings["completions_kwargs"] |= {"model_name": judge["model"], "requires_chatml": True} | (changes or {})
     with TemporaryDirectory() as folder, quiet(), httpx.Client(transport=httpx.MockTransport(handler)) as client:
         config = Path(folder) / "annotator" / "configs.yaml"
@@ -61,7 +61,7 @@ def annotate(
 
 
 def annotator_settings(annotator: str) -> dict:
-    """A packaged annotator's settings; only those that ask for one token's log-probabilities are taken."""
+    """Return the settings of a packaged annotator; only those that read one token's log-probabilities are accepted."""
     import yaml
 
     folder = package("constants").EVALUATORS_CONFIG_DIR
@@ -82,13 +82,13 @@ def verdict_tokens(annotator: str) -> set[str]:
 
 
 def has_verdict(logprobs: dict | None, tokens: set[str]) -> bool:
-    """Whether one of ``tokens`` is among the likeliest at the first place of a reply."""
+    """Return whether one of ``tokens`` is among the likeliest first tokens of a reply."""
     content = (logprobs or {}).get("content") or [{}]
     return any(token["token"] in tokens for token in content[0].get("top_logprobs") or [])
 
 
 def inert(text: str) -> str:
-    """``text`` with a zero-width space in what the package would read as markup: turns of a chat, placeholders."""
+    """Return ``text`` with a zero-width space in markup that the package would interpret: chat turns, placeholders."""
     for token in ("<|im_start|>", "<|im_end|>", "{instruction}", "{output_1}", "{output_2}"):
         text = text.replace(token, token[0] + "\u200b" + token[1:])
     return text
@@ -96,7 +96,7 @@ def inert(text: str) -> str:
 
 @contextmanager
 def quiet():
-    """The package logs each reply that it cannot read, with its traceback, and shows bars; the caller speaks."""
+    """Silence the package while the block runs: it logs tracebacks of unreadable replies, and shows progress bars."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -107,7 +107,7 @@ def quiet():
 
 
 def package(module: str):
-    """A module of alpaca_eval, which sets the level of all logging when it is imported."""
+    """Import a module of alpaca_eval, and keep the level of all logging, which the import changes."""
     level = logging.root.level
     try:
         return importlib.import_module(f"alpaca_eval.{module}")

@@ -1,6 +1,6 @@
 """AlpacaEval 2's scores by the alpaca_eval package: win rates, length-controlled and by category.
 
-The hub's file that the length control asks for can be given as a path; nothing is fetched then.
+The length control needs a file of the hub; if its path is given, nothing is fetched.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from metarewarding.errors import UserError
 from metarewarding.evaluation.alpaca_package import package
 
 FULL = 805  # rows of the whole benchmark
-# Of the 805 instructions in canonical order, joined by NUL: the length control looks up how hard an
-# instruction is by the number of its row, and rows in another order would be wrong without a word.
+# Hash of the 805 instructions in canonical order, joined by NUL. The length control looks up the difficulty of an
+# instruction by its row number, so rows in another order would give a wrong score without an error.
 CANONICAL = "bfe8c45991f635de0b1f94abeeb1335ef665d58eddd87ddf6fa71b7b0c2ce7a5"
-# The revision of the hub's dataset that holds the length control.
+# The revision of the hub's dataset with the length control's file.
 HUB_REVISION = "2edc6fad8be6b14ea7230aabfd08188da6b8b814"
 
 
 def alpaca_eval_scores(
     annotations: str | Path, gamed: str | Path | None = None, reference: str | Path | None = None
 ) -> dict:
-    """{win_rate, win_rate_se, lc_win_rate, lc_win_rate_se, avg_length, n} of alpaca_eval's ``annotations``.
+    """Return {win_rate, win_rate_se, lc_win_rate, lc_win_rate_se, avg_length, n} of alpaca_eval's ``annotations``.
 
     Rates and standard errors are in percent and the package's own; ``n`` is the number of verdicts. The
     length-controlled ones need all 805 rows and are None for a subset. ``gamed`` is the hub's df_gamed.csv;
@@ -57,7 +57,7 @@ def alpaca_eval_scores(
     error = float(metrics["standard_error"])
     return {
         "win_rate": float(metrics["win_rate"]),
-        "win_rate_se": None if error != error else error,  # one verdict has none
+        "win_rate_se": None if error != error else error,  # undefined for one verdict
         "lc_win_rate": float(metrics["length_controlled_winrate"]) if whole else None,
         "lc_win_rate_se": float(metrics["lc_standard_error"]) if whole else None,
         "avg_length": int(table["output_2"].str.len().mean()),  # cut, not rounded, as in the package
@@ -66,7 +66,7 @@ def alpaca_eval_scores(
 
 
 def category_win_rates(annotations: str | Path, categories: Mapping[str, str]) -> dict[str, dict]:
-    """{category: {win_rate, n}}: the percentage of verdicts won, each counted whole, a tie as half.
+    """Return {category: {win_rate, n}}: the percentage of verdicts won, each counted whole, a tie as half.
 
     ``categories`` maps an instruction, or a prompt_id where the rows have one, to its category; rows that
     it does not name are left out.
@@ -87,7 +87,7 @@ def category_win_rates(annotations: str | Path, categories: Mapping[str, str]) -
 
 
 def read_rows(path: str | Path, *fields: str) -> list[dict]:
-    """The rows of a JSON file in alpaca_eval's format; every instruction once, every row with ``fields``."""
+    """Return the rows of a JSON file in alpaca_eval's format; each instruction occurs once, each row has ``fields``."""
     try:
         rows = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -117,21 +117,21 @@ def _length_controlled(table, gamed: str | Path | None) -> dict:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     metrics = package("metrics")
-    # The package sets a global option of scikit-learn, and what it asks of it is deprecated there.
+    # The package sets a global option of scikit-learn, and uses deprecated parameters of it.
     with sklearn.config_context(), warnings.catch_warnings(), hub_folder(gamed):
         warnings.simplefilter("ignore", FutureWarning)
         try:
             return metrics.get_length_controlled_winrate(table, save_weights_dir=None)
         except (HfHubHTTPError, LocalEntryNotFoundError) as error:
             raise UserError(
-                "AlpacaEval's df_gamed.csv, which the length-controlled win rate needs, is neither given, nor in the "
-                f"hub's cache, nor can it be fetched: {error}"
+                "AlpacaEval's df_gamed.csv, which the length-controlled win rate needs, was not given, is not in "
+                f"the hub's cache, and cannot be fetched: {error}"
             ) from None
 
 
 @contextmanager
 def hub_folder(gamed: str | Path | None):
-    """While open, the package finds ``gamed`` where it looks for the hub's df_gamed.csv, and asks nobody."""
+    """Let the package find ``gamed`` as its copy of the hub's df_gamed.csv, without network, while the block runs."""
     if gamed is None:
         yield
         return

@@ -12,7 +12,7 @@ from metarewarding.records import ArenaVerdict, Question, Response, read_json, r
 FULL = 500  # questions of the whole benchmark
 REVISION = "lmarena/arena-hard-auto/196f6b826783b3da7310e361a805fa36f0be83f3"
 
-# In a verdict's order: who wins when the first of two answers is the baseline's, and how often it counts.
+# {verdict: (winner when answer A is the baseline's, weight)}
 _OUTCOMES = {
     "A>>B": ("model_a", 3),
     "A>B": ("model_a", 1),
@@ -23,11 +23,11 @@ _OUTCOMES = {
 VERDICTS = tuple(_OUTCOMES)
 _SWAPPED = {"model_a": "model_b", "model_b": "model_a", "tie": "tie"}
 _LABEL = re.compile(r"\[\[([AB<>=]+)\]\]")
-# A judgment without any label is continued once, as upstream did; the wording is this project's.
+# As upstream does, a judgment without any label is continued once; the wording is ours.
 ASK_AGAIN = "Go on with your judgment, and end it with the label of your final verdict."
 
 
-# -- what the judge is asked
+# -- the judge's requests
 
 
 def requests(
@@ -63,7 +63,7 @@ def requests(
 
 
 def requests_again(first_requests: Sequence[dict], texts: dict[str, str]) -> list[dict]:
-    """Return the requests whose judgment holds no label at all, each with that judgment and a word to finish it."""
+    """Return a follow-up request for each judgment without any label: the judgment, and a message to finish it."""
     return [
         {
             **request,
@@ -80,7 +80,7 @@ def requests_again(first_requests: Sequence[dict], texts: dict[str, str]) -> lis
 
 
 def verdict(text: str) -> str | None:
-    """Return the one label that ``text`` names, however often; None for none, two that differ, or an unknown one."""
+    """Return the one label that ``text`` contains, any number of times; None for no label, two, or an unknown one."""
     labels = set(_LABEL.findall(text))
     return labels.pop() if len(labels) == 1 and labels <= _OUTCOMES.keys() else None
 
@@ -146,13 +146,13 @@ def arena_hard_score(battles: Sequence[dict], baseline: str, rounds: int = 100, 
 
     models = {row[side] for row in battles for side in ("model_a", "model_b")} - {baseline}
     if len(models) != 1 or any(baseline not in (row["model_a"], row["model_b"]) for row in battles):
-        raise UserError(f"battles of one model against '{baseline}' are expected, and these hold {sorted(models)}.")
+        raise UserError(f"battles of one model against '{baseline}' are expected, not of {sorted(models)}.")
     points = [1 if row["winner"].startswith("tie") else 2 * (row[_side(row["winner"])] != baseline) for row in battles]
     n, most = len(points), 2 * len(points) + 1
-    # How likely each sum of n points is when rows are drawn with replacement: one row's odds, n times convolved.
+    # Distribution of the sum of n points of rows drawn with replacement: that of one row, convolved n times.
     odds = np.bincount(points, minlength=3) / n
     cumulative = np.cumsum(np.fft.irfft(np.fft.rfft(odds, most) ** n, most))
-    # A round falls into each of as many equally likely slices: 100 rounds drawn anyhow move the ends by half a percent.
+    # Stratified draws, one round in each of ``rounds`` equally likely slices: plain draws move the ends by 0.5 %.
     slices = (np.arange(rounds) + np.random.default_rng(seed).random(rounds)) / rounds
     drawn = np.minimum(np.searchsorted(cumulative, slices), most - 1)
     low, high = np.percentile(100 * drawn / (2 * n), [2.5, 97.5])
@@ -171,13 +171,13 @@ def score(files, own, model: str, seed: int) -> dict:
     facts = read_json(files["stats"])
     battles = battles_of(verdicts, model, facts["baseline"])
     if not battles:
-        raise UserError(f"no verdict of the judge '{facts['judge']}' could be read; its words: {files['verdicts']}.")
+        raise UserError(f"no verdict of the judge '{facts['judge']}' could be read; see {files['verdicts']}.")
     tokens, tokenizer = shared.mean_tokens(answers, own["tokenizer"])
     return {
         **{key: facts[key] for key in ("judge", "judge_model", "baseline")},
         **arena_hard_score(battles, facts["baseline"], own["bootstrap_rounds"], seed),
         "questions": facts["questions"],
-        "complete": facts["questions"] == FULL,  # a subset's score compares with no other
+        "complete": facts["questions"] == FULL,  # a subset's score is not comparable
         "verdicts": dict(Counter(str(row["verdict"]) for row in verdicts)),
         "mean_length": shared.mean_length(answers),
         "mean_tokens": tokens,
@@ -195,7 +195,7 @@ BENCHMARK = Benchmark(
         "judge": shared.judge("gpt-4-1106-preview"),
         "subset": shared.subset(FULL, "; a subset is not comparable."),
         **shared.decoding(0, 1, 4096),
-        "judge_max_tokens": shared.whole_number(4096, "New tokens of a verdict at most."),
+        "judge_max_tokens": shared.whole_number(4096, "Maximum number of new tokens of a verdict."),
         "bootstrap_rounds": shared.whole_number(100, "Rounds behind the 95 % interval."),
         "tokenizer": shared.tokenizer("cl100k_base"),
     },

@@ -1,4 +1,4 @@
-"""Arena-Hard's published files, read into this project's rows. Nothing in them is ever executed."""
+"""Read Arena-Hard's published files into this project's rows. Nothing in them is executed."""
 
 import ast
 import json
@@ -50,7 +50,7 @@ def published_answers(path: str | Path) -> tuple[str, dict[str, str]]:
     rows = unique_by(read_jsonl(path, _PublishedAnswer), "uid", str(path))
     models = {row["model"] for row in rows.values()}
     if len(models) != 1:
-        raise UserError(f"{path}: answers of one model are expected, and these are of {sorted(models)}.")
+        raise UserError(f"{path}: answers of one model are expected, not of {sorted(models)}.")
     contents = {uid: row["messages"][-1]["content"] for uid, row in rows.items()}
     return models.pop(), {uid: text["answer"] if isinstance(text, dict) else text for uid, text in contents.items()}
 
@@ -67,14 +67,14 @@ def judge_prompt(judge_utils: str | Path, settings: str | Path) -> dict:
     if not system or not isinstance(template, str):
         source, lacks = (settings, "prompt_template") if system else (judge_utils, "system prompt of arena-hard-v0.1")
         raise UserError(f"{source}: no {lacks} was found. Is it the pinned revision's file?")
-    # the early file's names of the same three places
+    # the early file has other names for the three placeholders
     for early, name in (("question_1", "QUESTION"), ("answer_1", "ANSWER_A"), ("answer_2", "ANSWER_B")):
         template = template.replace("{" + early + "}", "{" + name + "}")
     return {"system_prompt": system, "prompt_template": template}
 
 
 def _system_prompt(code: str, benchmark: str) -> str | None:
-    """JUDGE_SETTINGS[benchmark]["system_prompt"] of a Python file, where it is a text or the name of one."""
+    """Return JUDGE_SETTINGS[benchmark]["system_prompt"] of a Python file, a string or the name of a string."""
     assigned = {
         node.targets[0].id: node.value
         for node in ast.parse(code).body

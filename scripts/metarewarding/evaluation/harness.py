@@ -1,4 +1,4 @@
-"""lm-evaluation-harness: its tasks, its engine for a model of ours, and its results in one form."""
+"""lm-evaluation-harness: its tasks, its engine arguments, and its results in one form."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ def engine_arguments(engine: dict, weights: str, dtype: str, gpus: int) -> tuple
         }
     import torch
 
-    # a config that asks for GPUs also runs where there is none: the smoke config does
+    # a config with GPUs, such as the smoke config, also runs on a machine without one
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return "hf", arguments | {"device": device, "max_length": engine["max_model_len"]}
 

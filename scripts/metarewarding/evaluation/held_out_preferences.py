@@ -3,12 +3,12 @@
 Their pointwise judgments are those of the judge's agreement with people, so only the pairwise reading costs sampling.
 """
 
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items
 from metarewarding.records import RankedReply, read_jsonl
 
 
 def read(files: dict[str, str]) -> list[PreferenceItem]:
-    """Return one row a prompt of ``files["replies"]``; prompts with one rank only say nothing and are left out."""
+    """Return one row for each prompt of ``files["replies"]``, without prompts that have only one rank."""
     path, by_prompt = files["replies"], {}
     for row in read_jsonl(path, RankedReply):
         by_prompt.setdefault(row["prompt_id"], []).append(row)
@@ -26,7 +26,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
                     best=[reply["response_id"] for reply in replies if reply["rank"] == min(ranks)],
                 )
             )
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 BENCHMARK = benchmark(

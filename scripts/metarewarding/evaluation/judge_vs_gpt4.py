@@ -1,4 +1,4 @@
-"""How often a judge agrees with GPT-4 on the seed's responses to held-out prompts (section 3.4, table 3).
+"""Measure how often a judge agrees with GPT-4 on the seed's responses to held-out prompts (section 3.4, table 3).
 
 Two protocols. GPT-4 chosen: two fixed responses a prompt, of which GPT-4, asked in both orders, prefers one
 consistently. Self chosen: the responses that the judge itself scores best and worst, shown to GPT-4.
@@ -14,18 +14,18 @@ from metarewarding.evaluation import shared
 from metarewarding.evaluation.registry import PREFERENCE, Benchmark
 from metarewarding.records import Judgment, PairVerdict, Reply, Response, read_json, read_jsonl
 
-# The pairwise prompt of appendix A.2 is this annotator's of the alpaca_eval package, and is read from there.
+# This annotator of the alpaca_eval package has the pairwise prompt of appendix A.2, which is read from there.
 ANNOTATOR = "alpaca_eval_clf_gpt4_turbo"
 FIRST, SECOND = "m", "M"
 
 
 def first_two(responses: Sequence[Response]) -> list[tuple[Response, Response]]:
-    """The first two responses to each prompt that has two; callers leave duplicates out (``sampling.distinct``)."""
+    """Return the first two responses of each prompt that has two; callers remove duplicates (``sampling.distinct``)."""
     return [tuple(of_prompt[:2]) for of_prompt in _by_prompt(responses).values() if len(of_prompt) >= 2]
 
 
 def best_and_worst(responses: Sequence[Response], means: Mapping[str, float]) -> list[tuple[Response, Response]]:
-    """(best, worst) of each prompt by mean score, the first of equals; no pair where all scores are equal."""
+    """Return (best, worst) of each prompt by mean score, the first of equals; no pair where all scores are equal."""
     pairs = []
     for of_prompt in _by_prompt(responses).values():
         scored = [row for row in of_prompt if row["response_id"] in means]
@@ -41,9 +41,9 @@ def requests(
     text_of: Mapping[str, str],
     top_logprobs: int = 5,
 ) -> list[dict]:
-    """Both orders of each pair, for ``judge_client.ask``; the verdict is one token, read from log-probabilities.
+    """Return both orders of each pair, for ``client.ask``; the verdict is one token, read from log-probabilities.
 
-    ``top_logprobs``: how many likeliest tokens to ask for; GPT-4 gave five at most.
+    ``top_logprobs``: number of likeliest tokens to request; GPT-4 gave five at most.
     """
     template, built = _template(), []
     for a, b in pairs:
@@ -69,12 +69,13 @@ def requests(
 
 
 def verdicts(sent: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping) -> list[PairVerdict]:
-    """A row for each presentation; the likelier of the two identifiers wins, None when neither is likely."""
+    """Return a row for each presentation: the likelier of the two identifiers wins, None when neither is likely."""
     rows = []
     for request in sent:
         reply = replies[request["id"]]
         likely = {}
-        top = reply["logprobs"]["content"][0]["top_logprobs"] if reply["logprobs"] else []  # null: it did not fit
+        # null: the request did not fit
+        top = reply["logprobs"]["content"][0]["top_logprobs"] if reply["logprobs"] else []
         for token in reversed(top):
             likely[token["token"].strip()] = token["logprob"]
         logprobs = {name: likely[name] for name in (FIRST, SECOND) if name in likely}
@@ -93,7 +94,7 @@ def verdicts(sent: Sequence[dict], replies: Mapping[str, Reply], judge: Mapping)
 
 
 def preferred(rows: Iterable[PairVerdict]) -> dict[frozenset, str | None]:
-    """{the two response ids: the one preferred in both orders}, None where the orders disagree.
+    """Return {the two response ids: the one preferred in both orders}, None where the orders disagree.
 
     Pairs without a verdict in both orders are left out.
     """
@@ -105,7 +106,7 @@ def preferred(rows: Iterable[PairVerdict]) -> dict[frozenset, str | None]:
 
 
 def gpt4_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict:
-    """Agreement of mean scores with GPT-4's consistent preferences; ties are equal mean scores (table 3)."""
+    """Return the agreement of mean scores with GPT-4's consistent preferences; ties are equal mean scores (table 3)."""
     outcomes, unscored = Counter(), 0
     for pair, better in preferred(rows).items():
         if better is None:
@@ -119,7 +120,7 @@ def gpt4_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict
 
 
 def self_chosen(rows: Iterable[PairVerdict], means: Mapping[str, float]) -> dict:
-    """Agreement of GPT-4 with the judge's best and worst; ties are pairs on which GPT-4's two orders disagree."""
+    """Return GPT-4's agreement with the judge's best and worst; GPT-4's two orders disagree on a tie."""
     right = wrong = undecided = 0
     for pair, better in preferred(rows).items():
         best = max(pair, key=lambda response_id: means[response_id])
@@ -147,7 +148,7 @@ def _by_prompt(responses: Iterable[Response]) -> dict[str, list[Response]]:
 
 
 def _template() -> list[tuple[str, str]]:
-    """[(role, text)] of the annotator's prompt, which the package keeps as ChatML."""
+    """Return [(role, text)] of the annotator's prompt, which the package keeps as ChatML."""
     try:
         from alpaca_eval.constants import EVALUATORS_CONFIG_DIR
     except ImportError as error:

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items, item
 from metarewarding.records import read_jsonl
 
 REPOSITORY = "ScalerLab/JudgeBench/e2c52c284e735e139b3daa61c206ee208f36c461/data"
@@ -25,7 +25,7 @@ class Row(TypedDict):
 
 
 def subset_of(source: str) -> str:
-    """Return the subset as the benchmark's own table has it: knowledge is MMLU-Pro's fourteen fields."""
+    """Return the subset as in the benchmark's own table; its knowledge subset is MMLU-Pro's fourteen fields."""
     names = {"livebench-reasoning": "reasoning", "livebench-math": "math", "livecodebench": "coding"}
     return "knowledge" if source.startswith("mmlu-pro") else names.get(source, source)
 
@@ -45,7 +45,7 @@ def read_file(path: str) -> list[PreferenceItem]:
         answers = [row["response_A"], row["response_B"]]
         subset = subset_of(row["source"])
         rows.append(item(f"judgebench/{row['pair_id']}", row["question"], answers, [LABELS[row["label"]]], subset))
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 BENCHMARK = benchmark(

@@ -1,7 +1,7 @@
 """LLMBar (Zeng et al., arXiv 2310.07641): which of two outputs follows the instruction; 419 rows in five subsets."""
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items, item
 from metarewarding.records import read_json
 
 REPOSITORY = "princeton-nlp/LLMBar/900616bff90b6c6c8e1681f7d079250637c55992/Dataset/LLMBar"
@@ -33,7 +33,7 @@ def read_subset(path: str, subset: str) -> list[PreferenceItem]:
         if label not in ("1", "2"):
             raise UserError(f"{path}: row {number} has the label {label!r}; 1 or 2 is expected.")
         rows.append(item(f"llmbar/{subset}/{number}", prompt, outputs, [int(label) - 1], subset))
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 BENCHMARK = benchmark(

@@ -73,7 +73,7 @@ def read_prompts(path: str | Path) -> dict[str, dict]:
     return unique_by(read_jsonl(path, _PublishedPrompt), "name", str(path))
 
 
-# -- what the judge is asked
+# -- the judge's requests
 
 
 def requests(
@@ -122,12 +122,12 @@ def turns_by_id(answers: Sequence[Turn]) -> dict[tuple[str, int], str]:
     """Return {(question id, turn): text}; a duplicate is an error."""
     texts = {(row["prompt_id"], row["turn"]): row["text"] for row in answers}
     if len(texts) != len(answers):
-        raise UserError(f"the answers hold {len(answers)} turns, of which {len(texts)} differ; ids must be unique.")
+        raise UserError(f"{len(answers)} answers have only {len(texts)} different ids; ids must be unique.")
     return texts
 
 
 def rating(text: str) -> float | None:
-    """Return the first ``[[rating]]`` of ``text``, else the first ``[rating]``; None when it lies outside 1 to 10."""
+    """Return the first ``[[rating]]`` of ``text``, else the first ``[rating]``; None when it is outside 1 to 10."""
     match = next(filter(None, (pattern.search(text) for pattern in _RATINGS)), None)
     value = float(match[1]) if match else None
     return value if value is not None and 1 <= value <= 10 else None
@@ -181,14 +181,14 @@ def score(files, own, model: str, seed: int) -> dict:
     facts = read_json(files["stats"])
     means = mt_bench_score(ratings)
     if means["average"] is None:
-        raise UserError(f"no rating of the judge '{facts['judge']}' could be read; its words: {files['verdicts']}.")
+        raise UserError(f"no rating of the judge '{facts['judge']}' could be read; see {files['verdicts']}.")
     categories = sorted({row["category"] for row in ratings})
     return {
         **{key: facts[key] for key in ("judge", "judge_model")},
         **means,
         "by_category": {name: mt_bench_score([r for r in ratings if r["category"] == name]) for name in categories},
         "questions": facts["questions"],
-        "complete": facts["questions"] == FULL,  # a subset's score compares with no other
+        "complete": facts["questions"] == FULL,  # a subset's score is not comparable
         "unparsed": facts["unparsed"],
         "mean_length": shared.mean_length(answers),
         "cost": facts["cost"],
@@ -204,9 +204,9 @@ BENCHMARK = Benchmark(
         "judge": shared.judge("gpt-4-0613"),
         "subset": shared.subset(FULL, "; a subset is not comparable."),
         "max_tokens": shared.whole_number(
-            1024, "New tokens of an answer at most. Temperatures go by category, as published."
+            1024, "Maximum number of new tokens of an answer. The category sets the temperature, as published."
         ),
-        "judge_max_tokens": shared.whole_number(2048, "New tokens of a rating at most."),
+        "judge_max_tokens": shared.whole_number(2048, "Maximum number of new tokens of a rating."),
     },
     sources={
         "mt_bench_questions": (

@@ -1,16 +1,16 @@
-"""Preference rows of the user's own: JSONL with prompt, responses, best, and if wanted prompt_id and subset."""
+"""The user's own preference rows: JSONL with prompt, responses, best, and optionally prompt_id and subset."""
 
 from typing import NotRequired, TypedDict
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items, item
 from metarewarding.records import read_jsonl
 
 
 class Row(TypedDict):
     prompt: str
     responses: list  # of texts, two or more
-    best: int | list  # the place of the best response, from 0, or a list of places
+    best: int | list  # the index of the best response, from 0, or a list of indices
     prompt_id: NotRequired[str]  # default: a hash of the prompt
     subset: NotRequired[str]
 
@@ -28,12 +28,12 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
         count = len(row["responses"])
         if not best or not all(isinstance(k, int) and not isinstance(k, bool) and 0 <= k < count for k in best):
             raise UserError(
-                f"{path}, line {number}: `best` is {row['best']!r}; places from 0 to {count - 1} are expected."
+                f"{path}, line {number}: `best` is {row['best']!r}; indices from 0 to {count - 1} are expected."
             )
         rows.append(
             item(f"own/{number}", row["prompt"], row["responses"], best, row.get("subset", ""), row.get("prompt_id"))
         )
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 BENCHMARK = benchmark(

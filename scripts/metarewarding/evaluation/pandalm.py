@@ -3,7 +3,7 @@
 from collections import Counter
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item, text_id
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items, item, text_id
 from metarewarding.records import read_json
 
 REPOSITORY = "WeOpenML/PandaLM/3871806e72b4832f815ecafd24d3503c73403f48"
@@ -20,7 +20,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
         try:
             labels = Counter(row[annotator] for annotator in ANNOTATORS)
             prompt = f"{row['instruction']}\n\n{row['input']}" if row["input"] else row["instruction"]
-            # six responses of the published file are the bare word true, without quotes
+            # six responses of the published file are the unquoted word true
             responses = [str(row[key]) for key in ("response1", "response2")]
             identity, subset = row["idx"], row["motivation_app"]
         except (KeyError, TypeError) as error:
@@ -31,7 +31,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
         if votes > 1:
             best = [0, 1] if label == 0 else [label - 1]
             rows.append(item(f"pandalm/{identity}", prompt, responses, best, subset, text_id(prompt)))
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 BENCHMARK = benchmark(

@@ -13,7 +13,7 @@ VERDICTS = ("1", "2", "tie", None)
 
 
 def preference_scores(rows: Iterable[dict]) -> dict:
-    """Accuracy of pointwise scores, in percent: how often the response of the highest score is the best one.
+    """Return how often, in percent, the response with the highest pointwise score is the best one.
 
     A row has ``prompt_id``, ``scores`` (one a response, higher is better), ``best`` (an index, or a list of
     indices) and ``subset``. Returns
@@ -21,7 +21,7 @@ def preference_scores(rows: Iterable[dict]) -> dict:
     - ``accuracy``: when k responses share the highest score, the row counts as the share of them that are best, which
       is 1/k for one best response and 1/2 for a tied pair;
     - ``accuracy_without_ties``: over the rows whose highest score belongs to one response;
-    - ``accuracy_ties_wrong``: over all rows, those whose highest score is shared being wrong;
+    - ``accuracy_ties_wrong``: over all rows, with a shared highest score counted as wrong;
     - ``ties``: the number of rows whose highest score is shared; ``n``: the number of rows;
     - ``ci_low``, ``ci_high``: 95 % interval of the accuracy, clustered by prompt (see ``clustered_interval``);
     - ``by_subset``: {subset: the same}.
@@ -43,16 +43,18 @@ def preference_scores(rows: Iterable[dict]) -> dict:
 
 
 def _credit(row: dict, number: int) -> tuple[float, bool]:
-    """(share of the row that counts as right, whether its highest score is shared)."""
+    """Return (share of the row that counts as right, whether its highest score is shared)."""
     where = f"preference row {number} (prompt_id {row.get('prompt_id')!r})"
     scores, best = row["scores"], row["best"]
     best = {best} if isinstance(best, int | np.integer) else set(best)
     if len(scores) < 2:
-        raise UserError(f"{where}: `scores` holds {len(scores)} values; two responses or more are needed.")
+        raise UserError(f"{where}: `scores` has {len(scores)} values; two responses or more are needed.")
     if not best or not all(0 <= i < len(scores) for i in best):
-        raise UserError(f"{where}: `best` is {row['best']!r}; it must hold indices from 0 to {len(scores) - 1}.")
+        raise UserError(
+            f"{where}: `best` is {row['best']!r}; it must be one or more indices from 0 to {len(scores) - 1}."
+        )
     if any(score is not None and not np.isfinite(score) for score in scores):
-        raise UserError(f"{where}: `scores` holds a value that is not finite; use null for a missing score.")
+        raise UserError(f"{where}: `scores` has a value that is not finite; use null for a missing score.")
     if any(score is None for score in scores):
         top = set(range(len(scores)))
     else:
@@ -80,10 +82,10 @@ def _percent(values: Sequence[float]) -> float | None:
 
 
 def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[float | None, float | None]:
-    """95 % interval, in percent, of the mean of ``values`` in [0, 1], whose rows of one cluster are not independent.
+    """Return a 95 % interval, in percent, of the mean of ``values`` in [0, 1] that are dependent within a cluster.
 
     Mean +- 1.96 cluster-robust standard errors, with the factor G / (G - 1) for G clusters, cut at 0 and 100. Where the
-    clusters do not vary at all (all right, or all wrong) the standard error says 0 and means nothing: the Wilson
+    clusters do not vary at all (all right, or all wrong) the standard error is 0 and has no meaning, so the Wilson
     interval of G independent clusters is used instead. (None, None) with fewer than two clusters.
     """
     index: dict = {}
@@ -104,14 +106,14 @@ def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[flo
 
 
 def pairwise_scores(rows: Iterable[dict]) -> dict:
-    """Accuracy and consistency of verdicts on pairs that were shown in both orders.
+    """Return the accuracy and the consistency of verdicts on pairs that were shown in both orders.
 
     A row has ``label``, ``verdict`` and ``verdict_swapped``: "1", "2", "tie" or None (nothing could be read), each
     naming the response and not the position. Returns in percent
 
     - ``average``: accuracy over both orders, a tie counted as one half where the label names a response, None as wrong;
     - ``both``: rows whose two verdicts equal the label;
-    - ``agreement``: rows whose two verdicts are the same, None being a verdict of its own;
+    - ``agreement``: rows whose two verdicts are the same, with None as a separate verdict;
 
     and ``kappa``, Cohen's kappa of the two orders (in [-1, 1]; None where one verdict is the only one), and ``n``.
     The same call gives the agreement of two annotators, as its two verdicts. Raise UserError for another verdict.
@@ -138,7 +140,7 @@ def _verdict_credit(label: str, verdict: str | None) -> float:
 
 
 def cohen_kappa(first: Sequence, second: Sequence) -> float | None:
-    """Agreement of two raters beyond chance; None without rows, and where both always give the same one category."""
+    """Return two raters' agreement beyond chance; None without rows or where both give one category only."""
     if not len(first):
         return None
     observed = float(np.mean([a == b for a, b in zip(first, second, strict=True)]))

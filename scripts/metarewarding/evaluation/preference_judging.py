@@ -34,7 +34,7 @@ def parse_verdict(text: str) -> str | None:
     return winner or ("tie" if _TIE.search(text) else None)
 
 
-def compared(row: PreferenceItem, seed: int) -> tuple[str, str]:
+def shown_pair(row: PreferenceItem, seed: int) -> tuple[str, str]:
     """Return the two responses of a row that are shown: both of two; else the first best and, by seed, one that is not.
 
     Where all of more than two are best, the first two.
@@ -55,7 +55,7 @@ def judge_pairs(
     requests, shown = [], []
     for row in items:
         texts = {response["response_id"]: response["text"] for response in row["responses"]}
-        a, b = compared(row, seed)
+        a, b = shown_pair(row, seed)
         for first, second in ((a, b), (b, a)):
             identity = f"{first} {second}"
             messages = templates.fill(template, prompt=row["prompt"], response_a=texts[first], response_b=texts[second])
@@ -90,7 +90,7 @@ def score(
     means = judging.mean_scores(judgments)
     ids = {response["response_id"] for response in responses_of(items)}
     if unknown := set(means) - ids:
-        raise UserError(f"the judgments name the response '{min(unknown)}', which no row of the benchmark has.")
+        raise UserError(f"the judgments contain the response '{min(unknown)}', which is in no row of the benchmark.")
     rows = []
     for row in items:
         of_row = [response["response_id"] for response in row["responses"]]
@@ -112,7 +112,7 @@ def score(
 
 
 def _by_response(items: Sequence[PreferenceItem], verdicts: Iterable[PairwiseVerdict]) -> list[dict]:
-    """Rows of ``pairwise_scores``: "1" is the response of a pair that comes first in its row of the benchmark."""
+    """Return rows for ``pairwise_scores``; "1" is the response that comes first in its row of the benchmark."""
     by_pair: dict[tuple[str, str, str], PairwiseVerdict] = {}
     for row in verdicts:
         by_pair[row["item_id"], row["first"], row["second"]] = row

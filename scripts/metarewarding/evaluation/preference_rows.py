@@ -1,6 +1,6 @@
 """Rows of preference benchmarks: a prompt, two or more responses, and which of them are best.
 
-Each such benchmark has a module with its pinned source and a reader that gives these rows.
+Each such benchmark has a module with its pinned source and a reader that returns these rows.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ def text_id(text: str) -> str:
 
 
 def item(item_id: str, prompt: str, responses: Sequence[str], best: Iterable[int], subset: str = "", prompt_id=None):
-    """Return a row whose responses are the texts ``responses``; ``best`` holds places in it."""
+    """Return a row with the texts ``responses``; ``best``: indices of the best ones."""
     ids = [f"{item_id}/r{k}" for k in range(len(responses))]
     return PreferenceItem(
         item_id=item_id,
@@ -43,10 +43,10 @@ def item(item_id: str, prompt: str, responses: Sequence[str], best: Iterable[int
     )
 
 
-def checked(items: Sequence[PreferenceItem], source: str) -> list[PreferenceItem]:
-    """Return ``items``; raise UserError naming the first row that is not in order."""
+def check_items(items: Sequence[PreferenceItem], source: str) -> list[PreferenceItem]:
+    """Return ``items``; raise UserError naming the first invalid row."""
     if not items:
-        raise UserError(f"{source}: there is no row in it.")
+        raise UserError(f"{source}: the file has no rows.")
     unique_by(items, "item_id", source)
     for row in items:
         ids = [response["response_id"] for response in row["responses"]]
@@ -56,7 +56,7 @@ def checked(items: Sequence[PreferenceItem], source: str) -> list[PreferenceItem
         if not all(isinstance(response["text"], str) for response in row["responses"]):
             raise UserError(f"{where} has a response that is not a string.")
         if not row["best"] or not set(row["best"]) <= set(ids):
-            raise UserError(f"{where} does not say which of its responses is best.")
+            raise UserError(f"{where} has no best response.")
     return list(items)
 
 
@@ -124,14 +124,14 @@ def benchmark(
                 "type": ["integer", "null"],
                 "minimum": 1,
                 "default": None,
-                "description": "So many of the rows, spread evenly (null: all).",
+                "description": "Number of rows to use, spread evenly (null: all).",
             },
             "pairwise": {
                 "type": "boolean",
                 "default": True,
                 "description": "Also ask for a verdict on one pair of each row, in both orders.",
             },
-            "max_tokens": shared.whole_number(1024, "New tokens of a pairwise verdict at most."),
+            "max_tokens": shared.whole_number(1024, "Maximum number of new tokens of a pairwise verdict."),
             **settings,
         },
         sources=sources or {},

@@ -1,8 +1,8 @@
-"""The benchmarks: every module of this folder that defines ``BENCHMARK`` is one, and its name is the benchmark's.
+"""The benchmarks: every module of this folder that defines ``BENCHMARK`` is one, under the module's name.
 
-The workflow, the programs of scripts/benchmarks/, the report and the plan know a benchmark by its entry alone. The
-workflow imports these modules where Snakemake is installed and little else, so torch, pandas, scipy and the like are
-imported inside the functions that need them.
+The workflow, the programs of scripts/benchmarks/, the report and the plan use only this entry of a benchmark. The
+environment of Snakemake has few packages, so these modules import torch, pandas, scipy and the like inside the
+functions that need them.
 """
 
 import functools
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from metarewarding.records import Question, Response, Turn, read_jsonl, unique_by
 
-# What kind of a benchmark it is:
+# Kinds of benchmarks:
 JUDGED_ANSWERS = "judged answers"  # a model answers, and a benchmark judge (behind an API, or served here) judges
-PREFERENCE = "preference"  # a model judges given responses, and its scores are held against preferences
-OWN_WIN_RATE = "own win rate"  # a model answers, and M0 judges: it compares a run with itself
+PREFERENCE = "preference"  # a model judges given responses, and its scores are compared with preferences
+OWN_WIN_RATE = "own win rate"  # a model answers, and M0 judges; comparable only within a run
 
-# {site: (environment variable that names a mirror, address)}
+# {site: (environment variable with the address of a mirror, address)}
 MIRRORS = {
     "hub": ("HF_ENDPOINT", "https://huggingface.co"),
     "github": ("GITHUB_RAW_ENDPOINT", "https://raw.githubusercontent.com"),
@@ -30,14 +30,14 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """All that is particular to one benchmark; ``own`` below are its settings, `benchmarks.<name>` in the config."""
+    """The definition of one benchmark; ``own`` below are its settings, `benchmarks.<name>` in the config."""
 
     name: str
     title: str
     kind: str
     description: str  # of its settings
     settings: dict[str, dict]  # {config key: its JSON schema, with default and description}
-    # {name: (site, path, sha256)}; None for the hash where the path holds the commit and no hash was published
+    # {name: (site, path, sha256)}; the hash is None where the path contains the commit and no hash was published
     sources: dict[str, tuple[str, str, str | None]] = field(default_factory=dict)
 
     # A model answers, unless the kind is PREFERENCE.
@@ -50,7 +50,7 @@ class Benchmark:
     }
     # (own) -> {prompts, responses}: what a model judges instead, where the kind is PREFERENCE
     judged_files: Callable[[Mapping], dict[str, str]] | None = None
-    # or, of that kind, ({source or config key: path}) -> rows whose best response is known (preference_rows.py)
+    # or, of that kind, ({source or config key: path}) -> rows with a known best response (preference_rows.py)
     read_rows: Callable[[Mapping[str, str]], list[dict]] | None = None
     licence: str = ""
 
@@ -71,14 +71,15 @@ class Benchmark:
     # and responses where the kind is PREFERENCE
     score_files: Callable[[Mapping, str], dict[str, str]] | None = None
 
-    # What the report shows. A place is that of a value in score.json, as in "gpt4_chosen.agreement".
-    columns: list[tuple[str, str, float]] = field(default_factory=list)  # (head, place, factor) of its table
+    # The report. A place is the path of a value in score.json, as in "gpt4_chosen.agreement".
+    # (head, place, factor) of the columns of its table
+    columns: list[tuple[str, str, float]] = field(default_factory=list)
     board: list[tuple[str, str, str]] = field(default_factory=list)  # (head, place, format) in the terminal's table
-    outcome: tuple[str, str, str] | None = None  # (place, name, unit) of what a run is judged by
+    outcome: tuple[str, str, str] | None = None  # (place, name, unit) of the main outcome of a run
     figure: tuple[str, str, str | None] | None = None  # (place, axis, the paper's table) by iteration
-    length: tuple[str, str] | None = None  # (place of the mean length, what is as long), watched for growth
+    length: tuple[str, str] | None = None  # (place of the mean length, name of the texts), for the warning about growth
 
-    # What workflow/plan.py counts with: questions, requests to the judge for each, and the mean characters of a
+    # Assumptions of workflow/plan.py: questions, requests to the judge for each, and the mean characters of a
     # question, of an answer, of the judge's other input (context), and of its verdict (plan.api_verdict_chars where
     # it is not given). Where the kind is PREFERENCE: prompts and responses, and the mean characters of each (prompt,
     # response).
@@ -88,9 +89,9 @@ class Benchmark:
     paper_tables: dict[str, str] = field(default_factory=dict)  # {place, such as "Table 1": title}
     labels: dict[str, str] = field(default_factory=dict)  # {metric: label}
     is_share: bool = False  # scores are in [0, 1], the paper's in %
-    # {"" or the metric's first part: pairs or questions that the paper's percentages are of}
+    # {"" or the metric's first part: number of pairs or questions behind the paper's percentages}
     paper_n: dict[str, int] = field(default_factory=dict)
-    # (claim, metric, of this model, over that one)
+    # (claim, metric, model, model that it is compared with)
     claims: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def folder(self, model: str) -> str:
@@ -114,7 +115,7 @@ class Benchmark:
 
 @functools.cache
 def names() -> tuple[str, ...]:
-    """Return the names of all benchmarks, by alphabet."""
+    """Return the names of all benchmarks in alphabetical order."""
     texts = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")}
     return tuple(sorted(name for name, text in texts.items() if re.search(r"^BENCHMARK = ", text, re.MULTILINE)))
 

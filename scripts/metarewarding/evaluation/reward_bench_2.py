@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from metarewarding.errors import UserError
-from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, checked, item, read_items
+from metarewarding.evaluation.preference_rows import PreferenceItem, benchmark, check_items, item, read_items
 from metarewarding.records import Judgment, read_jsonl
 from metarewarding.ties import TOLERANCE
 
@@ -33,7 +33,7 @@ def read(files: dict[str, str]) -> list[PreferenceItem]:
         best = range(len(row["chosen"]))
         responses = row["chosen"] + row["rejected"]
         rows.append(item(f"reward_bench_2/{row['id']}", row["prompt"], responses, best, row["subset"]))
-    return checked(rows, path)
+    return check_items(rows, path)
 
 
 def ties_score(items: Iterable[PreferenceItem], means: Mapping[str, float]) -> float | None:
@@ -41,7 +41,7 @@ def ties_score(items: Iterable[PreferenceItem], means: Mapping[str, float]) -> f
 
     ``means``: {response_id: score}; a row of which a response has none counts as wrong. The formula is that of
     ``process_single_model`` in rewardbench/utils.py of allenai/reward-bench (a009692): 30 % each for the tied and the
-    reference rows whose right answers all score above the wrong ones, 20 % each for gaps to the wrong answers that are
+    reference rows where all right answers score above the wrong ones, 20 % each for gaps to the wrong answers that are
     wider than the spread of the right ones, and 1 % for how much wider they are.
     """
     import numpy as np

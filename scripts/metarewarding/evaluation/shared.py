@@ -1,4 +1,4 @@
-"""What several benchmarks share: published files, ids that must match, a judge's chat, settings."""
+"""Code shared by benchmarks: published files, ids that must match, a judge's chat, settings."""
 
 import functools
 from pathlib import Path
@@ -10,7 +10,7 @@ from metarewarding.errors import UserError
 
 
 def published_format(read):
-    """Give one message for a file that is not in the form in which it was published, whatever is wrong in it."""
+    """Raise one message for a file that is not in its published form, whatever is wrong with it."""
 
     @functools.wraps(read)
     def checked(*arguments, **options):
@@ -26,12 +26,12 @@ def published_format(read):
 
 
 def check_ids(wanted: set, ids: set, what: str, may_be_more: bool = False) -> None:
-    """Raise UserError where the ids ``found`` are not those ``wanted``."""
+    """Raise UserError where ``ids`` are not those ``wanted``; ``may_be_more`` allows others too."""
     lacking, unknown = sorted(wanted - ids), [] if may_be_more else sorted(ids - wanted)
     if lacking or unknown:
         raise UserError(
-            f"{what} do not match the {len(wanted)} questions: {len(lacking)} are lacking and {len(unknown)} "
-            f"belong to no question, for instance {(lacking or unknown)[0]}."
+            f"{what} do not match the {len(wanted)} questions: {len(lacking)} are missing and {len(unknown)} "
+            f"do not belong to a question, for instance {(lacking or unknown)[0]}."
         )
 
 
@@ -49,7 +49,7 @@ def mean_length(answers: list[dict]) -> float:
 
 
 def mean_tokens(answers, tokenizer) -> tuple[float, str]:
-    """Return (mean tokens of an answer, whose): tiktoken's ``tokenizer``, or as the model's own counted them (None)."""
+    """Return (mean tokens of an answer, tokenizer): tiktoken's ``tokenizer``, or the model's own for None."""
     if tokenizer is None:
         return sum(row["tokens"] for row in answers) / len(answers), "the model's own"
     import tiktoken
@@ -64,7 +64,7 @@ def mean_tokens(answers, tokenizer) -> tuple[float, str]:
     return sum(len(encoding.encode(row["text"], disallowed_special=())) for row in answers) / len(answers), tokenizer
 
 
-# -- the JSON schema of settings that several benchmarks have
+# -- JSON schemas of settings that several benchmarks share
 
 
 def text(default: str, description: str) -> dict:
@@ -76,17 +76,17 @@ def whole_number(default: int, description: str, minimum: int = 1, **more) -> di
 
 
 def judge(default: str, and_what: str = "") -> dict:
-    return text(default, f"A name under `judges`{and_what}.")
+    return text(default, f"Name of the judge under `judges`{and_what}.")
 
 
 def subset(count: int, means: str) -> dict:
-    """How many of ``count`` questions are asked; ``means``: what a subset is worth."""
-    description = f"So many of the {count} questions (null: all){means}"
+    """Return the setting for a subset of the ``count`` questions; ``means`` describes a subset."""
+    description = f"Number of questions to use, of {count} (null: all){means}"
     return {"type": ["integer", "null"], "minimum": 1, "default": None, "description": description}
 
 
 def decoding(temperature: float, top_p: float, max_tokens: int) -> dict[str, dict]:
-    """How answers are drawn: temperature, top_p and max_tokens."""
+    """Return the settings temperature, top_p and max_tokens."""
     return {
         "temperature": {
             "type": "number",
@@ -101,7 +101,7 @@ def decoding(temperature: float, top_p: float, max_tokens: int) -> dict[str, dic
             "default": top_p,
             "description": "Nucleus sampling of the answers.",
         },
-        "max_tokens": whole_number(max_tokens, "New tokens of an answer at most."),
+        "max_tokens": whole_number(max_tokens, "Maximum number of new tokens of an answer."),
     }
 
 
@@ -109,6 +109,6 @@ def tokenizer(default: str) -> dict:
     return {
         "enum": ["cl100k_base", "o200k_base", None],
         "default": default,
-        "description": "tiktoken vocabulary that answer lengths are counted in; it is downloaded once "
+        "description": "tiktoken vocabulary for the lengths of answers; it is downloaded once "
         "(null: the model's own tokens).",
     }

@@ -1,1 +1,1 @@
-"""What every program does around its work: logs, errors, progress, downloads, provenance."""
+"""What every program needs around its work: logs, errors, progress, downloads, provenance."""

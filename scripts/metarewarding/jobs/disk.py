@@ -1,4 +1,4 @@
-"""Faults of the disk, in one line each: what is wrong with which path, and what to do."""
+"""Disk faults as one-line messages: the path, what is wrong with it, and the fix."""
 
 import errno
 import shutil
@@ -23,20 +23,20 @@ DISK_FAULTS = {
 
 
 def disk_fault(error: Exception, outputs: Iterable[str] = ()) -> str | None:
-    """What is wrong with a file or its disk, in one line; None where ``error`` is of another kind.
+    """Return what is wrong with a file or its disk, in one line; None where ``error`` is of another kind.
 
     ``outputs``: the files and folders that were being written, as an error of a full disk seldom has a path.
     """
     number, path = getattr(error, "errno", None), getattr(error, "filename", None)
-    path = getattr(error, "filename2", None) or path  # where a finished file takes its name, that name
-    if number is None and "os error 28" in str(error):  # of safetensors, which is no OSError
+    path = getattr(error, "filename2", None) or path  # the target of a rename, if there is one
+    if number is None and "os error 28" in str(error):  # safetensors raises its own error, not an OSError
         number = errno.ENOSPC
     if number not in DISK_FAULTS or (path is None and number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
         return None
-    return f"{path or fullest(outputs)}: {DISK_FAULTS[number]}."
+    return f"{path or fullest_folder(outputs)}: {DISK_FAULTS[number]}."
 
 
-def fullest(outputs: Iterable[str] = ()) -> Path:
-    """Of the folders of ``outputs``, the results, this folder and the temporary one, that with the least room."""
+def fullest_folder(outputs: Iterable[str] = ()) -> Path:
+    """Return the folder on the disk with the least room: of ``outputs``, the results, this one, the temporary one."""
     places = [*(Path(output).parent for output in outputs), results_root(), Path.cwd(), Path(gettempdir())]
     return min(filter(Path.is_dir, places), key=lambda place: shutil.disk_usage(place).free)

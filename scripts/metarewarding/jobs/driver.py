@@ -1,4 +1,4 @@
-"""A job ends with the Snakemake that started it: an orphan would write to the same files as the job of the next run."""
+"""End jobs with the Snakemake that started them: an orphan would write to the same files as a job of the next run."""
 
 import os
 import select
@@ -10,11 +10,11 @@ from pathlib import Path
 from metarewarding.jobs.logs import logger
 
 VARIABLE = "METAREWARDING_DRIVER"  # "<pid> <start>", set by workflow/rules/common.smk on the same machine
-GRACE = 20.0  # seconds in which children may end by themselves
+GRACE = 20.0  # seconds for children to end by themselves
 
 
 def identity(pid: int) -> str | None:
-    """ "<pid> <start time>" of a process that lives, which no other process will have; None where it is gone."""
+    """Return "<pid> <start time>", unique to a living process; None where it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -23,7 +23,7 @@ def identity(pid: int) -> str | None:
 
 
 def end_with_driver() -> None:
-    """Start a thread that ends this process and its children when the driver has ended, however it was killed."""
+    """Start a thread that ends this process and its children when the driver has ended, for whatever reason."""
     driver = os.environ.get(VARIABLE)
     if driver and hasattr(os, "pidfd_open") and threading.current_thread() is threading.main_thread():
         threading.Thread(target=_watch, args=(driver,), name="driver", daemon=True).start()
@@ -33,19 +33,19 @@ def _watch(driver: str) -> None:
     pid = int(driver.split()[0])
     try:
         handle = os.pidfd_open(pid)
-    except OSError:  # a kernel without it, or a process of another machine
+    except OSError:  # a kernel without pidfd, or a process of another machine
         return
     if identity(pid) != driver:
         return
     poll = select.poll()
     poll.register(handle, select.POLLIN)
-    poll.poll()  # returns when the driver ends; takes no time until then
+    poll.poll()  # blocks until the driver ends
     logger.error("Snakemake was killed, and this job ends with it.")
     end_tree()
 
 
 def end_tree() -> None:
-    """End the children of this process, asked to at first, and then this process."""
+    """End the children of this process, first with SIGTERM and then with SIGKILL, and then this process."""
     for kind, wait in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 1.0)):
         for pid in descendants(os.getpid()):
             kill(pid, kind)
@@ -58,7 +58,7 @@ def end_tree() -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """The living processes that ``pid`` has started, and those that they have."""
+    """Return the living children of ``pid``, and their children."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

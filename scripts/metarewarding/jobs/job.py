@@ -1,4 +1,4 @@
-"""What every script does around its work: log to the rule's log file, and report errors in one message."""
+"""What every script does around its work: write to the rule's log file, and report errors in one message."""
 
 import atexit
 import functools
@@ -19,12 +19,12 @@ from metarewarding.jobs.progress import Progress
 
 STARTED = time.time()
 
-# Read by libgomp when torch is imported, after this module. Threads wait for each other thousands of times a second; by
-# default a thread that waits keeps its core busy, which another process may need. Measured on two cores without
-# bfloat16 in hardware, PASSIVE against the default. Beside one busy process: a training step 6.9 s against 14.4 s, vLLM
-# 46 tokens a second against 24. Quiet: no clear difference (2.8 to 4.1 s against 2.9 to 3.2 s; 92 against 93). Intel's
-# OpenMP library gave 5.1 s and 47 busy, 3.6 s and 104 quiet, not enough to preload it; one thread 6.3 s busy, 4.6 s
-# quiet.
+# Read by libgomp when torch is imported, after this module. Threads wait for each other thousands of times a second. By
+# default a waiting thread keeps its core busy, which another process may need. Measured on two cores without bfloat16
+# in hardware, PASSIVE against the default. With one other busy process: a training step 6.9 s against 14.4 s, vLLM 46
+# tokens a second against 24. Without it, no clear difference (2.8 to 4.1 s against 2.9 to 3.2 s; 92 against 93).
+# Intel's OpenMP library gave 5.1 s and 47 busy, 3.6 s and 104 quiet, which does not justify preloading it; one thread
+# took 6.3 s busy and 4.6 s quiet.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
@@ -42,10 +42,10 @@ def logged(main):
             Progress.about = " ".join(map(str, (job.rule, *job.wildcards)))
         with output_to(job.log[0]) if job.log else nullcontext(), reporting(job.rule, job.output):
             main(job)
-            if hasattr(job.params, "store"):  # an engine or a judge was asked
+            if hasattr(job.params, "store"):  # only where an engine or a judge was used
                 keep(job.output)
-        if type(job).__module__.startswith("snakemake."):  # not where a test calls it
-            # All outputs are written. The interpreter would take apart torch and the engine for one to two seconds.
+        if type(job).__module__.startswith("snakemake."):  # not in a test
+            # All outputs are written. A normal exit would spend one to two seconds on torch and the engine.
             atexit._run_exitfuncs()
             os._exit(0)
 
@@ -54,7 +54,7 @@ def logged(main):
 
 @contextmanager
 def output_to(path: str | Path):
-    """A block whose standard output and error go to the file ``path``, those of libraries and child processes too."""
+    """Send standard output and error to the file ``path`` while the block runs, also those of child processes."""
     sys.stdout.flush()
     sys.stderr.flush()
     before = os.dup(1), os.dup(2)
@@ -74,11 +74,11 @@ def output_to(path: str | Path):
 
 @contextmanager
 def reporting(rule: str, outputs: Iterable[str] = ()):
-    """A block that writes its messages to standard error, the seconds at its end, and ends the process at an exception.
+    """Log to standard error while the block runs, and its seconds at the end; end the process at an exception.
 
-    The status is 1. Of a UserError, and of a fault of the disk, the message alone is written, of any other exception
-    the traceback too. The process also ends when the Snakemake that started it is gone. ``outputs`` are what the block
-    writes, by which the message says which disk is full.
+    The status is 1. Of a UserError and of a fault of the disk, only the message is written, of any other exception the
+    traceback too. The process also ends when the Snakemake that started it is gone. ``outputs``: what the block writes,
+    for the message about a full disk.
     """
     end_with_driver()
     with messages_of(rule):
@@ -101,5 +101,5 @@ def reporting(rule: str, outputs: Iterable[str] = ()):
 
 
 def elapsed() -> float:
-    """Seconds since this process began its work."""
+    """Return the seconds since this process began its work."""
     return time.time() - STARTED

@@ -1,7 +1,7 @@
 """A second name for expensive outputs, in a folder `.kept` next to them: Snakemake deletes outputs before a rerun.
 
-A job that succeeds links its outputs there (hard links, which take no space while the outputs are there), so a job that
-fails afterwards leaves the last good ones. `workflow/restore.py` puts them back.
+A job that succeeds links its outputs there (hard links, which take no space while the outputs exist), so the last good
+outputs remain when a later run of the job fails. `workflow/restore.py` puts them back.
 """
 
 import os
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from metarewarding.jobs.logs import logger
 
-FOLDER, SUFFIX = ".kept", ".kept"  # the suffix keeps these files out of searches for `*.jsonl` and the like
+FOLDER, SUFFIX = ".kept", ".kept"  # with this suffix, searches for `*.jsonl` and the like do not match these files
 
 
 def keep(outputs: Iterable[str | Path]) -> None:
-    """Link files and folders into `.kept`, in the place of what was kept before."""
+    """Link files and folders into `.kept`, where they replace earlier ones."""
     for output in map(Path, outputs):
         kept = output.parent / FOLDER / (output.name + SUFFIX)
         partial = kept.with_name(f".{kept.name}.partial")
@@ -62,8 +62,8 @@ def _remove(path: Path) -> None:
 def restore(root: str | Path) -> list[Path]:
     """Put back every kept output below ``root`` that is missing; return them.
 
-    Time stamps of them and of all that is newer are moved to now, in their order: what was made from them stays
-    newer than they are, and they are newer than a setting's file that was changed and changed back.
+    The time stamps of these and of all newer files are moved to now, in their order. Files made from them therefore
+    stay newer than they are, and they are newer than an input that was changed and changed back.
     """
     restored = []
     for folder in sorted(Path(root).rglob(FOLDER)):

@@ -1,7 +1,7 @@
-"""One Snakemake for each results folder, and none while jobs of an earlier one still run: both would write its files.
+"""Lock a results folder against a second Snakemake, also while jobs of an earlier one still run.
 
 Snakemake's own lock is in the folder of the Snakefile: `--unlock` removes it, and another clone does not see it. The
-kernel releases these two when their processes end, also by a kill. Linux passes them on to an NFS server.
+kernel releases these two locks when their processes end, also by a kill. On NFS, Linux passes them on to the server.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ def lock_as_driver() -> None:
         own.seek(0)
         raise UserError(f"{results}: another Snakemake ({own.read().strip()}) runs in this folder. {fix}")
     if not _lock(jobs, fcntl.LOCK_EX | fcntl.LOCK_NB):
-        raise UserError(f"{results}: a job of an earlier run is still at work in this folder. {fix}")
+        raise UserError(f"{results}: a job of an earlier run still runs in this folder. {fix}")
     jobs.close()
     own.truncate(0)
     own.write(f"process {os.getpid()} on {socket.gethostname()}\n")
@@ -49,7 +49,7 @@ def _open(path: Path):
 
 
 def _lock(file, kind: int) -> bool:
-    """Whether the lock was given; also where the file system has no locks, after a warning."""
+    """Return whether the lock was granted; a file system without locks grants it, with a warning."""
     try:
         fcntl.flock(file, kind)
     except BlockingIOError:

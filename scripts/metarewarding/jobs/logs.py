@@ -1,16 +1,16 @@
-"""The form of all messages: time, level, rule; where they go is the job's standard error."""
+"""The form of all messages: time, level, rule."""
 
 import logging
 import os
 from contextlib import contextmanager
 
-# Programs use this logger; modules of the library use those of their own names, which are below it.
+# Programs use this logger. Modules of the library use loggers of their own names, which are its children.
 logger = logging.getLogger("metarewarding")
 
 
 @contextmanager
 def messages_of(rule: str):
-    """A block whose messages go to standard error, from INFO on; of the other processes of a training, warnings only.
+    """Log to standard error while the block runs: from INFO on, or only warnings in a training's other processes.
 
     Messages of other libraries that have no form of their own get this one, from WARNING on.
     """

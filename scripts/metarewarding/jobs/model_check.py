@@ -1,7 +1,7 @@
-"""A model directory, checked before anything loads it: safetensors headers, sizes and values against config.json.
+"""Check a model directory before anything loads it: safetensors headers, sizes and values against config.json.
 
-Loaders fail minutes later, in words that name no file, or load what is broken. Only the headers are read, and the
-values by ``values_fault``, so the check of an 8B model takes seconds.
+Loaders fail minutes later with a message that does not name the file, or load a broken file. Only the headers are read,
+and the values by ``values_fault``, so the check of an 8B model takes seconds.
 """
 
 import json
@@ -18,11 +18,11 @@ SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, 
 SIZES |= {"U16": 2, "U32": 4, "U64": 8, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1}
 EXPONENTS = {"F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80)}
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.", "spiece.model")
-CHUNK = 1 << 24  # values that are looked at together
+CHUNK = 1 << 24  # values that are checked together
 
 
 def check_files(folder: str | Path, source: str, values: bool = True) -> None:
-    """Raise UserError, naming ``source``, unless ``folder`` holds a whole model; ``values``: look for NaN, too."""
+    """Raise UserError, naming ``source``, unless ``folder`` is a complete model; ``values``: also look for NaN."""
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{source}: {folder} is not a folder.")
@@ -43,7 +43,7 @@ def check_files(folder: str | Path, source: str, values: bool = True) -> None:
 
 
 def read_config(folder: Path) -> dict | str:
-    """config.json, or what is wrong with it."""
+    """Return config.json as a dict, or a message of what is wrong with it."""
     return _json_object(folder / "config.json")
 
 
@@ -54,7 +54,7 @@ def _json_object(path: Path) -> dict | str:
     except (OSError, ValueError, RecursionError) as error:
         fault = encoding_fault(content[:64]) if not isinstance(error, OSError) else None
         return f"{path}: {fault}." if fault else f"{path} is not a complete JSON file ({error})."
-    return value if isinstance(value, dict) else f"{path} holds no JSON object."
+    return value if isinstance(value, dict) else f"{path} is not a JSON object."
 
 
 def _config_fault(folder: Path) -> str | None:
@@ -104,12 +104,12 @@ def _weights_fault(folder: Path, values: bool) -> str | None:
     if index_file.is_file():
         absent = sorted(set(index.get("weight_map", {})) - set(tensors))
         if absent:
-            return f"{index_file} names the tensor {absent[0]}, which no file holds."
+            return f"{index_file} lists the tensor {absent[0]}, which is in none of the files."
     return shape_fault(folder, tensors)
 
 
 def read_header(file: Path) -> dict[str, dict] | str:
-    """{tensor: {dtype, shape, data_offsets}} of a safetensors file, or what is wrong with the file."""
+    """Return {tensor: {dtype, shape, data_offsets}} of a safetensors file, or a message of what is wrong with it."""
     size = file.stat().st_size
     with open(file, "rb") as content:
         start = content.read(64)
@@ -135,15 +135,15 @@ def read_header(file: Path) -> dict[str, dict] | str:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return f"{file} is not a safetensors file: its header cannot be read."
     if not tensors:
-        return f"{file} holds no tensors."
+        return f"{file} has no tensors."
     if 8 + length + max(ends) != size:
         return f"{file} is cut off or damaged: it has {size} bytes, and its header asks for {8 + length + max(ends)}."
     return tensors
 
 
 def values_fault(file: Path, tensors: dict[str, dict]) -> str | None:
-    """A tensor of ``file`` that holds NaN or infinity, which no training or sampling survives; or None."""
-    import numpy as np  # not above: the environment that runs Snakemake on a cluster has none
+    """Return which tensor of ``file`` contains NaN or infinity, or None."""
+    import numpy as np  # not at the top, as the environment that runs Snakemake on a cluster has no numpy
 
     with open(file, "rb") as content:
         start = 8 + struct.unpack("<Q", content.read(8))[0]
@@ -157,12 +157,12 @@ def values_fault(file: Path, tensors: dict[str, dict]) -> str | None:
         for place in range(0, len(values), CHUNK):
             bits = values[place : place + CHUNK] & mask
             if (bits == mask).any():
-                return f"{file}: the tensor {name} holds NaN or infinity. The model is damaged; fetch it again."
+                return f"{file}: the tensor {name} contains NaN or infinity. The model is damaged; fetch it again."
     return None
 
 
 def shape_fault(folder: Path, tensors: dict[str, dict]) -> str | None:
-    """What the tensors say against config.json, or None."""
+    """Return how the tensors contradict config.json, or None."""
     config = read_config(folder)
     config = config.get("text_config", config)
     width, layers, words = (config.get(key) for key in ("hidden_size", "num_hidden_layers", "vocab_size"))
@@ -174,7 +174,7 @@ def shape_fault(folder: Path, tensors: dict[str, dict]) -> str | None:
             if words is not None and of["shape"][0] != words:
                 return f"{where}: vocab_size is {words}, and the tensor {name} has {of['shape'][0]}."
     numbers = {int(match[1]) for name in tensors if (match := re.search(r"\blayers\.(\d+)\.", name))}
-    # of some models a further layer predicts the token after the next one
+    # some models have an extra layer that predicts the token after the next one
     most = (layers or 0) + (config.get("num_nextn_predict_layers") or 0)
     if layers is not None and numbers and not set(range(layers)) <= numbers <= set(range(most)):
         lacking = sorted(set(range(layers)) - numbers)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar for a person, lines for a log."""
+"""Progress of long work: a bar on a terminal, lines in a log."""
 
 import sys
 import threading
@@ -10,7 +10,7 @@ from tqdm import tqdm
 class Progress(tqdm):
     """A bar on the terminal, if there is one, and a plain line every ten seconds where the output is a file."""
 
-    terminal = None  # a job whose output goes to its log sets the terminal that it was started from
+    terminal = None  # the terminal of a job whose output goes to its log
     about = ""  # stage, model and shard of the job
 
     def __init__(self, *args, **kwargs):
@@ -23,7 +23,7 @@ class Progress(tqdm):
             threading.Thread(target=self._keep_current, daemon=True).start()
 
     def _keep_current(self) -> None:
-        """Draw the bar every two seconds, as a long request ends none for minutes."""
+        """Draw the bar every two seconds, as a long request may take minutes."""
         while not self.disable:  # until it is closed
             time.sleep(2)
             self.refresh()

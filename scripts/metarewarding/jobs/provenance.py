@@ -1,4 +1,4 @@
-"""Where a file comes from, for manifests and stats: hashes, packages, the kind of machine."""
+"""Provenance for manifests and stats: hashes, packages, the kind of machine."""
 
 import hashlib
 import json
@@ -19,16 +19,16 @@ def sha256(path: str | Path) -> str:
 
 
 def weights_sha256(folder: str | Path) -> dict[str, str]:
-    """{file name: sha256} of a model folder's weights."""
+    """Return {file name: sha256} of a model folder's weights."""
     return {file.name: sha256(file) for file in sorted(Path(folder).glob("*.safetensors"))}
 
 
 def provenance() -> dict:
-    """Return where a file comes from, for its manifest: the config, the commit, the packages, the kind of machine.
+    """Return the provenance of a file, for its manifest: the config, the commit, the packages, the kind of machine.
 
-    ``config`` (resolved) and ``git`` ({commit, dirty}; null outside a clone) are what the workflow has put in the
-    environment (workflow/provenance.py), null where a script runs by hand. They are no params: another commit, or
-    another setting that a rule does not use, reruns nothing.
+    ``config`` (resolved) and ``git`` ({commit, dirty}; null outside a clone) come from the environment, where
+    workflow/provenance.py has put them; they are null where a script runs by hand. They are not params, so that
+    another commit, or a setting that a rule does not use, reruns nothing.
     """
     return {
         "config": json.loads(os.environ.get("METAREWARDING_CONFIG", "null")),
@@ -44,7 +44,7 @@ def provenance() -> dict:
 
 
 def host() -> dict:
-    """The kind of machine, not its name: {system, cpu, cores (of this job), memory_gb, gpus, auto_dtype}.
+    """Return the kind of machine, not its name: {system, cpu, cores (of this job), memory_gb, gpus, auto_dtype}.
 
     ``auto_dtype`` is what `dtype: auto` means there (metarewarding/engines/precision.py).
     """
@@ -60,7 +60,7 @@ def host() -> dict:
 
 
 def gpus() -> list[str]:
-    """The names of the GPUs that this job may use."""
+    """Return the names of the GPUs that this job may use."""
     torch = sys.modules.get("torch")
     if torch is not None:
         return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -75,7 +75,7 @@ def gpus() -> list[str]:
 
 
 def _first_value(path: str, key: str) -> str | None:
-    """The value of the first line `key : value` of a file of /proc."""
+    """Return the value of the first line `key : value` of a file of /proc."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError:

@@ -1,1 +1,1 @@
-"""How a benchmark judge is asked: behind an API, or served on this machine."""
+"""Requests to a benchmark judge: behind an API, or served on this machine."""

@@ -1,4 +1,4 @@
-"""All that one job asks of one benchmark judge: every reply, and the facts of its stats file."""
+"""All requests of one job to one benchmark judge, with the facts of its stats file."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from metarewarding.records import Reply
 
 
 class Asking:
-    """Call it with requests (see ``client``) to get {request id: reply}; what was asked before is not asked again."""
+    """Called with requests (see ``client``), return {request id: reply}; stored requests are not sent again."""
 
     def __init__(self, judge: dict, store: str | Path, served_here: bool = False):
         self.judge, self.store, self.served_here = judge, store, served_here
@@ -17,18 +17,18 @@ class Asking:
 
     def __call__(self, requests: list[dict]) -> dict[str, Reply]:
         replies, facts = ask(requests, self.judge, self.store)
-        summed = ("asked", "from_store", "retries", "seconds", "too_long")  # the others hold for the whole store
+        summed = ("asked", "from_store", "retries", "seconds", "too_long")  # the others are totals of the whole store
         before = {key: self._facts[key] for key in summed if key in self._facts}
         self._facts = facts | {key: facts.get(key, 0) + value for key, value in before.items()}
         self.replies |= replies
         return replies
 
     def stored(self) -> list[Reply]:
-        """Return every reply of this judge that the store holds."""
+        """Return every reply of this judge in the store."""
         return [row for row in read_store(self.store) if row["judge"] == self.judge["name"]]
 
     def facts(self) -> dict:
-        """Return those of ``client.ask`` over all calls, and the models and dates of the replies."""
+        """Return the facts of ``client.ask`` over all calls, and the models and dates of the replies."""
         dates = sorted(row["date"] for row in self.replies.values())
         return self._facts | {
             "served_models": sorted({row["served_model"] for row in self.replies.values()}),

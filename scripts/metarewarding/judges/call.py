@@ -1,4 +1,4 @@
-"""The requests of one run to a judge's server: cost, retries, and what stops the run."""
+"""The requests of one run to a judge's server: cost, retries, and conditions that stop the run."""
 
 import asyncio
 import email.utils
@@ -23,7 +23,7 @@ LONGEST_WAIT = 60.0  # seconds between two tries, unless the server asks for mor
 
 
 class _TryAgain(Exception):
-    """A fault that may pass; ``wait`` is what the server asked for, in seconds."""
+    """A fault that may pass; ``wait``: the seconds that the server asked to wait."""
 
     def __init__(self, reason: str, wait: float = 0.0):
         super().__init__(reason)
@@ -31,10 +31,10 @@ class _TryAgain(Exception):
 
 
 def estimate(requests: Sequence[dict], judge: dict) -> dict:
-    """What ``requests`` may cost: {requests, prompt_tokens, most_output_tokens, cost_low, cost_high}.
+    """Return what ``requests`` may cost: {requests, prompt_tokens, most_output_tokens, cost_low, cost_high}.
 
-    Prompt tokens are taken as characters / 4, about right for English. The low end has no output, the
-    high end all that ``max_tokens`` allows; cost in US dollars.
+    Prompt tokens are estimated as characters / 4, about right for English. The low cost has no output tokens, the high
+    cost all that ``max_tokens`` allows; in US dollars.
     """
     prompt = sum(len(message["content"]) for request in requests for message in request["messages"]) // 4
     output = sum(request["max_tokens"] for request in requests)
@@ -48,7 +48,7 @@ def estimate(requests: Sequence[dict], judge: dict) -> dict:
 
 
 class Call:
-    """One run over the requests that are missing: what it has cost, and the replies."""
+    """One run over the missing requests: its cost, and the replies."""
 
     def __init__(self, judge: dict, store: Path, tries: int, first_wait: float, stored: list[Reply]):
         self.judge, self.store, self.tries, self.first_wait = judge, store, tries, first_wait
@@ -56,11 +56,11 @@ class Call:
         self.tokens = [sum(row[field] for row in stored) for field in ("prompt_tokens", "output_tokens")]
         self.replies: dict[str, Reply] = {}
         self.retries, self.last_said = 0, None
-        self.key = judge.get("server_key")  # of a server that was started here
+        self.key = judge.get("server_key")  # the key of a server that was started here
         self.started = time.monotonic()
 
     def open(self, missing: list[dict]) -> None:
-        """Say what the missing replies may cost, and stop where the ceiling or the key forbids to ask."""
+        """Log what the missing replies may cost; raise UserError above the cost limit or without the key."""
         about, paid, ceiling = estimate(missing, self.judge), self.cost(), self.judge["max_cost"]
         logger.info(
             f"judge {self.judge['name']} ({self.judge['model']}): {about['requests']} requests to ask, "
@@ -72,7 +72,7 @@ class Call:
             raise UserError(
                 f"judge '{self.judge['name']}': {about['requests']} requests would cost at least "
                 f"{about['cost_low']:.4g} US dollars for their prompts alone, with {paid:.4g} paid before, and "
-                f"{self.where}.max_cost is {ceiling:.4g}. Nothing was asked. Raise it, or ask for less."
+                f"{self.where}.max_cost is {ceiling:.4g}. Nothing was asked. Raise it, or send fewer requests."
             )
         if self.judge["api_key_env"]:
             self.key = os.environ.get(self.judge["api_key_env"], "").strip()
@@ -80,19 +80,19 @@ class Call:
                 raise UserError(
                     f"judge '{self.judge['name']}': the environment variable {self.judge['api_key_env']} "
                     f"({self.where}.api_key_env) is {'no key' if self.key else 'not set'}. Set it to the server's key, "
-                    "or set api_key_env to null for a server that wants none. Nothing was asked."
+                    "or set api_key_env to null for a server without a key. Nothing was asked."
                 )
         self.base_url = self.judge["base_url"]() if callable(self.judge["base_url"]) else self.judge["base_url"]
         end_last_line(self.store)
 
     async def ask_all(self, todo: list[tuple[str, str, dict]]) -> None:
-        """Ask ``concurrency`` at once; after a fault that will not pass, wait for what is under way and stop."""
+        """Send ``concurrency`` requests at once; after a permanent fault, wait for the open ones and stop."""
         self.stopped, faults, queue = asyncio.Event(), [], iter(todo)
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         limits = httpx.Limits(max_connections=self.judge["concurrency"])
         progress = Progress(total=len(todo), desc=f"Judge {self.judge['name']}")
         with progress, open(self.store, "ab", buffering=0) as file:
-            # a server on this machine is not behind the proxy that the environment may name
+            # the environment's proxy does not apply to a server on this machine
             proxied = httpx.URL(self.base_url).host not in ("127.0.0.1", "::1", "localhost")
             async with httpx.AsyncClient(headers=headers, limits=limits, timeout=None, trust_env=proxied) as client:
 
@@ -121,16 +121,18 @@ class Call:
             raise faults[0]
 
     async def reply(self, client, identity: str, digest: str, body: dict) -> Reply | None:
-        """The reply to one request, tried again while faults may pass; None when another one stopped the run."""
+        """Return the reply to one request, retried after passing faults; None when another one stopped the run."""
         for attempt in range(1, self.tries + 1):
             try:
-                async with asyncio.timeout(self.judge["timeout_s"]):  # all of it: a slow trickle is a hang too
+                async with asyncio.timeout(
+                    self.judge["timeout_s"]
+                ):  # for the whole reply, so that a very slow one also times out
                     response = await client.post(self.base_url.rstrip("/") + "/chat/completions", json=body)
                 return self.row(self.body_of(response), identity, digest, body)
             except TimeoutError:
                 fault = _TryAgain(f"no reply within {self.judge['timeout_s']} s ({self.where}.timeout_s)")
             except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-                raise UserError(f"{self.where}.base_url: '{self.base_url}' is no address.") from None
+                raise UserError(f"{self.where}.base_url: '{self.base_url}' is not a URL.") from None
             except httpx.RequestError as error:
                 fault = _TryAgain(f"{type(error).__name__}: {error}")
             except _TryAgain as error:
@@ -138,13 +140,13 @@ class Call:
             if attempt == self.tries:
                 raise UserError(
                     f"judge '{self.judge['name']}' ({self.judge['model']} at {self.base_url}) gave no reply "
-                    f"to '{identity}' in {self.tries} tries; the last time: {fault}. {self.kept()}"
+                    f"to '{identity}' in {self.tries} tries; the last error: {fault}. {self.replies_note()}"
                 )
             self.retries += 1
             if str(fault) != self.last_said:
                 self.last_said = str(fault)
-                logger.warning(f"judge {self.judge['name']}: {fault}; trying again")
-            # Jitter, or all that failed together would come back together.
+                logger.warning(f"judge {self.judge['name']}: {fault}; retrying")
+            # Jitter, so that requests that failed together are not repeated together.
             wait = min(LONGEST_WAIT, self.first_wait * 2 ** (attempt - 1)) * random.uniform(0.5, 1)
             try:
                 await asyncio.wait_for(self.stopped.wait(), max(wait, fault.wait))
@@ -154,32 +156,33 @@ class Call:
         return None
 
     def body_of(self, response: httpx.Response) -> dict:
-        """The JSON of a good response; every other one becomes an error that may pass or one that will not."""
+        """Return the JSON of a good response; raise _TryAgain for a passing fault and UserError for a permanent one."""
         text, status = self.without_key(response.text), response.status_code
         if status == 200:
             try:
                 return json.loads(text)
             except ValueError:
-                raise _TryAgain(f"a reply that is no JSON: {text[:200]!r}") from None
+                raise _TryAgain(f"a reply that is not JSON: {text[:200]!r}") from None
         answer = f'it answered {status}: "{text[:500].strip()}"'
-        # A used-up account answers 429 as well, and does not fill up by waiting.
+        # An account without credit also gets 429, but waiting does not help.
         if status >= 500 or (status in (408, 409, 425, 429) and "insufficient_quota" not in text):
             raise _TryAgain(answer, _retry_after(response.headers.get("retry-after", "")))
         if status in (401, 403):
             key = f"the environment variable {self.judge['api_key_env']}" if self.judge["api_key_env"] else "no key"
-            fix = f"It was sent {key} ({self.where}.api_key_env): give a key that may use this model."
+            fix = f"It was sent {key} ({self.where}.api_key_env): use a key that has access to this model."
         elif status == 404:
             fix = f"Is {self.where}.base_url ({self.base_url}) or {self.where}.model wrong?"
         elif status == 429:
-            fix = f"The account behind {self.where}.api_key_env has nothing left: fill it up, or name another key."
+            fix = f"The account behind {self.where}.api_key_env has no credit left: top it up, or use another key."
         else:
-            fix = f"It does not take the request: look at {self.where}.model, and at the server's words."
-        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {answer}. {fix} {self.kept()}")
+            fix = f"It refused the request: check {self.where}.model, and the server's message."
+        raise UserError(f"judge '{self.judge['name']}' ({self.judge['model']}): {answer}. {fix} {self.replies_note()}")
 
     def row(self, reply, identity: str, digest: str, body: dict) -> Reply:
         try:
             choice, usage = reply["choices"][0], reply.get("usage") or {}
-            text = (choice["message"]["content"] or "").encode(errors="replace").decode()  # half a character
+            # a lone surrogate is replaced
+            text = (choice["message"]["content"] or "").encode(errors="replace").decode()
             return Reply(
                 id=identity,
                 request_sha256=digest,
@@ -190,7 +193,7 @@ class Call:
                 text=text,
                 logprobs=choice.get("logprobs"),
                 finish_reason=choice.get("finish_reason"),
-                # a server that counts nothing: characters / 4, as in the estimate
+                # a server that reports no counts: characters / 4, as in the estimate
                 prompt_tokens=int(usage.get("prompt_tokens") or sum(len(m["content"]) for m in body["messages"]) // 4),
                 output_tokens=int(usage.get("completion_tokens") or len(text) // 4),
             )
@@ -201,29 +204,32 @@ class Call:
         if lacks_logprobs(row, body):
             raise UserError(
                 f"judge '{self.judge['name']}': {self.judge['model']} gives no log-probabilities, which this benchmark "
-                f"is scored by. Set {self.where}.model to one that does. {self.kept()}"
+                f"needs. Set {self.where}.model to one that does. {self.replies_note()}"
             )
 
     def check_ceiling(self) -> None:
         if self.judge["max_cost"] is not None and self.cost() >= self.judge["max_cost"] and self.cost() > 0:
             raise UserError(
                 f"judge '{self.judge['name']}' has cost {self.cost():.4g} US dollars, and {self.where}.max_cost is "
-                f"{self.judge['max_cost']:.4g}. Raise it to go on. {self.kept()}"
+                f"{self.judge['max_cost']:.4g}. Raise it to continue. {self.replies_note()}"
             )
 
     def cost(self) -> float:
         return (self.tokens[0] * self.judge["price_in"] + self.tokens[1] * self.judge["price_out"]) / 1e6
 
-    def kept(self) -> str:
+    def replies_note(self) -> str:
         return f"All replies so far are kept in {self.store}; the next run asks only for the others."
 
     def without_key(self, text: str) -> str:
-        """``text`` without the key, should a server repeat it; a stand-in as short as "EMPTY" is a word, no secret."""
+        """Return ``text`` without the key, which a server may repeat.
+
+        A stand-in as short as "EMPTY" is an ordinary word and stays.
+        """
         return text.replace(self.key, "***") if self.key and len(self.key) >= 8 else text
 
 
 def _retry_after(value: str) -> float:
-    """Seconds that a Retry-After header asks to wait, ten minutes at most; it may give a date."""
+    """Return the seconds that a Retry-After header asks for, ten minutes at most; it may be a date."""
     try:
         seconds = float(value)
     except ValueError:

@@ -1,9 +1,9 @@
-"""Questions to a judge behind an OpenAI-compatible server, each reply kept on disk the moment it is there.
+"""Requests to a judge behind an OpenAI-compatible server; each reply is stored on disk at once.
 
 A judge is a dict: ``name`` (its key under ``benchmarks.judges``), ``base_url``, ``model``, ``api_key_env``
-(the environment variable that holds the key, or None), ``concurrency``, ``price_in`` and ``price_out``
+(the environment variable with the key, or None), ``concurrency``, ``price_in`` and ``price_out``
 (US dollars for a million tokens), ``max_cost`` (US dollars, or None) and ``timeout_s``.
-``reached`` adds what a judge that is served here needs.
+``connect`` adds what a judge that is served here needs.
 A request is a dict: ``id``, ``messages``, ``temperature``, ``max_tokens``, and ``top_logprobs`` where
 log-probabilities are wanted; other keys are the caller's own.
 """
@@ -27,18 +27,18 @@ from metarewarding.records import Reply
 
 logger = logging.getLogger(__name__)
 
-TRIES = 10  # for one request; with the waits up to call.LONGEST_WAIT about five minutes
+TRIES = 10  # for one request, about five minutes with the waits up to call.LONGEST_WAIT
 
 
 def ask(
     requests: Sequence[dict], judge: dict, store: str | Path, tries: int = TRIES, first_wait: float = 1.0
 ) -> tuple[dict[str, Reply], dict]:
-    """({request id: reply}, facts); only what is not yet in ``store`` is asked.
+    """Return ({request id: reply}, facts); only requests without a reply in ``store`` are sent.
 
-    ``store`` is a JSONL file that grows by a line a reply; it must be no declared output of a rule, which
+    ``store`` is a JSONL file, to which each reply adds a line; it must not be a declared output of a rule, which
     Snakemake would delete before a rerun. A fault that may pass is tried ``tries`` times, after waits that
     double from ``first_wait`` seconds. Facts: asked, from_store, retries and seconds of this call;
-    prompt_tokens, output_tokens and cost (US dollars) of all that the store holds from this judge.
+    prompt_tokens, output_tokens and cost (US dollars) of all replies of this judge in the store.
     """
     bodies = {request["id"]: _body(request, judge) for request in requests}
     if len(bodies) != len(requests):
@@ -50,7 +50,7 @@ def ask(
     replies = {}
     for identity, body in bodies.items():
         row = answered.get((identity, hashes[identity]))
-        # A reply without the log-probabilities that were asked for was paid for, and answers nothing.
+        # A reply without the requested log-probabilities was paid for, but is useless.
         if row is not None and not lacks_logprobs(row, body):
             replies[identity] = row
     unfit = _too_long(bodies, judge) if "tokenizer" in judge else {}
@@ -80,11 +80,11 @@ def ask(
 
 
 @contextmanager
-def reached(judge: dict, weights: str | Path | None, engine: dict | None = None, log: str | Path | None = None):
-    """``judge``; where ``weights`` is a model folder, with a server of its own for as long as the block lasts.
+def connect(judge: dict, weights: str | Path | None, engine: dict | None = None, log: str | Path | None = None):
+    """Yield ``judge``, with a server of its own while the block runs where ``weights`` is a model folder.
 
-    The server starts when something is asked that the store does not hold. No special token of the model
-    reaches it in a message, or an answer could end its own turn.
+    The server starts at the first request without a reply in the store. Special tokens in messages are made inert, as
+    an answer could otherwise end its own turn.
     """
     if weights is None:
         yield judge
@@ -93,14 +93,14 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
 
     length = judge.get("max_model_len") or engine["max_model_len"]
     engine = engine | {"max_model_len": length, "tensor_parallel": judge.get("tensor_parallel", 1)}
-    key = secrets.token_urlsafe(24)  # of this start
+    key = secrets.token_urlsafe(24)  # a new key for each start
     with ExitStack() as stack:
 
         @functools.cache
         def start() -> str:
             return stack.enter_context(judge_server(weights, judge["model"], engine, log, key=key))
 
-        # other weights under the same name are another judge: their replies are not those in the store
+        # other weights under the same name are another judge, so stored replies do not apply to them
         digest = hashlib.sha256()
         for file in sorted(Path(weights).glob("*.safetensors")):
             with open(file, "rb") as content:
@@ -112,7 +112,7 @@ def reached(judge: dict, weights: str | Path | None, engine: dict | None = None,
 
 
 def _too_long(bodies: dict[str, dict], judge: dict) -> dict[str, Reply]:
-    """An empty reply for each request that a judge which is served here has no room for; a server would refuse it."""
+    """Return an empty reply for each request that does not fit the context of a judge that is served here."""
     replies = {}
     for identity, body in bodies.items():
         chat = judge["tokenizer"].apply_chat_template(
@@ -136,7 +136,7 @@ def _too_long(bodies: dict[str, dict], judge: dict) -> dict[str, Reply]:
 
 
 def _body(request: dict, judge: dict) -> dict:
-    """The body of a request, always with its keys in this order: its hash says whether it was asked before."""
+    """Return the body of a request, with its keys always in this order, as its hash identifies the request."""
     messages = request["messages"]
     if "tokenizer" in judge:
         messages = [{**message, "content": inert(message["content"], judge["tokenizer"])} for message in messages]

@@ -1,4 +1,4 @@
-"""A local judge: vLLM's OpenAI server, started for as long as it is asked and stopped after."""
+"""A local judge: vLLM's OpenAI server, which runs only while it is needed."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from metarewarding.jobs.progress import Progress
 
 logger = logging.getLogger(__name__)
 
-START, STOP = 1800.0, 30.0  # seconds that a server may take to come up, and to end when it is asked to
+START, STOP = 1800.0, 30.0  # seconds for a server to start, and to end after a signal
 
 
 @contextmanager
@@ -31,11 +31,11 @@ def judge_server(
     program: tuple[str, ...] = (sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
     key: str | None = None,
 ):
-    """The base URL of a server of the model folder ``weights`` under ``name``, on a free port of the loopback.
+    """Yield the base URL of a server of the model folder ``weights`` under ``name``, on a free local port.
 
-    ``engine`` holds the settings of ``metarewarding.engines.open_engine``. What the server says goes to
-    ``log``. With ``key`` the server answers only those who send it: other users of the machine reach the loopback, too.
-    It and its children end with the block, also by Ctrl-C or SIGTERM.
+    ``engine``: the settings of ``metarewarding.engines.open_engine``. The server's output goes to ``log``. With ``key``
+    the server answers only requests that contain it, as other users of the machine can also reach a local port. The
+    server and its children end with the block, also after Ctrl-C or SIGTERM.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -44,11 +44,11 @@ def judge_server(
     with open(log, "w") as output, ended_by_sigterm():
         process = subprocess.Popen(
             [*program, *arguments(weights, name, engine, port)],
-            # not among the arguments, which every user of the machine can read
+            # not an argument, as other users of the machine can read those
             env=environment(engine) | ({"VLLM_API_KEY": key} if key else {}),
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # one group with its children, so that all of them can be stopped
+            start_new_session=True,  # a process group of its own, so that its children can be stopped too
         )
         try:
             wait_until_healthy(process, port, log)
@@ -71,6 +71,7 @@ def arguments(weights, name: str, engine: dict, port: int) -> list[str]:
     }
     if on_cpu():  # as in engines.VllmEngine
         given |= {"max-num-batched-tokens": max(length, 4096), "block-size": 32}
+        given["kv-cache-memory-bytes"] = int(engine.get("cpu_cache_gb", 4) * 2**30)
     flags = ["--enforce-eager", "--no-enable-chunked-prefill"] if on_cpu() else []
     return [word for key, value in given.items() for word in (f"--{key}", str(value))] + flags
 
@@ -82,26 +83,25 @@ def on_cpu() -> bool:
 
 
 def environment(engine: dict) -> dict:
-    """The environment of engines.VllmEngine; what the user has set stays."""
+    """Return the environment variables of the server, those of the engines; the user's own values stay."""
     cores = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     return {
         "HF_HUB_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_CPU_KVCACHE_SPACE": str(engine.get("cpu_cache_gb", 4)),
         "VLLM_CPU_OMP_THREADS_BIND": cores,
     } | os.environ
 
 
 def wait_until_healthy(process: subprocess.Popen, port: int, log) -> None:
-    # no proxy: the address is this machine's own
+    # no proxy for an address on this machine
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     started = time.monotonic()
     with Progress(desc="Judge server starts", bar_format="{desc}: {elapsed}") as progress:
         while time.monotonic() - started < START:
             if process.poll() is not None:
                 raise UserError(
-                    f"the local judge's server ended with status {process.returncode} before it was ready. Its own "
-                    f"words are in {log}; the last lines are:\n{tail(log)}"
+                    f"the local judge's server ended with status {process.returncode} before it was ready. Its "
+                    f"log is {log}; the last lines are:\n{tail(log)}"
                 )
             try:
                 opener.open(f"http://127.0.0.1:{port}/health", timeout=5).close()
@@ -111,7 +111,7 @@ def wait_until_healthy(process: subprocess.Popen, port: int, log) -> None:
                 continue
             logger.info(f"judge server ready after {time.monotonic() - started:.0f} s; its log is {log}")
             return
-    raise UserError(f"the local judge's server was not ready after {START:.0f} s. Its own words are in {log}.")
+    raise UserError(f"the local judge's server was not ready after {START:.0f} s. Its log is {log}.")
 
 
 def tail(log, lines: int = 5) -> str:
@@ -119,7 +119,7 @@ def tail(log, lines: int = 5) -> str:
 
 
 def stop(process: subprocess.Popen) -> None:
-    """End the process and all of its group: asked to at first, then made to."""
+    """End the process and its whole group, first with SIGTERM and then with SIGKILL."""
     for kind, wait in ((signal.SIGTERM, STOP), (signal.SIGKILL, STOP)):
         try:
             os.killpg(process.pid, kind)
@@ -132,7 +132,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def group_lives(process: subprocess.Popen) -> bool:
-    process.poll()  # else the ended process would stay in its group
+    process.poll()  # otherwise the ended process would stay in its group
     try:
         os.killpg(process.pid, 0)
     except ProcessLookupError:
@@ -142,12 +142,12 @@ def group_lives(process: subprocess.Popen) -> bool:
 
 @contextmanager
 def ended_by_sigterm():
-    """While open, SIGTERM ends the program as Ctrl-C does: by an exception, so that the server is stopped."""
+    """Turn SIGTERM into an exception while the block runs, as Ctrl-C is one, so that the server is stopped."""
 
     def end(number, frame):
         sys.exit(128 + number)
 
-    if threading.current_thread() is not threading.main_thread():  # only there may a handler be set
+    if threading.current_thread() is not threading.main_thread():  # handlers can be set in the main thread only
         yield
         return
     before = signal.signal(signal.SIGTERM, end)

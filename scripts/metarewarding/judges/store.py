@@ -9,7 +9,7 @@ from metarewarding.records import Reply
 
 
 def read_store(path: str | Path) -> list[Reply]:
-    """The replies in a store; a line that a killed run left unfinished is passed over, so it is asked again."""
+    """Return the replies in a store; a line that a killed run left unfinished is ignored, so it is asked again."""
     rows = []
     for line in Path(path).read_bytes().splitlines() if Path(path).is_file() else []:
         try:
@@ -22,7 +22,7 @@ def read_store(path: str | Path) -> list[Reply]:
 
 
 def end_last_line(path: Path) -> None:
-    """End a line that a killed run left unfinished, or it would swallow the first one of this run."""
+    """End a line that a killed run left unfinished, so that the next line starts on its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab+") as file:
         if file.tell():
@@ -32,7 +32,7 @@ def end_last_line(path: Path) -> None:
 
 
 def lacks_logprobs(row: Reply, body: dict) -> bool:
-    """Whether ``body`` asked for log-probabilities that the reply does not have."""
+    """Return whether ``body`` asked for log-probabilities that the reply does not have."""
     content = (row["logprobs"] or {}).get("content") or [{}]
     return "logprobs" in body and not isinstance(content[0].get("top_logprobs"), list)
 

@@ -1,4 +1,4 @@
-"""What a reader should know before any number: each alert names models, value and bound, and where to look."""
+"""Alerts of a run: each names models, value and bound, and the part of the page that shows it."""
 
 from math import sqrt
 
@@ -16,35 +16,35 @@ MAX_REPEATING = 0.2  # of the responses; lists, tables and code repeat words too
 MAX_EMPTY = 0.01
 MAX_DISTINCT_2_FALL = 0.2  # from the first iteration
 MAX_CHOSEN_FALL = 0.1  # nats a token
-FEW = 30  # pairs under which a share says little
+FEW = 30  # fewer pairs do not give a reliable share
 
 
 def alerts(metrics: dict) -> list[dict]:
-    """[{title, text, where}], ``where`` the id of the part of the page that shows it."""
+    """Return [{title, text, where}]; ``where`` is the id of the part of the page that shows it."""
     rows = {row["model"]: row for row in metrics["models"]}
     messages = [
-        ("Parse rate below 80 %", "the judge's or meta-judge's texts often hold no readable verdict", "parse_rates",
+        ("Parse rate below 80 %", "many texts of the judge or meta-judge have no readable verdict", "parse_rates",
          parse_rates(rows)),
-        ("Scores have collapsed", "one value is more than 80 % of the scores given, so pairs hang on little",
+        ("Scores have collapsed", "one value is more than 80 % of the scores given, so pairs depend on few judgments",
          "scores_given", collapsed(rows)),
         ("Length grows by more than 10 % an iteration", "length control (rho) may be too weak", "lengths",
          growth(rows)),
-        ("Position bias above 70 %", "the place decides most of the meta-judge's verdicts", "meta_judge_bias",
+        ("Position bias above 70 %", "the position decides most of the meta-judge's verdicts", "meta_judge_bias",
          position_bias(rows)),
         ("Few pairs", "an iteration learns little from so few", "pairs_kept", few_pairs(rows)),
         ("More than 5 % of the responses are cut at the token limit", "raise sampling.responses.max_tokens",
          "pairs", truncated(rows)),
         ("More than 20 % of the responses repeat themselves", "a run of eight words occurs twice: texts may loop",
          "sampling", repeating(rows)),
-        ("More than 1 % of the responses are empty", "the model may have learned to say nothing", "sampling",
+        ("More than 1 % of the responses are empty", "the model may have learned to give empty answers", "sampling",
          empty(rows)),
-        ("Distinct-2 fell by more than 20 % since the first iteration", "the responses grow alike", "sampling",
+        ("Distinct-2 fell by more than 20 % since the first iteration", "the responses become more similar", "sampling",
          alike(rows)),
         ("The chosen side's log-probability falls in training",
-         "DPO takes probability from chosen texts too, which may end in texts that nobody chose", "dpo_chosen_logp",
+         "DPO also lowers the probability of chosen texts, which may lead to other texts", "dpo_chosen_logp",
          chosen_falls(rows)),
         ("Reward accuracy is not above chance on held-out pairs",
-         "what DPO learned does not carry over to prompts that it did not see", "dpo_accuracy",
+         "DPO does not generalise to prompts that it was not trained on", "dpo_accuracy",
          accuracy(rows, "held_out")),
         ("Reward accuracy is not above chance on pairs that were trained on", "DPO has not learned its own pairs",
          "dpo_accuracy", accuracy(rows, "trained")),
@@ -65,7 +65,8 @@ def percent(value: float) -> str:
 def parse_rates(rows: dict) -> list[str]:
     cases = []
     for model, row in rows.items():
-        rates = {} if model == "seed" else {"held-out judgments": row["agreement"]["parse_rate"]}  # it has not seen EFT
+        # the seed is not trained on EFT
+        rates = {} if model == "seed" else {"held-out judgments": row["agreement"]["parse_rate"]}
         for what, name in (("judgments", "judgments"), ("meta_judgments", "meta-judgments")):
             if row["pairs"] and what in row["pairs"]:
                 rates[f"{name} by {row['parent']}"] = row["pairs"][what]["parse_rate"]
@@ -146,7 +147,7 @@ def truncated(rows: dict) -> list[str]:
 
 
 def degenerations(rows: dict) -> dict[str, dict]:
-    """{model: the signs of degeneration in its parent's responses} of the models that have them."""
+    """Return {model: the signs of degeneration in its parent's responses} of the models with any."""
     return {model: measures for model, row in rows.items() if (measures := (row["summary"] or {}).get("degeneration"))}
 
 
@@ -179,7 +180,7 @@ def alike(rows: dict) -> list[str]:
 
 
 def chosen_falls(rows: dict) -> list[str]:
-    """Trained-on pairs before training against after the last epoch."""
+    """Return where the chosen side of trained pairs loses log-probability from before training to the last epoch."""
     cases = []
     for model, row in rows.items():
         by_kind: dict[str, list[dict]] = {}
@@ -195,7 +196,7 @@ def chosen_falls(rows: dict) -> list[str]:
 
 
 def last_measured(rows: dict, which: str) -> list[tuple[str, dict]]:
-    """(model, the last epoch's row) for each kind of the pairs ``which``: trained, or held_out if there are any."""
+    """Return (model, the last epoch's row) of each model and kind of pairs; ``which`` is trained or held_out."""
     last: dict[tuple[str, str], dict] = {}
     for model, row in rows.items():
         for entry in (row["training"] or {}).get("epochs", []):

@@ -1,4 +1,4 @@
-"""Two or more finished runs side by side: settings that differ, scores with their differences, and curves."""
+"""Compare two or more finished runs: settings that differ, scores with their differences, and curves."""
 
 from metarewarding.evaluation import registry
 from metarewarding.reporting.figures.charts import by_iteration
@@ -24,13 +24,13 @@ MEASURES = [
 
 
 def labels(roots: list[str]) -> list[str]:
-    """A short name for each root: its last folder, or the whole path where two are alike."""
+    """Return a short name for each root: its last folder, or the whole path where two are the same."""
     short = [root.rstrip("/").rsplit("/", 1)[-1] for root in roots]
     return short if len(set(short)) == len(short) else roots
 
 
 def value(metrics: dict, model: str, benchmark: str, metric: str) -> tuple | None:
-    """(value, 95 % from, to) of one model; None where it was not measured."""
+    """Return (value, 95 % from, to) of one model; None where it was not measured."""
     if benchmark == "arena":
         row = next((row for row in metrics["models"] if row["model"] == model), None)
         if not row or value_at(row["arena"], metric) is None:
@@ -41,7 +41,7 @@ def value(metrics: dict, model: str, benchmark: str, metric: str) -> tuple | Non
 
 
 def scoreboard(runs: dict[str, dict]) -> list[dict]:
-    """[{title, heads, rows}], a table for each measure that a run has; ``runs``: {label: metrics}.
+    """Return [{title, heads, rows}], a table for each measure that a run has; ``runs``: {label: metrics}.
 
     The differences are from the first run; ``±`` is the half width of their 95 % interval, from both runs' own.
     """
@@ -79,7 +79,7 @@ def difference(first: tuple | None, other: tuple | None) -> str:
 
 
 def settings(configs: dict[str, dict]) -> list[list[str]]:
-    """[key, value in each run] of the settings that differ; — where a run does not have the key."""
+    """Return [key, value in each run] of the settings that differ, "—" where a run does not have the key."""
     flat = {label: dict(leaves(config)) for label, config in configs.items()}
     keys = dict.fromkeys(key for of in flat.values() for key in of)
     rows = [[key, *(str(of.get(key, "—")) for of in flat.values())] for key in keys]
@@ -87,7 +87,7 @@ def settings(configs: dict[str, dict]) -> list[list[str]]:
 
 
 def leaves(value, path: str = ""):
-    """(dotted key, value) of all that nested dicts and lists hold."""
+    """Yield (dotted key, value) of all values in nested dicts and lists."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     if not items:
         yield path, value
@@ -97,7 +97,7 @@ def leaves(value, path: str = ""):
 
 
 def figures(runs: dict[str, dict]) -> list[dict]:
-    """A figure for each measure, a line for each run and method."""
+    """Return a figure for each measure, a line for each run and method."""
     chain = {
         f"{label}: {method}": [f"{label}|{model}" for model in models]
         for label, metrics in runs.items()

@@ -88,7 +88,18 @@ def model_card(model: str, manifest: dict, training: dict | None, scores: dict[s
 
 def curves(training: dict) -> str:
     """The log of a training as CSV, a row for each logged step."""
-    rows = [row for row in training["log"] if "loss" in row]
+    return _csv([row for row in training["log"] if "loss" in row])
+
+
+def epochs(training: dict) -> str:
+    """What DPO measured before training (epoch 0) and after each epoch as CSV, a row for each set and kind of pairs.
+
+    The columns are those of `measure_pairs.summarise`; ``kl`` is empty where it was not measured.
+    """
+    return _csv(training["epochs"])
+
+
+def _csv(rows: list[dict]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""When the jobs of a run ran, from the logs that they left: for the time line of the page, and for status.py."""
+"""Start and end of each job of a run, from its logs: for the time line of the page, and for status.py."""
 
 import re
 from pathlib import Path
@@ -8,11 +8,11 @@ from metarewarding.records import read_json
 _DONE = re.compile(r"^(?:\S+ \S+ INFO \w+: )?done in (\d+) s", re.MULTILINE)
 _TAIL = 4000  # bytes at the end of a log that are read
 _MODEL = re.compile(r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*")
-_TRAINING = {"train_sft", "train_dpo"}  # run by accelerate: their manifest holds the seconds, not their log
+_TRAINING = {"train_sft", "train_dpo"}  # run by accelerate: the seconds are in their manifest, not in their log
 
 
 def of_log(path: Path, logs: Path) -> dict:
-    """{stage, model, shard} from a log's place `<stage>/<model>/<shard>.log`; what a path does not say is None."""
+    """Return {stage, model, shard} from a log's path `<stage>/<model>/<shard>.log`, None for a missing part."""
     stage, *rest = path.relative_to(logs).with_suffix("").parts
     fixed = {"fetch_seed_model": "seed", "train_sft": "m0"}.get(stage)
     match = _MODEL.match("/".join(rest))
@@ -21,7 +21,7 @@ def of_log(path: Path, logs: Path) -> dict:
 
 
 def jobs(root: str | Path) -> list[dict]:
-    """All jobs under ``root`` that have a log, oldest end first: {stage, model, shard, log, state, start, end, tail}.
+    """Return all jobs under ``root`` with a log, oldest end first: {stage, model, shard, log, state, start, end, tail}.
 
     ``state``: `done`, `failed` or `running` (no end is written; a killed job looks the same). Times are seconds since
     the epoch: the end is the log's last change, the start is the end minus the seconds that the job reports; None
@@ -48,7 +48,7 @@ def jobs(root: str | Path) -> list[dict]:
 
 
 def finished(root: str | Path) -> list[dict]:
-    """The finished jobs: {stage, model, shard, start, end}, in seconds since the first of them started.
+    """Return the finished jobs: {stage, model, shard, start, end}, in seconds since the first of them started.
 
     Not those that write the report: it may be written again, long after the run.
     """

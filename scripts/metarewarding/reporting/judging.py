@@ -1,4 +1,4 @@
-"""The page's section "Did the judge improve?": judge benchmarks with tables 3, 5 and 7, and what K and N buy."""
+"""The page's section "Did the judge improve?": judge benchmarks with tables 3, 5 and 7, and the effect of K and N."""
 
 from math import sqrt
 
@@ -44,7 +44,7 @@ TABLE_5 = {
 
 
 def measured(metrics: dict) -> list[str]:
-    """Return the names of what the judge is measured on, as ``value_of`` takes them: tables 7 and 3 first."""
+    """Return the names of the measures of the judge, as ``value_of`` takes them: tables 7 and 3 first."""
     names = ["table 7", "table 3"]
     for row in metrics["models"]:
         names += [name for name in row.get("preferences", {}) if name not in names]
@@ -125,7 +125,7 @@ def verdict(metrics: dict, measures: list[str]) -> str:
 
 
 def consistency(metrics: dict) -> tuple[list[str], list[list[str]]] | None:
-    """Return (heads, rows) of how far the meta-judge repeats itself; None where nothing was repeated."""
+    """Return (heads, rows) of how consistent the meta-judge is; None where nothing was repeated."""
     heads = ["Meta-judge", "Same order, another seed, %", "kappa", "Other order, %", "Repeated", "Read both times"]
     rows = []
     for row in metrics["models"]:

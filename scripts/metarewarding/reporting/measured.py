@@ -1,4 +1,4 @@
-"""A plan compared with what its stages took, from the stats, manifests and benchmark files that they left."""
+"""Compare a plan with what its stages took, from their stats files, manifests and benchmark files."""
 
 import csv
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from metarewarding.records import read_json
 
 _COUNTS = ("requests", "completions", "unparsed", "prompt_tokens", "cached_prompt_tokens", "output_tokens")
-# what Snakemake measures of a job's processes: {our key: (its column, how the jobs' values are put together)}
+# Snakemake's measurements of a job's processes: {our key: (its column, how the jobs' values are combined)}
 _RESOURCES = {
     "cpu_seconds": ("cpu_time", sum),
     "max_memory_mb": ("max_rss", max),
@@ -16,7 +16,7 @@ _RESOURCES = {
 
 
 def measure(plan: dict, root: str | Path) -> dict:
-    """``plan`` (see workflow/plan.py) with ``measured`` in each row of which ``root`` holds a file, and in the totals.
+    """Return ``plan`` (see workflow/plan.py) with ``measured`` in the totals, and in rows with a file under ``root``.
 
     distinct_prompt_tokens are the prompt tokens that the engine did not find in its cache. seconds are those of the
     jobs' processes, engine_seconds without the start of the engine. gpu_hours are the jobs' seconds times their GPUs,
@@ -26,13 +26,13 @@ def measure(plan: dict, root: str | Path) -> dict:
     rows = []
     for row in plan["rows"]:
         stats = [read_json(path) for path in (Path(root, name) for name in row["files"]) if path.is_file()]
-        rows.append(row | {"measured": _together(stats) if stats else None})
+        rows.append(row | {"measured": _combined(stats) if stats else None})
     together = [row["measured"] for row in rows if row["measured"]]
     return plan | {"rows": rows, "totals": plan["totals"] | {"measured": _total(together) if together else None}}
 
 
-def _together(files: list[dict]) -> dict:
-    jobs = {facts.get("log") or number for number, facts in enumerate(files)}  # several files may be of one job
+def _combined(files: list[dict]) -> dict:
+    jobs = {facts.get("log") or number for number, facts in enumerate(files)}  # a job may have several files
     sums = {"jobs": len(jobs)} | {field: sum(facts.get(field) or 0 for facts in files) for field in _COUNTS}
     if any("requests" not in facts and "asked" in facts for facts in files):  # a judge's verdicts
         sums["requests"] = sums["completions"] = sum(facts["asked"] + facts["from_store"] for facts in files)
@@ -56,16 +56,16 @@ def _together(files: list[dict]) -> dict:
 
 
 def _resources(logs: list[str]) -> dict:
-    """What Snakemake measured of the jobs with these log files; it writes `<log>.tsv` for `<log>.log`."""
+    """Return what Snakemake measured of the jobs with these log files; it writes `<log>.tsv` for `<log>.log`."""
     rows = []
     for path in (Path(log).with_suffix(".tsv") for log in logs):
         if path.is_file():
             with open(path, newline="") as file:
                 rows += csv.DictReader(file, delimiter="\t")
     peaks = {}
-    for key, (column, put_together) in _RESOURCES.items():
+    for key, (column, combine) in _RESOURCES.items():
         values = [float(row[column]) for row in rows if row.get(column) not in (None, "NA", "-")]
-        peaks[key] = round(put_together(values), 1) if values else None
+        peaks[key] = round(combine(values), 1) if values else None
     return peaks
 
 
@@ -73,6 +73,6 @@ def _total(rows: list[dict]) -> dict:
     sums = {}
     for key in rows[0]:
         values = [row[key] for row in rows if row[key] is not None]
-        put_together = max if key == "max_memory_mb" else sum
-        sums[key] = round(put_together(values), 3) if values else None
+        combine = max if key == "max_memory_mb" else sum
+        sums[key] = round(combine(values), 3) if values else None
     return sums

@@ -1,4 +1,4 @@
-"""The numbers of a run, gathered from its metrics files and told apart by their paths."""
+"""The numbers of a run, collected from its metrics files and assigned to models by their paths."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from metarewarding.evaluation import registry
 from metarewarding.records import read_json
 
 OF_MANIFEST = ("origin", "git", "host", "device", "devices", "packages", "versions", "seconds", "weights_sha256")
-STEPS_SHOWN = 200  # of a training's losses; more are averaged
+STEPS_SHOWN = 200  # losses of a training; more are averaged
 
 
 def collect(
     inputs: dict[str, list[str]], root: str, models: list[str], parents: dict[str, str], plan: dict | None = None
 ) -> dict:
-    """All metrics of the run, by model: {models, stages, eft, plan}. Files lie under ``root``.
+    """Return all metrics of the run, by model: {models, stages, eft, plan}. Files are under ``root``.
 
     ``plan``: the plan with what was measured so far, of a run whose plan.json is not written yet.
     """
@@ -56,19 +56,19 @@ def collect(
 
 
 def of_kind(scores: dict[str, dict], own: bool) -> dict[str, dict]:
-    """Those of a model's {benchmark: score} that are its win rate against the seed, or the others without rows."""
+    """Return the entries of {benchmark: score} that are win rates against the seed (``own``), or the others."""
     known = {name: registry.get(name) for name in scores if not registry.get(name).read_rows}
     return {name: scores[name] for name, of in known.items() if (of.kind == registry.OWN_WIN_RATE) == own}
 
 
 def of_model(path: str, root: str) -> str:
-    """The model in whose folder ``path`` lies: `seed`, `m0`, or `<method>/m<t>`."""
+    """Return the model to whose folder ``path`` belongs: `seed`, `m0`, or `<method>/m<t>`."""
     parts = Path(path).relative_to(root).parts
     return parts[0] if parts[0] in ("seed", "m0", "data") else f"{parts[0]}/{parts[1]}"
 
 
 def thinned(training: dict | None) -> dict | None:
-    """``training`` with at most STEPS_SHOWN losses, each the mean of as many neighbouring steps."""
+    """Return ``training`` with at most STEPS_SHOWN losses, each the mean of as many neighbouring steps."""
     if training is None:
         return None
     losses = [(entry["epoch"], entry["loss"]) for entry in training["log"] if "loss" in entry]
@@ -79,19 +79,19 @@ def thinned(training: dict | None) -> dict | None:
 
 
 def value_at(score: dict | None, place: str):
-    """The value at "a.b" in nested dicts, None where there is none."""
+    """Return the value at "a.b" in nested dicts, None where there is none."""
     for key in place.split("."):
         score = score.get(key) if isinstance(score, dict) else None
     return score
 
 
 def score_of(row: dict, benchmark: str) -> dict | None:
-    """A model's score on a benchmark, None where it has none."""
+    """Return a model's score on a benchmark, None where it has none."""
     return row["arena"] if registry.get(benchmark).kind == registry.OWN_WIN_RATE else row["judged"].get(benchmark)
 
 
 def chains(metrics: dict) -> dict[str, list[str]]:
-    """{method: its models from the seed on}, in the order of iterations; a run without methods has the chain of M0.
+    """Return {method: its models from the seed on, in order}; without methods, {"m0": the seed and M0}.
 
     A method that starts from another's model has that one's chain before its own models.
     """

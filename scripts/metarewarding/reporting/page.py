@@ -1,4 +1,4 @@
-"""The page: one self-contained HTML file, from metrics, figures and the prompts to look into.
+"""The page: one self-contained HTML file, from metrics, figures and example prompts.
 
 What a model wrote is text there, never markup: Jinja escapes every value, and the page's own policy lets no script
 run but the three that it was written with, and nothing be fetched.
@@ -15,13 +15,13 @@ from markupsafe import Markup, escape
 
 from metarewarding.reporting.summary import duration
 
-EXAMPLES_BYTES = 5_000_000  # of texts, over all iterations; what is beyond stays in examples.json
-VALUES_SHOWN = 60  # rows of a figure's values on the page; a longer table is in its CSV file alone
-FONT = "Arial, Liberation Sans, Helvetica, sans-serif"  # of one width; vl-convert brings the second along
+EXAMPLES_BYTES = 5_000_000  # bytes of texts, over all iterations; the rest stays in examples.json
+VALUES_SHOWN = 60  # rows of a figure's values on the page; a longer table is only in its CSV file
+FONT = "Arial, Liberation Sans, Helvetica, sans-serif"  # a monospace font; vl-convert includes the second one
 
 
 def vega_lite(chart) -> dict:
-    """The specification of an Altair chart, in the page's look."""
+    """Return the specification of an Altair chart, in the page's look."""
     text = {"labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal"}
     return (
         chart.configure(
@@ -46,7 +46,7 @@ def draw(figures: list[dict], folder: str | Path | None = None) -> None:
 
 
 def visible(text: str) -> Markup:
-    """A model's text as HTML that a reader sees as it was written.
+    """Return a model's text as HTML that shows every character as it was written.
 
     HTML itself would turn a carriage return into a line feed and drop NUL, which is shown as its symbol.
     """
@@ -58,7 +58,7 @@ def data_uri(svg: str) -> str:
 
 
 def in_script(code: str) -> Markup:
-    """JavaScript inside a script element, whose end it cannot be."""
+    """Return ``code`` escaped so that it cannot end its script element."""
     return Markup(code.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
 
 
@@ -71,22 +71,22 @@ def script_hash(text: str) -> str:
 
 
 def number(value, digits: int = 1, scale: float = 1) -> str:
-    """A value with thousands apart; a dash where there is none."""
+    """Return a value with thousands separators, a dash for None."""
     return "–" if value is None else f"{rounded(value * scale, digits):,.{digits}f}".replace("-", "−")
 
 
 def rounded(value: float, digits: int) -> float:
-    """``value`` rounded, and 0 where that would be printed as -0.000."""
+    """Return ``value`` rounded, with 0 instead of -0.000."""
     return round(value, digits) + 0.0
 
 
 def short_id(identity: str) -> str:
-    """r0/j3 of <prompt_id>/r0/j3: what tells it from the others of its prompt."""
+    """Return the part of an id after its prompt's: r0/j3 for <prompt_id>/r0/j3."""
     return re.sub(r"^.*?/(?=r\d)", "", identity)
 
 
 def counted(value) -> str:
-    """A large count in short: 2.16 G."""
+    """Return a large count in short form: 2.16 G."""
     if value is None:
         return "–"
     for size, unit in ((1e9, "G"), (1e6, "M")):
@@ -103,8 +103,8 @@ def signed(value, digits: int = 2) -> str:
     return "–" if value is None else f"{rounded(value, digits):+,.{digits}f}".replace("-", "−")
 
 
-def to_look_into(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES) -> list[dict]:
-    """[{model, prompts, left_out}]: of each iteration the prompts that its part of ``budget`` bytes holds, or one.
+def select_examples(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES) -> list[dict]:
+    """Return [{model, prompts, left_out}], with as many prompts of each iteration as fit its share of ``budget`` bytes.
 
     What is shown is shown whole. Prompts get ``anchors`` ({id: place on the page}) and the
     win ``matrix`` of their meta-judgments.
@@ -129,10 +129,10 @@ def to_look_into(iterations: dict[str, list[dict]], budget: int = EXAMPLES_BYTES
 
 
 def presentations(prompt: dict) -> dict:
-    """{rows: [{id, cells: [{text, means, places}]}], flips, unread} of a prompt's meta-judgments.
+    """Return {rows: [{id, cells: [{text, means, places}]}], flips, unread} of a prompt's meta-judgments.
 
-    Rows and columns are the judgments, highest Elo first. A cell says how the row's judgment did against the column's
-    over both orders: 1 it won, 0 it lost, ½ the verdict flips with the order, ? none could be read, empty: not asked.
+    Rows and columns are the judgments, highest Elo first. A cell has the row's result against the column over both
+    orders: 1 won, 0 lost, ½ the verdict flips with the order, ? not readable, empty: not asked.
     ``places`` are the numbers of the verdicts in ``prompt``.
     """
     met: dict[frozenset, list[int]] = {}
@@ -148,7 +148,7 @@ def presentations(prompt: dict) -> dict:
 
 
 def cell(verdicts: list[dict], places: list[int], a: str, b: str) -> dict:
-    """One cell of the win matrix: how judgment ``a`` did against ``b`` in the verdicts at ``places``."""
+    """Return one cell of the win matrix: how judgment ``a`` did against ``b`` in the verdicts at ``places``."""
     if not places:
         return {"text": "", "means": "not asked", "places": []}
     won = {verdicts[place][winner] for place in places if (winner := verdicts[place]["winner"])}
@@ -160,7 +160,7 @@ def cell(verdicts: list[dict], places: list[int], a: str, b: str) -> dict:
 
 
 def render(template: str | Path, figures: list[dict], **facts) -> str:
-    """The page's HTML; ``facts`` are the template's other values. Figures have been through ``draw``."""
+    """Return the page's HTML; ``facts`` are the template's other values. Figures must have passed ``draw``."""
     import vl_convert
 
     folder = Path(template).parent

@@ -1,6 +1,6 @@
-"""The paper's values compared with this run's: value, difference, interval, and whether the difference is noise.
+"""Compare the paper's values with this run's: value, difference, interval, and whether the difference is noise.
 
-A 95 % interval of ours is the benchmark's own where it has one, else the binomial one of a share of so many pairs;
+Our 95 % interval is the benchmark's own where it has one, else the binomial one of a share of that many pairs;
 the paper's is the printed one, else the binomial one of as many pairs or questions as its tables imply, else as wide
 as ours. A difference is within noise when it is no larger than both half widths together (root of their squares).
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from metarewarding.evaluation import registry
 from metarewarding.reporting.metrics import value_at
 
-# of what is always measured: titles and labels, whether scores are in [0, 1], and the paper's number of pairs
+# measures of every run: titles and labels, whether scores are in [0, 1], and the paper's number of pairs
 TITLES = {"Table 5": "Meta-judge bias", "Table 7": "Judge against people"}
 LABELS = {
     "meta_judge": {
@@ -38,7 +38,7 @@ CLAIMS = [
 
 
 def titles() -> dict[str, str]:
-    """{place: title} of the paper's tables, in the paper's order."""
+    """Return {place: title} of the paper's tables, in the paper's order."""
     by_place = TITLES | {place: title for of in registry.every().values() for place, title in of.paper_tables.items()}
     return dict(sorted(by_place.items()))
 
@@ -48,14 +48,14 @@ def label(benchmark: str, metric: str) -> str:
 
 
 def is_share(benchmark: str) -> bool:
-    """Whether a benchmark's scores are in [0, 1] where the paper's are in %."""
+    """Return whether a benchmark's scores are in [0, 1] where the paper's are in percent."""
     return benchmark in LABELS or registry.get(benchmark).is_share
 
 
 def targets(path: str | Path) -> list[dict]:
-    """The paper's values: rows of {place, benchmark, metric, unit, model, value, ci_low, ci_high, source, n}.
+    """Return the paper's values: rows of {place, benchmark, metric, unit, model, value, ci_low, ci_high, source, n}.
 
-    ``n``: how many pairs or questions a percentage is of, as the paper's tables imply; None where nothing says it.
+    ``n``: the number of pairs or questions behind a percentage, as the paper's tables imply; None where unknown.
     """
     with open(path, encoding="utf-8", newline="") as file:
         rows = [
@@ -67,7 +67,7 @@ def targets(path: str | Path) -> list[dict]:
 
 
 def implied_n(row: dict, printed: dict) -> int | None:
-    """``n`` of a row of ``targets``; ``printed``: {(benchmark, model, metric): value} of all of them."""
+    """Return ``n`` of a row of ``targets``; ``printed``: {(benchmark, model, metric): value} of all of them."""
     column, _, metric = row["metric"].rpartition(".")
     benchmark = row["benchmark"]
     n = (PAPER_N.get(benchmark, {}) if benchmark in LABELS else registry.get(benchmark).paper_n).get(column)
@@ -79,7 +79,7 @@ def implied_n(row: dict, printed: dict) -> int | None:
 
 
 def scores_by_model(metrics: dict) -> dict[str, dict[str, dict]]:
-    """{model: {benchmark: score}} with what is always measured among the benchmarks."""
+    """Return {model: {benchmark: score}}, including the measures that every run has."""
     return {
         row["model"]: row["judged"] | {"judge_agreement": row["agreement"], "meta_judge": row["bias"]}
         for row in metrics["models"]
@@ -87,9 +87,9 @@ def scores_by_model(metrics: dict) -> dict[str, dict[str, dict]]:
 
 
 def ours(score: dict | None, benchmark: str, metric: str) -> tuple[float, float | None, float | None] | None:
-    """(value, 95 % from, to) in the paper's unit; None where it was not measured, or on a subset of the questions."""
+    """Return (value, 95 % from, to) in the paper's unit; None where not measured or only on a subset."""
     value = value_at(score, metric)
-    if value is None or score.get("complete") is False:  # a subset's score compares with no other
+    if value is None or score.get("complete") is False:  # a subset's score is not comparable
         return None
     if is_share(benchmark) and metric != "spearman":
         return 100 * value, *share_interval(value, counted(score, metric))
@@ -102,7 +102,7 @@ def ours(score: dict | None, benchmark: str, metric: str) -> tuple[float, float 
 
 
 def counted(score: dict, metric: str) -> int | None:
-    """How many pairs a share is of, as far as the score says it."""
+    """Return the number of pairs that a share refers to, where the score states it."""
     if metric.startswith("position_bias"):
         pairs, same = score["pairs"], score["pairs_of_same_score"]
         return {"position_bias": pairs, "position_bias_same_score": same}.get(metric, pairs - same)
@@ -116,7 +116,7 @@ def counted(score: dict, metric: str) -> int | None:
 
 
 def share_interval(share: float, n: int | None) -> tuple[float | None, float | None]:
-    """The 95 % interval, in percent, of a share in [0, 1] of ``n``: Wilson's, which holds for small n too."""
+    """Return Wilson's 95 % interval, in percent, of a share in [0, 1] of ``n``; it is valid for small n too."""
     if not n:
         return None, None
     z = 1.96
@@ -134,17 +134,19 @@ def half(low: float | None, high: float | None) -> float | None:
 
 
 def paper_interval(target: dict) -> tuple[float | None, float | None]:
-    """The 95 % interval of a value of the paper; None twice where nothing says how wide it is."""
+    """Return the 95 % interval of a value of the paper; (None, None) where its width is unknown."""
     if target["ci_low"] is not None:
         return target["ci_low"], target["ci_high"]
     return share_interval(target["value"] / 100, target["n"])
 
 
 def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:
-    """Each value of the paper, with ours (None where this run has none): {place, benchmark, metric, unit, model,
-    source, paper, paper_low, paper_high, ours, ours_low, ours_high, difference, noise, judge, judge_model}.
+    """Return each value of the paper with ours (None where this run has none).
 
-    ``noise``: half width within which a difference says nothing; None where no interval is known.
+    A row: {place, benchmark, metric, unit, model, source, paper, paper_low, paper_high, ours, ours_low, ours_high,
+    difference, noise, judge, judge_model}.
+
+    ``noise``: half width of the differences that chance explains; None where no interval is known.
     """
     scores, rows = scores_by_model(metrics), []
     for target in paper:
@@ -164,20 +166,20 @@ def beside_the_paper(metrics: dict, paper: list[dict]) -> list[dict]:
 
 
 def noise(ours: float | None, paper: float | None) -> float | None:
-    """What two 95 % half widths allow a difference to be by chance; the paper's is as ours where it is not known."""
+    """Return the largest difference that chance explains, from two 95 % half widths; ours replaces an unknown one."""
     return None if ours is None else sqrt(ours**2 + (ours if paper is None else paper) ** 2)
 
 
 def verdict(row: dict) -> str:
-    """In words, what a difference is worth."""
+    """Return in words what a difference means."""
     if row["difference"] is None or row["noise"] is None:
         return ""
     return "within noise" if abs(row["difference"]) <= row["noise"] else "beyond noise"
 
 
 def tables(rows: list[dict]) -> list[dict]:
-    """The paper's tables: {place, title, metrics: [(metric, label, unit)], models: [(model, {metric: row})], measured,
-    judges, sentence}."""
+    """Return rows of {place, title, metrics: [(metric, label, unit)], models: [(model, {metric: row})], measured,
+    judges, benchmark, sentence}, one for each table of the paper."""
     result = []
     for place, title in titles().items():
         of_table = [row for row in rows if row["place"] == place]
@@ -200,7 +202,7 @@ def tables(rows: list[dict]) -> list[dict]:
 
 
 def sentence(measured: list[dict]) -> str:
-    """How many differences lie within noise, and which lies farthest beyond it."""
+    """Return one sentence: how many differences are within noise, and which exceeds it most."""
     with_noise = [row for row in measured if row["noise"] is not None]
     if not with_noise:
         return "No interval is known for these values." if measured else ""
@@ -217,7 +219,7 @@ def sentence(measured: list[dict]) -> str:
 
 
 def claims(metrics: dict, paper: list[dict]) -> list[dict]:
-    """The paper's main differences compared with ours: {claim, unit, paper, ours, noise, verdict}."""
+    """Return the paper's main differences compared with ours: {claim, unit, paper, ours, noise, verdict}."""
     scores, result = scores_by_model(metrics), []
     printed = {(row["benchmark"], row["metric"], row["model"]): row for row in paper}
     claimed = [(claim, name, *of) for name, known in registry.every().items() for claim, *of in known.claims]

@@ -9,9 +9,9 @@ from markupsafe import Markup, escape
 
 Edges = set[tuple[str, str]]
 
-LOOP = "train_dpo"  # the next iteration samples from its model
-LEFT_OUT = {"write_iteration_report"}  # it takes what write_report takes
-SWEEPS = 12  # over the layers, to bring neighbours near each other
+LOOP = "train_dpo"  # the last rule of an iteration; the next one samples from its model
+LEFT_OUT = {"write_iteration_report"}  # it has the inputs of write_report
+SWEEPS = 12  # passes over the layers, to bring neighbours near each other
 CHARACTER, PADDING, GAP = 6.7, 14, 16  # px: width of a character, of a box without its text, and between boxes
 HEIGHT, STEP = 24, 56  # px: of a box, and from one layer to the next
 BEND = 8  # px: the width that a line takes in a layer that it passes
@@ -47,7 +47,7 @@ def reduced(edges: Edges) -> Edges:
 
 
 def layers(edges: Edges, rules: Iterable[str]) -> dict[str, int]:
-    """Return the layer of each rule: one below the lowest that it needs; a rule that needs none is near its use."""
+    """Return the layer of each rule: one below its lowest input; a rule without inputs is close to its users."""
     layer = dict.fromkeys(sorted(rules), 0)
     for _ in layer:
         for a, b in edges:

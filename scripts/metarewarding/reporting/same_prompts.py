@@ -1,4 +1,4 @@
-"""The same benchmark prompts answered by every model, with the scores, to be read side by side."""
+"""Answers of every model to the same benchmark prompts, with their scores, side by side."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ SHOWN = 8  # prompts
 def side_by_side(
     benchmark: str, questions: str, answers: dict[str, str], verdicts: dict[str, str], seed: int = 0
 ) -> list[dict]:
-    """[{prompt_id, text, answers: [{model, text, score}]}] of SHOWN prompts, drawn by ``seed``.
+    """Return [{prompt_id, text, answers: [{model, text, score}]}] of SHOWN prompts, drawn by ``seed``.
 
-    ``asked``: the questions' file; ``answers`` and ``verdicts``: {model: file}. Of questions with several turns the
+    ``questions``: the questions' file; ``answers`` and ``verdicts``: {model: file}. Of questions with several turns the
     first one is shown. ``score`` is the mean over the verdicts of that answer, None where none could be read.
     """
     texts = {row["prompt_id"]: row["turns"][0] for row in registry.questions(registry.get(benchmark), questions)}
@@ -36,13 +36,13 @@ def side_by_side(
 
 
 def first_answers(benchmark: str, path: str) -> dict[str, str]:
-    """{prompt_id: a model's answer to the first turn}."""
+    """Return {prompt_id: a model's answer to the first turn}."""
     rows = registry.get(benchmark).read_answers(path)
     return {row["prompt_id"]: row["text"] for row in rows if row.get("turn", 1) == 1}
 
 
 def scores(benchmark: str, path: str) -> dict[str, float]:
-    """{prompt_id: mean score}: of the judge (arena_laptop), or the rating of the first turn (mt_bench).
+    """Return {prompt_id: mean score} of the judge (arena_laptop), or the rating of the first turn (mt_bench).
 
     Empty for the benchmarks whose verdicts compare two answers: a single verdict is not a score.
     """

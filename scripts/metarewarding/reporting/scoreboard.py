@@ -1,4 +1,4 @@
-"""The short version for the terminal: models by metric, in any width."""
+"""The scoreboard for the terminal: models by metric, in any width."""
 
 import math
 
@@ -19,7 +19,7 @@ BOLD, DIM, PLAIN = "\033[1m", "\033[2m", "\033[0m"
 
 
 def board(metrics: dict) -> tuple[list[str], list[list[str]]]:
-    """(column names, a row of texts for each model); the first column is the model's name.
+    """Return (column names, a row of texts for each model); the first column is the model's name.
 
     A column that no model has is left out.
     """
@@ -40,7 +40,7 @@ def board(metrics: dict) -> tuple[list[str], list[list[str]]]:
 
 
 def facts(row: dict) -> dict:
-    """A model's row with what the board puts together."""
+    """Return a model's row with the values that the board combines."""
     arena, pairs = row["arena"], row["pairs"] or {}
     counts = "/".join(str(pairs[kind]["pairs"]) if kind in pairs else "-" for kind in ("actor", "judge"))
     interval = f"{arena['ci_low']:.1f} to {arena['ci_high']:.1f}" if arena and row["model"] != "seed" else None
@@ -59,7 +59,7 @@ def cell(value, form: str, factor: float | None) -> str:
 
 
 def times(metrics: dict) -> tuple[list[str], list[list[str]]]:
-    """The same for the stages, the longest first."""
+    """Return (column names, a row of texts for each stage), the longest stage first."""
     stages = sorted(metrics["stages"].items(), key=lambda item: -item[1]["seconds"])
     total = sum(stage["seconds"] for _, stage in stages)
     rows = [
@@ -70,7 +70,7 @@ def times(metrics: dict) -> tuple[list[str], list[list[str]]]:
 
 
 def render(metrics: dict, note: str | None = None, width: int = 120, colour: bool = False) -> str:
-    """The whole text; no line is longer than ``width`` but those of a single word that is."""
+    """Return the whole text; only a single long word makes a line longer than ``width``."""
     warnings = [f"! {alert['title']}: {'; '.join(alert['cases'])}" for alert in metrics["alerts"]]
     parts = [table(*board(metrics), width, colour), table(*times(metrics), width, colour)]
     parts += [line for text in [*warnings, *([note] if note else [])] for line in (["", *wrapped(text, width)])]
@@ -78,7 +78,7 @@ def render(metrics: dict, note: str | None = None, width: int = 120, colour: boo
 
 
 def table(head: list[str], rows: list[list[str]], width: float = math.inf, colour: bool = False) -> list[str]:
-    """Lines of at most ``width``: one table, or, where that is too wide, a block for each row."""
+    """Return lines of at most ``width``: one table or, where that is too wide, a block for each row."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     paint = (lambda text, code: f"{code}{text}{PLAIN}") if colour else (lambda text, code: text)
     if sum(widths) + len(GAP) * (len(widths) - 1) > width:

@@ -1,4 +1,4 @@
-"""The first screen of the page: what ran, one sentence on whether it worked, and four numbers."""
+"""The first screen of the page: the run, one sentence on its outcome, and four numbers."""
 
 import re
 
@@ -6,9 +6,9 @@ from metarewarding.evaluation import registry
 from metarewarding.reporting.metrics import chains, value_at
 from metarewarding.reporting.paper import half, noise, ours, scores_by_model
 
-# (benchmark, metric, name, unit) that a run is judged by: the first one that was measured
+# (benchmark, metric, name, unit) of the main outcome: the first one that was measured
 OUTCOMES = [(name, *known.outcome) for name, known in registry.every().items() if known.outcome]
-# settings of which a reader should know first that they are not the paper's
+# the most important settings, listed first where they differ from the paper's
 DECISIVE = [
     r"model\.", r"prompts\.(source|per_iteration)", r"eft\.(train_examples|annotator)",
     r"sampling\.(responses|judgments)\.n$", r"sampling\.\w+\.max_tokens", r"methods\..*train_on",
@@ -18,19 +18,19 @@ FIRST_SETTINGS = 12
 
 
 def last_model(metrics: dict) -> dict:
-    """The row of the last model of the method that the config names first."""
+    """Return the row of the last model of the method that the config names first."""
     name = next(iter(chains(metrics).values()))[-1]
     return next(row for row in metrics["models"] if row["model"] == name)
 
 
 def model_name(model: dict) -> str:
-    """What a config's ``model`` is called."""
+    """Return the name of a config's ``model``."""
     name = model.get("repo") or model.get("file") or model.get("path")
     return str(name).rstrip("/").rsplit("/", 1)[-1] if name else "a tiny random model"
 
 
 def machine(metrics: dict) -> str | None:
-    """The hardware of the last model's training, in words."""
+    """Return the hardware of the last model's training, in words."""
     manifest = last_model(metrics)["manifest"] or {}
     host = manifest.get("host") or {}
     if gpus := host.get("gpus"):
@@ -39,7 +39,7 @@ def machine(metrics: dict) -> str | None:
 
 
 def duration(seconds: float) -> str:
-    """12 s, 42 min, 5.3 h, 3.1 days."""
+    """Return seconds in words: 12 s, 42 min, 5.3 h, 3.1 days."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     if seconds < 2 * 3600:
@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 
 
 def facts(metrics: dict, run: dict) -> list[tuple[str, str]]:
-    """[(name, value)] of the header; ``run``: {configfiles, root, model, per_iteration, seed, date}."""
+    """Return [(name, value)] of the header; ``run``: {configfiles, root, model, per_iteration, seed, date}."""
     git = (last_model(metrics)["manifest"] or {}).get("git") or {}
     commit = f"{git['commit'][:12]}{' with uncommitted changes' if git.get('dirty') else ''}" if git else None
     wall = max((job["end"] for job in metrics["jobs"]), default=0)
@@ -75,14 +75,14 @@ def facts(metrics: dict, run: dict) -> list[tuple[str, str]]:
 
 
 def verdict(metrics: dict, progress: str | None = None) -> str:
-    """Whether the run is complete, and whether its last model is better than the seed."""
+    """Return whether the run is complete, and whether its last model is better than the seed."""
     state = f"In progress, {progress}." if progress else "Completed."
     row = last_model(metrics)
     return f"{state} {change(metrics, row) or 'No benchmark compares ' + row['model'] + ' with the seed.'}"
 
 
 def change(metrics: dict, row: dict) -> str | None:
-    """How the model of ``row`` differs from the seed, by the first outcome that was measured."""
+    """Return how the model of ``row`` differs from the seed, by the first outcome that was measured."""
     scores = scores_by_model(metrics)
     for benchmark, metric, name, unit in OUTCOMES:
         now, then = (ours(scores.get(model, {}).get(benchmark), benchmark, metric) for model in (row["model"], "seed"))
@@ -93,22 +93,22 @@ def change(metrics: dict, row: dict) -> str | None:
         if None in widths:
             return f"{row['model']} against the seed: {text} (no interval is known)."
         width = noise(*widths)
-        return f"{compared(gain - width, gain + width)}: {text}; difference {gain:+.1f}, 95 % CI ± {width:.1f}."
+        return f"{in_words(gain - width, gain + width)}: {text}; difference {gain:+.1f}, 95 % CI ± {width:.1f}."
     if arena := row["arena"]:
         text = f"win rate {arena['win_rate']:.1f} %, 95 % CI {arena['ci_low']:.1f} to {arena['ci_high']:.1f}"
-        return f"{compared(arena['ci_low'] - 50, arena['ci_high'] - 50)}: {text} (50 % is a draw)."
+        return f"{in_words(arena['ci_low'] - 50, arena['ci_high'] - 50)}: {text} (50 % is a draw)."
     return None
 
 
-def compared(low: float, high: float) -> str:
-    """In words, a difference from the seed whose 95 % interval goes from ``low`` to ``high``."""
+def in_words(low: float, high: float) -> str:
+    """Return in words a difference from the seed with the 95 % interval from ``low`` to ``high``."""
     if low > 0:
         return "Better than the seed"
     return "Worse than the seed" if high < 0 else "No measurable change from the seed"
 
 
 def tiles(metrics: dict, printed: list[dict]) -> list[dict]:
-    """[{value, what, compared}], at most four: the outcomes of the last model, compared with the paper and the seed."""
+    """Return at most four {value, what, compared}: the outcomes of the last model against the paper and the seed."""
     row, scores, result = last_model(metrics), scores_by_model(metrics), []
     model = row["model"]
     paper = {(of["benchmark"], of["metric"]): of["value"] for of in printed if of["model"] == model}
@@ -139,7 +139,7 @@ def tiles(metrics: dict, printed: list[dict]) -> list[dict]:
 
 
 def settings_in_order(differs: list[list[str]]) -> tuple[list[list[str]], list[tuple[str, list[list[str]]]]]:
-    """(the settings to read first, the rest by group) of ``differs``, rows of (key, paper, this run).
+    """Return (the settings to read first, the rest by group) of ``differs``, rows of (key, paper, this run).
 
     A setting that differs in the same way in several iterations of a method is one row.
     """

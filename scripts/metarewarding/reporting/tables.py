@@ -11,7 +11,7 @@ from metarewarding.reporting.summary import duration
 
 
 def judged(metrics: dict) -> list[dict]:
-    """A table for each benchmark and judge: {title, judge, judge_model, complete, cost, heads, rows}.
+    """Return a table for each benchmark and judge: {title, judge, judge_model, complete, cost, heads, rows}.
 
     Scores of different judges never share a table.
     """
@@ -34,7 +34,7 @@ def judged(metrics: dict) -> list[dict]:
 
 
 def for_files(metrics: dict, drawn: list[dict]) -> dict[str, list[dict]]:
-    """{file name without ending: rows}: the scoreboard, the paper's tables with ours, stages, the figures' values."""
+    """Return {file name without ending: rows} of the scoreboard, the paper's tables, the stages and the figures."""
     head, rows = scoreboard.board(metrics)
     tables = {"scoreboard": [dict(zip(head, row, strict=True)) for row in rows]}
     for row in (row for row in metrics["beside_the_paper"] if row["place"].startswith("Table")):
@@ -51,8 +51,8 @@ def write_csv(path: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
-def even(rows: dict) -> str | None:
-    """Which models' win rates against the seed lie within noise of a draw."""
+def win_rate_sentence(rows: dict) -> str | None:
+    """Return a sentence on the models whose win rates against the seed are within noise of a draw."""
     arena = {row["model"]: row["arena"] for row in rows["models"] if row["arena"] and row["model"] != "seed"}
     if not arena:
         return None
@@ -68,12 +68,12 @@ def even(rows: dict) -> str | None:
 
 
 def stages(metrics: dict) -> list[tuple[str, dict, dict]]:
-    """(stage, measured, planned); what is measured of a stage that has not run is empty."""
+    """Return (stage, measured, planned); ``measured`` is empty for a stage that has not run."""
     return [(row["stage"], metrics["stages"].get(row["stage"], {}), row) for row in metrics["plan"]["rows"]]
 
 
 def provenance(metrics: dict) -> tuple[list[str], list[list[str]]]:
-    """(column names, a row for each model) from the manifests."""
+    """Return (column names, a row for each model) from the manifests."""
     rows = []
     for row in metrics["models"]:
         manifest = row["manifest"] or {}
@@ -93,7 +93,7 @@ PACKAGES = ("python", "torch", "transformers", "trl", "accelerate", "vllm", "vll
 
 
 def versions(metrics: dict) -> dict[str, list[str]]:
-    """{package: the versions that the manifests name} of the packages that decide results."""
+    """Return {package: the versions in the manifests} of the packages that results depend on."""
     names: dict[str, set] = {}
     for row in metrics["models"]:
         manifest = row["manifest"] or {}

@@ -15,7 +15,7 @@ BITSANDBYTES = "needs bitsandbytes, which is in the environment for CUDA (envs/t
 
 
 def adapter_arguments(config, args) -> dict:
-    """Return what a trainer of TRL takes for the recipe's adapter; both values are None in full fine-tuning.
+    """Return the arguments of a TRL trainer for the recipe's adapter; both values are None in full fine-tuning.
 
     ``config`` is TRL's ModelConfig, ``args`` an SFTConfig or DPOConfig. The type of the weights, ``dtype``, and
     ``attn_implementation`` go to ``args.model_init_kwargs``, whose own entries come first. Raise UserError where the
@@ -38,8 +38,8 @@ def _check(config, args) -> None:
         raise UserError("load_in_4bit and load_in_8bit need an adapter: set use_peft: true in the recipe.")
     if not config.use_peft and dtype != "float32":
         raise UserError(
-            f"the recipe loads the weights as {dtype}: at small learning rates such weights do not move. Set dtype: "
-            "float32 (bf16: true still computes in bfloat16), or use_peft: true."
+            f"the recipe loads the weights as {dtype}: rounding would lose the steps of small learning rates. Set "
+            "dtype: float32 (bf16: true still computes in bfloat16), or use_peft: true."
         )
     if config.use_peft and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         raise UserError(
@@ -58,7 +58,7 @@ def _check(config, args) -> None:
 
 
 def adapter_settings(config) -> dict:
-    """Return the adapter's options, which tell a checkpoint from that of another run; {} in full fine-tuning."""
+    """Return the adapter's options, part of the identity of a run's checkpoints; {} in full fine-tuning."""
     return {"adapter": asdict(config)} if config.use_peft else {}
 
 
@@ -87,8 +87,8 @@ def merge(base: str, adapter: Path, folder: Path) -> None:
 def quantization_error(model, base: str) -> float | None:
     """Return how far the quantized weights of ``model`` are from those of ``base``, or None without quantized ones.
 
-    The root mean square of the differences over that of the weights. An adapter was trained on the quantized weights
-    and is merged into the plain ones, so by this much its base changes.
+    It is the root mean square of the differences divided by that of the weights. The adapter was trained on the
+    quantized weights and is merged into the plain ones, so this is the change of its base.
     """
     import torch
     from peft.utils.integrations import dequantize_module_weight

@@ -1,4 +1,4 @@
-"""The arguments that SFT and DPO share, and what follows from them: batch arithmetic, precision, the forward."""
+"""The arguments of SFT and DPO, and what follows from them: accumulation, precision, the forward pass."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ class RunArguments:
 
 
 def accumulation_steps(batch_size: int, per_device: int, devices: int) -> int:
-    """Steps to accumulate so that an optimizer step sees ``batch_size`` examples; UserError where none fits."""
+    """Return the steps to accumulate for a batch of ``batch_size``; raise UserError where it cannot be split."""
     together = per_device * devices
     if batch_size % together:
         raise UserError(
@@ -43,10 +43,10 @@ def accumulation_steps(batch_size: int, per_device: int, devices: int) -> int:
 
 
 def auto_precision(config_class: type) -> type:
-    """Return TRL's ``config_class`` with `bf16` by the rule `dtype: auto` where the recipe names no precision.
+    """Return TRL's ``config_class`` with `bf16` by the rule of `dtype: auto` where the recipe does not set it.
 
-    TRL's own default is bf16 everywhere. The arguments check it against the hardware and hand it to accelerate while
-    they are made, so it must be decided before that.
+    TRL's own default is bf16 everywhere. The arguments check it against the hardware and pass it to accelerate in their
+    constructor, so it must be set before.
     """
 
     @dataclass
@@ -55,7 +55,7 @@ def auto_precision(config_class: type) -> type:
             if self.bf16 is None and not self.fp16:
                 self.bf16 = resolve_dtype("auto", gpu=False if self.use_cpu else None) == "bfloat16"
             super().__post_init__()
-            self.__class__ = config_class  # which pickle finds, when the arguments are saved in a checkpoint
+            self.__class__ = config_class  # so that pickle can save the arguments in a checkpoint
 
     return AutoPrecision
 
@@ -70,14 +70,12 @@ def configure(args, run: RunArguments) -> None:
     args.gradient_accumulation_steps = accumulation_steps(
         run.batch_size, args.per_device_train_batch_size, args.world_size
     )
-    args.max_length = None  # too long examples are dropped before, counted; TRL would cut them
+    args.max_length = None  # longer examples have been dropped and counted; TRL would truncate them
     if args.bf16 and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         args.fsdp_plugin_args = {"mixed_precision_policy": _fsdp_precision()}
     logger.info(f"dtype: {compute_dtype(args)} on {args.device}")
     if run.stop_epoch > args.num_train_epochs:
-        raise UserError(
-            f"stop_epoch {run.stop_epoch} lies after the end of the schedule, epoch {args.num_train_epochs}."
-        )
+        raise UserError(f"stop_epoch {run.stop_epoch} is after the end of the schedule, epoch {args.num_train_epochs}.")
 
 
 def pack_on_cpu(trainer_module, args) -> None:
@@ -89,7 +87,7 @@ def pack_on_cpu(trainer_module, args) -> None:
 
 
 def _fsdp_precision() -> dict:
-    """What FSDP computes, sums gradients and hands back in.
+    """Return the types in which FSDP computes, sums gradients and returns outputs.
 
     By default bf16 is used for all three, and a log-probability of -300 would come back rounded to
     a multiple of 2: a reward margin of 0.2 at beta 0.1.

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: when one is written, which one a run goes on from, and the room they need."""
+"""Checkpoints of a training run: when one is written, which one a run resumes from, and the disk space they need."""
 
 import json
 import logging
@@ -12,11 +12,11 @@ logger = logging.getLogger(__name__)
 
 
 def stop_after(epoch: int, every: int = 1):
-    """A callback that ends training after ``epoch``, on a schedule that was laid out for longer.
+    """Return a callback that ends training after ``epoch`` of a schedule of more epochs.
 
-    Where checkpoints are written at all, one is written at the end of each ``every``-th epoch, after whatever else
-    happens there, so that a run that goes on from it lacks nothing. None is at the end of the last one:
-    the weights follow at once, and a run that went on from there would train into the next epoch.
+    Where checkpoints are written at all, one is written at the end of each ``every``-th epoch, after all other
+    callbacks, so that it is complete. None is written at the end of the last epoch: the weights follow at once, and
+    a run resumed from there would train into the next epoch.
     """
     from transformers import TrainerCallback
 
@@ -34,9 +34,9 @@ def stop_after(epoch: int, every: int = 1):
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint; newer ones, which a kill left half-written, are removed.
+    """Return the newest complete checkpoint; newer ones, which a kill left incomplete, are removed.
 
-    A checkpoint's trainer_state.json is the last file that is written of it.
+    The last file of a checkpoint that is written is trainer_state.json.
     """
     for path in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True):
         try:
@@ -48,17 +48,17 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def check_disk(args, parameters: int) -> None:
-    """Say what checkpoints will take, before the first step; UserError where the disk has no room for them.
+    """Log what checkpoints will take, before the first step; raise UserError where the disk has no room for them.
 
-    Weights and two moments in float32 are 12 bytes a parameter; FSDP writes the weights twice. One more checkpoint
-    than ``save_total_limit`` is there while it is written.
+    Weights and two moments in float32 are 12 bytes a parameter; FSDP writes the weights twice. During a write there is
+    one checkpoint more than ``save_total_limit``.
     """
     if args.save_strategy == "no":
         return
     folder = Path(args.output_dir)
     each = parameters * (16 if os.environ.get("ACCELERATE_USE_FSDP") == "true" else 12) / 1e9
     most = each * ((args.save_total_limit or args.num_train_epochs) + 1)
-    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())  # of an earlier try
+    there = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())  # left by an earlier try
     free = (shutil.disk_usage(folder).free + there) / 1e9
     estimate = f"{folder}: checkpoints take {each:.1f} GB each, {most:.1f} GB at most, until training ends"
     if free < most:

@@ -36,7 +36,7 @@ def write_bfloat16_copy(weights: str | Path, copy: str | Path) -> None:
 def _say_bfloat16(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     config["dtype"] = "bfloat16"
-    config.pop("torch_dtype", None)  # what it was called before transformers 5
+    config.pop("torch_dtype", None)  # its name before transformers 5
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     index = folder / "model.safetensors.index.json"
     if index.is_file():

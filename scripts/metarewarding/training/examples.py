@@ -1,10 +1,10 @@
-"""The rows that are trained on: inert texts, and the length rule."""
+"""The rows that are trained on: inert texts of limited length."""
 
 from metarewarding.engines.chat import inert
 
 
 def inert_rows(rows: list[dict], tokenizer, columns: tuple[str, ...]) -> list[dict]:
-    """The rows reduced to ``columns`` of chat messages, in which no text opens or closes a turn."""
+    """Return the rows reduced to ``columns`` of chat messages, in which no text opens or closes a turn."""
     return [
         {
             column: [{**message, "content": inert(message["content"], tokenizer)} for message in row[column]]
@@ -14,8 +14,8 @@ def inert_rows(rows: list[dict], tokenizer, columns: tuple[str, ...]) -> list[di
     ]
 
 
-def within(rows: list[dict], tokenizer, limit: int, prompt: str, completions: tuple[str, ...]) -> list[dict]:
-    """The rows whose prompt together with each of the ``completions`` columns has at most ``limit`` tokens."""
+def within_limit(rows: list[dict], tokenizer, limit: int, prompt: str, completions: tuple[str, ...]) -> list[dict]:
+    """Return the rows whose prompt with each of the ``completions`` columns has at most ``limit`` tokens."""
 
     def tokens(row: dict, column: str) -> int:
         return len(

@@ -1,6 +1,6 @@
-"""Which pairs DPO trains on, which it keeps out, and how both kinds fare after each epoch.
+"""Which pairs DPO trains on and which it holds out, and measurements of both after each epoch.
 
-TRL logs a batch before it is trained on, so its log of an epoch says little about what the epoch did.
+TRL logs a batch before it is trained on, so its log does not show the effect of an epoch.
 """
 
 import math
@@ -16,7 +16,7 @@ KL_PAIRS = 16  # of each set and kind: thousands of tokens, which is enough for 
 
 
 def draw(pairs: list[dict], count: int, seed: int, stage: str) -> list[dict]:
-    """``count`` of the ``pairs`` (all, where there are fewer), drawn by seed and ids; the order of rows is kept."""
+    """Return ``count`` of the ``pairs`` (all, where there are fewer), drawn by seed and ids, in their order."""
 
     def place(pair: dict) -> float:
         return rng(
@@ -28,7 +28,7 @@ def draw(pairs: list[dict], count: int, seed: int, stage: str) -> list[dict]:
 
 
 def held_out_prompts(prompt_ids: set[str], share: float, seed: int) -> set[str]:
-    """``share`` of the prompts, by a hash of seed and id: with a share above 0 at least one, and never all."""
+    """Return ``share`` of the prompts, by a hash of seed and id; at least one for a share above 0, and never all."""
     count = min(max(1, round(share * len(prompt_ids))), len(prompt_ids) - 1) if share else 0
     return set(sorted(prompt_ids, key=lambda prompt_id: rng(seed, "held out", prompt_id).random())[:count])
 
@@ -36,7 +36,7 @@ def held_out_prompts(prompt_ids: set[str], share: float, seed: int) -> set[str]:
 def split(
     pairs: list[dict], seed: int, max_judge_pairs: int = 0, held_out: float = 0.0, measured_pairs: int = 0
 ) -> tuple[list[dict], list[dict]]:
-    """(the pairs to train on, the pairs to measure, each of these with its ``set``: trained or held_out).
+    """Return (the pairs to train on, the pairs to measure with their ``set``: trained or held_out).
 
     Pairs of one prompt are on one side, whatever their kind. ``held_out`` is a share of the prompts;
     ``max_judge_pairs`` counts judge pairs that are trained on (0: all), ``measured_pairs`` those of each
@@ -67,9 +67,9 @@ def groups(pairs: list[dict]) -> dict[tuple[str, str], list[int]]:
 
 
 def summarise(epoch: int, pairs: list[dict], logps: list, reference: list, beta: float, kl: dict) -> list[dict]:
-    """One row for each set and kind among ``pairs``: means over its pairs.
+    """Return one row for each set and kind among ``pairs``: means over its pairs.
 
-    ``logps`` and ``reference`` hold (chosen, rejected) log-probabilities in nats, summed over the
+    ``logps`` and ``reference``: (chosen, rejected) log-probabilities in nats, summed over the
     completion's tokens, in the order of ``pairs``; rewards are ``beta`` times their difference, the
     loss is -log sigmoid(margin), and a margin of 0 is half right.
 
@@ -134,7 +134,7 @@ def divergences(trainer, batch: dict) -> tuple:
 
     inputs = {name: value for name, value in batch.items() if name in ("input_ids", "attention_mask", "token_type_ids")}
     mask = batch["completion_mask"].bool()
-    # logits of the completions alone: a prompt is long, and a row of logits is as wide as the vocabulary
+    # only the logits of the completions, as prompts are long and a row of logits is as wide as the vocabulary
     kept = mask.shape[1] - int(mask.int().argmax(dim=1).min()) + 1
     policy, reference = trainer.model_wrapped, trainer.ref_model
     off = nullcontext() if reference is not None else use_adapter(trainer.accelerator.unwrap_model(policy), None)
@@ -154,7 +154,7 @@ def divergences(trainer, batch: dict) -> tuple:
 
 
 def measuring(trainer, pairs: list[dict]):
-    """A callback that measures ``pairs``, which are the trainer's eval_dataset, before training and after each epoch.
+    """Return a callback that measures ``pairs``, the trainer's eval_dataset, before training and after each epoch.
 
     The model before training is the reference, so a measurement is one pass over the pairs, and two more over
     KL_PAIRS of each set and kind; there is no KL where the reference was precomputed and is not in memory. What was
@@ -182,12 +182,14 @@ def measuring(trainer, pairs: list[dict]):
         def measure(self, epoch: int) -> None:
             if not pairs:
                 return
-            # Before training both models are the same, and what the reference says is needed again. With an adapter
-            # there is no second model: the adapter adds 0 before training.
+            # Before training both models are the same, so these are the reference's values. With an adapter there is no
+            # second model, but the adapter adds 0 before training.
             model = trainer.ref_model if epoch == 0 and trainer.ref_model is not None else trainer.model_wrapped
             rows, was_training = [], model.training
             model.eval()
-            with torch.random.fork_rng(devices=[]):  # a loader draws a seed when it starts: leave training's alone
+            with torch.random.fork_rng(
+                devices=[]
+            ):  # a loader draws a seed at its start, which must not change training's random state
                 for batch in trainer.get_eval_dataloader():
                     logps = torch.stack(log_probs(trainer, model, batch), dim=1)
                     rows.append(trainer.accelerator.gather_for_metrics(logps))
@@ -209,11 +211,11 @@ def measuring(trainer, pairs: list[dict]):
             return torch.cat(per_token).tolist()
 
         def rows(self) -> list[dict]:
-            """The measurements of all epochs, in order."""
+            """Return the measurements of all epochs, in order."""
             measured = {int(path.stem): read_json(path) for path in folder.glob("*.json")}
             rows = []
             for epoch, of in sorted(measured.items()):
-                kl = dict(zip(compared, of.get("kl", []), strict=False))  # none, if an older version measured it
+                kl = dict(zip(compared, of.get("kl", []), strict=False))  # missing in rows of an older version
                 rows += summarise(epoch, pairs, of["logps"], measured[0]["logps"], args.beta, kl)
             return rows
 

@@ -1,4 +1,4 @@
-"""One training run, SFT or DPO: from the last checkpoint on, to weights, stats and manifest."""
+"""One training run, SFT or DPO: resumed from the last checkpoint, it writes weights, stats and manifest."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def loss_by_epoch(log: list[dict]) -> list[dict]:
-    """Mean loss (nats a token) and token accuracy of each epoch's steps, each measured before the step."""
+    """Return mean loss (nats a token) and token accuracy of each epoch's steps, each measured before the step."""
     epochs: dict[int, list[dict]] = {}
     for entry in log:
         if "loss" in entry:
@@ -40,14 +40,14 @@ def loss_by_epoch(log: list[dict]) -> list[dict]:
 
 
 def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dict]], config) -> None:
-    """Train, from the last checkpoint of this same run where there is one, and write the three outputs.
+    """Train, resuming from the last checkpoint of this same run where there is one, and write the three outputs.
 
     A checkpoint belongs to a run when model, data and arguments are the same; others are removed.
     ``epochs`` gives the rows on each epoch for the stats file, once training is over. ``config`` is TRL's ModelConfig:
     an adapter is kept in the folder `adapter`, next to the weights that it is merged into.
     """
     args, folder = trainer.args, Path(trainer.args.output_dir)
-    rule = Path(sys.argv[0]).stem  # a program has the name of its rule
+    rule = Path(sys.argv[0]).stem  # programs are named after their rules
     identity = {
         "dtype": compute_dtype(args),
         "settings": {name: value for name, value in vars(run).items() if name not in _CHANGE_NOTHING}
@@ -64,7 +64,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     if args.process_index == 0:
         folder.mkdir(parents=True, exist_ok=True)
         marker.write_text(key)
-        last_checkpoint(folder)  # removes half-written ones before any process looks
+        last_checkpoint(folder)  # removes incomplete ones before any process looks for a checkpoint
     trainer.accelerator.wait_for_everyone()
     checkpoint = last_checkpoint(folder)
     trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
@@ -79,9 +79,9 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     trainer.accelerator.wait_for_everyone()
     if args.process_index != 0:
         return
-    for name in ("training_args.bin", "README.md"):  # the second is a form that peft leaves to be filled in
+    for name in ("training_args.bin", "README.md"):  # the second is a model card template of peft
         (saved / name).unlink(missing_ok=True)
-    shutil.rmtree(adapter, ignore_errors=True)  # one that an earlier run with another recipe left, too
+    shutil.rmtree(adapter, ignore_errors=True)  # also one left by an earlier run with another recipe
     if config.use_peft:
         error = adapters.quantization_error(trainer.model, run.model)
         facts = facts | {"adapter_parameters": trained, "quantization_error": error}
@@ -123,7 +123,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     shutil.rmtree(folder)
 
 
-_CHANGE_NOTHING = ("engine_weights", "checkpoint_epochs")  # of what is trained
+_CHANGE_NOTHING = ("engine_weights", "checkpoint_epochs")  # the tokens that are trained on
 _SETTINGS = (
     "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim",
     "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",

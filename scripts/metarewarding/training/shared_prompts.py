@@ -1,4 +1,4 @@
-"""Training's forward on a CPU: rows without padding, a common prompt once, logits for completions only.
+"""The forward pass of training on a CPU: rows without padding, a common prompt once, logits for completions only.
 
 Without a GPU, TRL pads the rows of a batch to one length, computes the prompt of a preference pair for both sides, and
 projects every position onto the vocabulary. What is computed here is the same, with fewer tokens.
@@ -52,10 +52,10 @@ def add_fused_lm_head(model, outputs: tuple[str, ...] = ("log_probs",)) -> None:
     def forward(self, *args, fused_lm_head=False, **inputs):
         if not fused_lm_head:
             return original(*args, **inputs)
-        # the last token of a row predicts nothing
+        # the last token of a row has no target
         ids, lengths, labels = inputs["input_ids"][:, :-1], inputs["attention_mask"].sum(1) - 1, inputs["labels"][:, 1:]
         tokens, positions, visible, places = pack(ids, lengths)
-        # without a mask, attention skips what is not visible in a single row
+        # without a mask, attention is causal, which is right for a single row
         layout = {"attention_mask": visible[None, None], "position_ids": positions[None]} if len(ids) > 1 else {}
         hidden = self.base_model(input_ids=tokens[None], use_cache=False, **layout).last_hidden_state[0]
         mask, head = labels != -100, self.get_output_embeddings()
@@ -67,7 +67,7 @@ def add_fused_lm_head(model, outputs: tuple[str, ...] = ("log_probs",)) -> None:
             1.0,  # temperature
             trl.trainer.utils._CHUNKED_LOGPROB_CHUNK_SIZE,
             None,  # no cap on logits
-            1.0,  # nor a scale
+            1.0,  # no scale
             outputs,
         )
         fields = {

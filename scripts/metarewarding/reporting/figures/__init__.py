@@ -11,7 +11,7 @@ from metarewarding.reporting.metrics import chains
 
 
 def of(metrics: dict, paper: list[dict]) -> list[dict]:
-    """[{id, group, title, caption, description, rows, chart}], those that this run has values for.
+    """Return [{id, group, title, caption, description, rows, chart}] of the figures that this run has values for.
 
     ``rows`` are the plotted values, ``chart`` is an Altair chart.
     """

@@ -1,7 +1,7 @@
 """What the figures share: a chart's plot, legend, colours and description, and values by iteration.
 
-Series are told apart by shape or dash as well as by colour (Okabe and Ito's palette; models, which have an order, by
-a colour for each method that grows darker), so that they stay apart for the colour-blind and in grey.
+Series differ by shape or dash as well as by colour (Okabe and Ito's palette; ordered models have a colour for each
+method that grows darker), so that colour-blind readers and grey prints can distinguish them.
 """
 
 import altair as alt
@@ -35,7 +35,7 @@ SHARED = "before the methods"
 SOURCES = ("this run", "paper")
 
 
-# columns that are no values of the run: positions of marks, and names that other columns repeat
+# columns without values of the run: positions of marks, and names that other columns repeat
 HIDDEN = {"x", "place", "series", "order", "panel", "band"}
 
 
@@ -56,12 +56,12 @@ def legend(**options):
 
 
 def stroke_legend(**options):
-    """A legend of lines: a piece of each line is its symbol."""
+    """Return a legend of lines, with a piece of each line as its symbol."""
     return legend(**({"symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2} | options))
 
 
 def toggle(field: str, name: str):
-    """(a selection by clicks on the legend, the opacity that follows it)."""
+    """Return (a selection by clicks on the legend, the opacity that follows it)."""
     chosen = alt.selection_point(fields=[field], bind="legend", name=name)
     return chosen, alt.when(chosen).then(alt.value(1)).otherwise(alt.value(0.15))
 
@@ -71,7 +71,7 @@ def methods_scale(names: list[str], values: list[str]):
 
 
 def models_scale(models: list[str]):
-    """Grey for the seed and M0, and for each method a colour that grows darker with its iterations."""
+    """Return grey for the seed and M0, and for each method a colour that grows darker with its iterations."""
     methods: dict[str, list[str]] = {}
     for model in models:
         methods.setdefault(method_of(model), []).append(model)
@@ -87,7 +87,7 @@ def method_of(model: str) -> str:
 
 
 def model_dash(models: list[str], title: str):
-    """The dashes of a line for each of ``models``, by its place in its method, in the legend of their colours."""
+    """Return the dashes of a line for each of ``models``, by its place in its method, in the legend of the colours."""
     places = [[of for of in models if method_of(of) == method_of(model)].index(model) for model in models]
     dashes = [DASHES[place % len(DASHES)] for place in places]
     return alt.StrokeDash(
@@ -96,7 +96,7 @@ def model_dash(models: list[str], title: str):
 
 
 def series_as_text(rows: list[dict], series: str, x: str, y: str, unit: str = "") -> str:
-    """The values in words, by series."""
+    """Return the values in words, by series."""
     by_series: dict[str, list[str]] = {}
     for row in rows:
         if row.get(y) is not None:
@@ -105,23 +105,25 @@ def series_as_text(rows: list[dict], series: str, x: str, y: str, unit: str = ""
 
 
 def layout(panels: int) -> tuple[int, dict]:
-    """(columns, {width, height} of a panel): two, or one where a place would stay empty."""
+    """Return (columns, {width, height} of a panel): two columns, or one for an odd number of panels."""
     return (1, {"width": WIDTH, "height": 80}) if panels % 2 else (2, {"width": SMALL[0], "height": SMALL[1]})
 
 
 def facet(field: str, order: list[str]):
-    """A panel for each value of ``field``, in this order."""
+    """Return a facet with a panel for each value of ``field``, in this order."""
     header = alt.Header(labelFontSize=12, labelFontWeight="bold", labelExpr="split(datum.label, ': ')")
     return alt.Facet(f"{field}:N", title=None, sort=order, header=header)
 
 
 def label(place: int) -> str:
-    """The name of the model at ``place`` of a chain that begins at the seed."""
+    """Return the name of the model at ``place`` of a chain that begins at the seed."""
     return "seed" if place == 0 else f"M{place - 1}"
 
 
 def by_iteration(id, group, title, caption, value_of, chain, paper_of, axis, zero=False, references=()) -> dict | None:
-    """A line for each method over its models; ``value_of(model)`` gives (value, low, high) or None.
+    """Return a figure with a line for each method over its models.
+
+    ``value_of(model)`` gives (value, low, high) or None.
 
     Methods and sources are drawn side by side, so that no mark or interval hides another.
     """
@@ -196,7 +198,7 @@ def dodge(rows: list[dict], width: float = 0.09) -> None:
 
 
 def places_axis(last: int):
-    """An axis from the seed (0) over M0 to the model at place ``last``."""
+    """Return an axis from the seed (0) over M0 to the model at place ``last``."""
     return alt.Axis(
         values=list(range(last + 1)), labelExpr="datum.value == 0 ? 'seed' : 'M' + (datum.value - 1)", grid=False
     )

@@ -1,4 +1,4 @@
-"""Where tokens and hours went, measured and planned."""
+"""Figures of tokens and hours by stage, measured and planned."""
 
 import altair as alt
 
@@ -15,7 +15,10 @@ from metarewarding.reporting.figures.charts import (
 
 
 def cost_rows(metrics: dict, fields: dict[str, tuple[str, str]]) -> list[dict]:
-    """{stage, what, when, value} of measured and planned numbers; ``fields``: {name: (measured key, planned key)}."""
+    """Return {stage, what, when, value} of measured and planned numbers.
+
+    ``fields``: {name: (measured key, planned key)}.
+    """
     rows = []
     for planned in metrics["plan"]["rows"]:
         stage = planned["stage"]
@@ -30,7 +33,10 @@ def cost_rows(metrics: dict, fields: dict[str, tuple[str, str]]) -> list[dict]:
 
 
 def bars(id, title, caption, rows, axis, what, form=",~r"):
-    """A bar for each stage, the longest first; ``form`` of the axis: `~s` only for counts (800m would be minutes)."""
+    """Return a figure with a bar for each stage, the longest first.
+
+    ``form`` of the axis: `~s` only for counts (800m would be minutes).
+    """
     order = [name for name, _ in sorted(((r["stage"], r["value"]) for r in rows), key=lambda item: -item[1])]
     names = list(dict.fromkeys(row["what"] for row in rows))
     whens = [when for when in ("measured", "planned") if any(row["when"] == when for row in rows)]
@@ -68,9 +74,7 @@ def tokens(metrics):
     )
     if not rows:
         return None
-    caption = (
-        "Tokens read and written by stage. Cached: prompt tokens that the engine had kept from an earlier request."
-    )
+    caption = "Tokens read and written by stage. Cached: prompt tokens in the engine's cache from an earlier request."
     return bars("tokens", "Where the tokens went", caption, rows, "Tokens", "Tokens", form="~s")
 
 

@@ -1,4 +1,4 @@
-"""How well the models judge: agreement, parse rates, meta-judge bias."""
+"""Figures of the judges: agreement, parse rates, meta-judge bias."""
 
 import altair as alt
 
@@ -80,7 +80,7 @@ def parse_rates(metrics, chain):
         .encode(x="bound:Q")
     )
     caption = (
-        f"Share of the texts whose verdict could be read. The line marks {100 * MIN_PARSE_RATE:.0f} %, under which "
+        f"Share of the texts with a readable verdict. The line marks {100 * MIN_PARSE_RATE:.0f} %, under which "
         "there is a warning. The seed has not been trained on the form."
     )
     return figure(
@@ -147,7 +147,7 @@ def meta_judge_bias(metrics, paper, chain):
     )
     hollow = " Hollow marks: the paper." if any(row["source"] == SOURCES[1] for row in rows) else ""
     caption = (
-        f'Table 5 by meta-judge.{hollow} "Higher score wins" counts the pairs whose two verdicts agree, as the paper '
+        f'Table 5 by meta-judge.{hollow} "Higher score wins" counts the pairs with two equal verdicts, as the paper '
         "must do; the next mark counts all verdicts. 50 % means no bias. For verdicts that flip with the order, "
         "0 % means no bias, and more than 70 % (dashed line) gives a warning."
     )

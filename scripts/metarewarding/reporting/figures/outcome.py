@@ -1,4 +1,4 @@
-"""How good the models are: the benchmarks by iteration and by category (figures 3 and 4)."""
+"""Figures of the outcome: the benchmarks by iteration and by category (figures 3 and 4)."""
 
 import altair as alt
 
@@ -18,7 +18,7 @@ from metarewarding.reporting.paper import ours, paper_interval, scores_by_model
 
 
 def of_benchmark(metrics, paper, place, benchmark, metric):
-    """(value_of, paper_of) of one benchmark's metric."""
+    """Return (value_of, paper_of) of one benchmark's metric."""
     scores = scores_by_model(metrics)
     printed = {
         row["model"]: (row["value"], *paper_interval(row))
@@ -46,7 +46,7 @@ def outcomes(metrics, paper, chain):
         whole = by_iteration(
             "figure_3", "outcome", title, caption, values[0], chain, values[1], f"{title}, %", references=reference
         )
-        # a subset has no length control, and compares with nothing
+        # a subset has no length control, and is not comparable
         subset = {
             row["model"]: row["judged"]["alpaca_eval"] for row in metrics["models"] if "alpaca_eval" in row["judged"]
         }
@@ -54,7 +54,7 @@ def outcomes(metrics, paper, chain):
             "figure_3",
             "outcome",
             "Win rate on a subset of AlpacaEval 2",
-            "A subset of the questions: it has no length control and compares with nothing else. "
+            "A subset of the questions: it has no length control and is not comparable. "
             f"{judge_of(metrics, 'alpaca_eval')}",
             lambda model: (
                 (model in subset and subset[model]["win_rate"] is not None and (subset[model]["win_rate"], None, None))
@@ -98,7 +98,7 @@ def categories(metrics, paper, chain):
     ]
     if not rows:
         return None
-    # the paper's figure leaves small categories out
+    # the paper's figure omits small categories
     for target in (row for row in paper if row["place"] == "Figure 4"):
         if scores.get(target["model"]):
             name = target["metric"].removeprefix("categories.").removesuffix(".win_rate")

@@ -1,4 +1,4 @@
-"""What the models answered, and what became a pair."""
+"""Figures of the responses and of the pairs made from them."""
 
 import altair as alt
 
@@ -119,10 +119,10 @@ def length_against_score(metrics):
     )
     chart = alt.layer(*layers).facet(facet, columns=2)
     caption = (
-        "A seeded sample of whole prompts of each iteration; the relative score is where a response's mean "
-        "score lies between the lowest (0) and the highest (1) of its prompt. "
-        "Bands are the tiers that rho draws: the shortest of the top one is chosen, the longest of the bottom "
-        "one rejected; with rho 0 a tier is the exact extreme."
+        "A seeded sample of whole prompts of each iteration; the relative score is a response's mean "
+        "score between the lowest (0) and the highest (1) of its prompt. "
+        "Bands are the tiers set by rho: the shortest response of the top one is chosen, and the longest of the bottom "
+        "one is rejected; with rho 0 a tier is the exact extreme."
     )
     parts = [
         f"{model}: chosen {mean([r['length'] for r in rows if r['model'] == model and r['role'] == 'chosen'])} "

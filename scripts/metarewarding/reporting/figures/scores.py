@@ -1,4 +1,4 @@
-"""The scores that judges give, and the Elo scores of their judgments (figure 5)."""
+"""Figures of judge scores and of the Elo scores of judgments (figure 5)."""
 
 import altair as alt
 
@@ -18,7 +18,10 @@ from metarewarding.reporting.figures.charts import (
 
 
 def distribution(id, group, title, caption, counts: dict[str, dict], axis="Score given"):
-    """Shares of each score, a line for each model and a panel for each method; ``counts``: {model: {score: count}}."""
+    """Return a figure of the shares of each score, a line for each model and a panel for each method.
+
+    ``counts``: {model: {score: count}}.
+    """
     rows = []
     for model, number in counts.items():
         total = sum(number.values())
@@ -90,7 +93,7 @@ def scores_given(metrics):
         for row in metrics["models"]
         if row["summary"] and row["summary"]["scores_given"]  # none where a reward model scored
     }
-    # a model that two methods start from gave one set of judgments
+    # two methods that start from one model share its judgments
     seen: dict[str, dict] = {}
     for names, count in counts.items():
         seen.setdefault(names.split(" → ")[0], count)
@@ -138,7 +141,7 @@ def elo(metrics):
         for model, range_of in ranges.items()
     )
     caption = (
-        f"How far apart the meta-judge's verdicts put the judgments of one response. {description}. Bars far from 0 "
+        f"Elo scores of the judgments of one response, from the meta-judge's verdicts. {description}. Bars far from 0 "
         "are judgments that won or lost every battle; the L2 prior keeps their scores finite."
     )
     return figure("elo", "judge", "Elo spread", caption, rows, chart, f"Histograms of Elo scores. {description}.")

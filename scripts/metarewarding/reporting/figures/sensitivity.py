@@ -1,4 +1,4 @@
-"""What K, N and rho buy, and judge benchmarks by iteration."""
+"""Figures of the effect of K, N and rho, and of judge benchmarks by iteration."""
 
 import altair as alt
 
@@ -28,8 +28,8 @@ def sensitivity(metrics: dict, chain: dict) -> list[dict | None]:
     """Return the figures of the section "Did the judge improve?"; None for those without values."""
     by_model = {row["model"]: row["sensitivity"] for row in metrics["models"] if row.get("sensitivity")}
     corrected = (
-        "True gap: mean score of chosen minus rejected by judgments that had no part in the choice, which takes out "
-        "the regression to the mean."
+        "True gap: mean score of chosen minus rejected by judgments that were not used for the choice, without "
+        "regression to the mean."
     )
     of_all, of_all_but_one = f"All responses. {corrected}", f"All judgments but one. {corrected}"
     of_n = [
@@ -124,7 +124,7 @@ def benchmarks(metrics: dict, chain: dict) -> list[dict | None]:
 
 
 def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordinal=None) -> dict | None:
-    """A panel for each measure, a line for each model over ``x``; None without values."""
+    """Return a figure with a panel for each measure, a line for each model over ``x``; None without values."""
     values = [
         {"model": row["model"], axis: row["x"], "measure": name}
         | {"value": row[key] * (100 if key in PERCENT else 1), "series": f"{row['model']}, {name}"}
@@ -146,7 +146,7 @@ def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordina
         of_measure = [row for row in values if row["measure"] == name]
         width = WIDTH if len(measures) == 1 else SMALL[0]
         chart = plot(of_measure, width=width, height=SMALL[1])
-        # between named designs a line would mean nothing
+        # no line between named designs, which have no order
         chart = (
             chart.mark_point(size=60, filled=True) if ordinal else chart.mark_line(point={"size": 35}, strokeWidth=2)
         )
@@ -164,7 +164,7 @@ def panels(id, title, caption, rows, measures: dict[str, str], axis: str, ordina
                 ],
             )
         )
-    charts[0] = charts[0].add_params(chosen)  # the others follow it by name
+    charts[0] = charts[0].add_params(chosen)  # the legends of the others follow it by name
     chart = alt.concat(*charts, columns=2)
     return figure(
         id, "judging", title, caption, values, chart, f"{title}. " + series_as_text(values, "series", axis, "value")

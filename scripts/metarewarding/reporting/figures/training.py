@@ -1,4 +1,4 @@
-"""How SFT and DPO went: losses of the steps; accuracies, margins and log-probabilities after each epoch."""
+"""Figures of SFT and DPO: losses of the steps; accuracies, margins and log-probabilities after each epoch."""
 
 import altair as alt
 
@@ -16,7 +16,7 @@ from metarewarding.reporting.figures.charts import (
 
 
 def losses(metrics, dpo: bool) -> list[dict]:
-    """{model, method, epoch, loss} of the steps of DPO, or of SFT."""
+    """Return {model, method, epoch, loss} of the steps of DPO, or of SFT."""
     return [
         {"model": row["model"], "method": method_of(row["model"]), "epoch": entry["epoch"], "loss": entry["loss"]}
         for row in metrics["models"]

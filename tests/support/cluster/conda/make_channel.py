@@ -70,7 +70,7 @@ def add(archive: tarfile.TarFile, path: str, content: bytes | str, mode: int) ->
 
 
 def interpreter() -> tuple[dict, str]:
-    """The running Python's own files, its libraries found relative to it, and the folder that texts in it name."""
+    """Return the running Python's own files, with relative library paths, and the folder that texts in it contain."""
     base, version = Path(sys.base_prefix), f"{sys.version_info[0]}.{sys.version_info[1]}"
     here, relative = str(base / "lib").encode() + b"\0", b"$ORIGIN/../lib"
     paths = [f"bin/python{version}", "bin/python3", "bin/python"]

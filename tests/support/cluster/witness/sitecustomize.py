@@ -1,4 +1,4 @@
-"""For the tests of the cluster: each of the project's programs tells, as it ends, where its packages came from.
+"""For the tests of the cluster: at its end, each program of the project records where its packages came from.
 
 Python imports this at its start where PYTHONPATH names this folder; WITNESS names the file that is written to.
 """
