@@ -128,8 +128,10 @@ def main(job):
     with replacing(job.output.page) as file:
         file.write(html)
     if not p.progress:
-        for name, rows in tables.for_files(collected, drawn).items():
+        files = tables.for_files(collected, drawn)
+        for name, rows in files.items():
             tables.write_csv(Path(job.output.tables) / f"{name}.csv", rows)
+        collected["titles"] = tables.titles(files, drawn)  # for Snakemake's own report
         with replacing(job.output.scoreboard) as file:
             file.write(scoreboard.render(collected, collected["note"]))
         write_json(job.output.metrics, collected)

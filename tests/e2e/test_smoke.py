@@ -60,6 +60,10 @@ def test_snakemakes_own_report_carries_the_page_and_the_tables(run):
     text = (run[0] / "report.html").read_text()
     for carried in ("index.html", "scoreboard.csv", "table_7.csv", "parse_rates.svg"):
         assert carried in text
+    titles = json.loads((run[0] / "results/smoke/report/metrics.json").read_text())["titles"]
+    assert titles["table_7"] == "Table 7 of the paper"
+    for name in ("scoreboard", "table_7", "parse_rates"):
+        assert json.dumps(titles[name]) in text
 
 
 def test_both_methods_have_their_pairs(results):

@@ -23,6 +23,11 @@ def page_parts():
     )
 
 
+def title_of(metrics, name):
+    """Return the title of a table or figure of the report, from its metrics.json."""
+    return json.loads(Path(metrics).read_text())["titles"][name]
+
+
 def same_prompts_files(models):
     """Return the questions, answers and verdicts of one benchmark, for each of ``models``."""
     if SAME_BENCHMARK is None:

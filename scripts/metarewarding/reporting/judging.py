@@ -3,6 +3,7 @@
 from math import sqrt
 
 from metarewarding.reporting.metrics import chains, value_at
+from metarewarding.reporting.paper import share_interval
 
 Z = 1.96
 
@@ -77,12 +78,10 @@ def value_of(row: dict, name: str) -> tuple[float, float, float] | None:
 
 
 def binomial(share: float | None, count: int | None) -> tuple[float, float, float] | None:
-    """Return (percent, from, to) of a share of ``count`` pairs; at least half a pair counts as chance."""
+    """Return (percent, from, to) of a share of ``count`` pairs, as the comparison with the paper does."""
     if share is None or not count:
         return None
-    inner = min(max(share, 0.5 / count), 1 - 0.5 / count)
-    half = 100 * Z * sqrt(inner * (1 - inner) / count)
-    return 100 * share, max(0.0, 100 * share - half), min(100.0, 100 * share + half)
+    return 100 * share, *share_interval(share, count)
 
 
 def title_of(metrics: dict, name: str) -> str:

@@ -1,6 +1,7 @@
 """The tables of the page and of report/tables/ that belong neither to a figure nor to the paper."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 from metarewarding.evaluation import registry
@@ -41,6 +42,13 @@ def for_files(metrics: dict, drawn: list[dict]) -> dict[str, list[dict]]:
         tables.setdefault(row["place"].lower().replace(" ", "_"), []).append(row | {"verdict": paper.verdict(row)})
     tables["stages"] = [{"stage": name} | stage for name, stage in metrics["stages"].items()]
     return tables | {figure["id"]: figure["rows"] for figure in drawn}
+
+
+def titles(names: Iterable[str], drawn: list[dict]) -> dict[str, str]:
+    """Return {file name without ending: title} of the tables of ``for_files`` and the figures."""
+    known = {"scoreboard": "Scoreboard", "stages": "Tokens and time by stage"}
+    known |= {figure["id"]: figure["title"] for figure in drawn}
+    return {name: known.get(name) or f"{name.replace('_', ' ').capitalize()} of the paper" for name in names}
 
 
 def write_csv(path: Path, rows: list[dict]) -> None:
