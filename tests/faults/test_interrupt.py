@@ -33,8 +33,14 @@ def start_in_foreground(project: Path) -> subprocess.Popen:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # it is ignored where pytest ignores it
+            preexec_fn=default_signals,
         )
+
+
+def default_signals() -> None:
+    """Undo what the process inherits where pytest runs in the background or under nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def wait_for(condition) -> None:
