@@ -103,6 +103,6 @@ def test_ctrl_c_before_the_first_job_is_one_line(finished):
 
 @pytest.mark.slow
 def test_a_run_goes_on_after_ctrl_c(finished, finished_smoke):
-    targets = [f"{kills.RESULTS}/{output}" for output in ("m0/judgments/0.jsonl", "self-rewarding/m1/weights")]
-    assert snakemake(finished, *targets, *SMOKE).returncode == 0
+    # the whole run: other jobs were at work beside those that were waited for
+    assert snakemake(finished, *SMOKE).returncode == 0
     assert kills.hashes(finished) == kills.hashes(finished_smoke[0])

@@ -12,7 +12,11 @@ from conftest import snakemake
 
 SMOKE = ("--configfile", "config/smoke.yaml")
 RESULTS = "results/smoke"
-REPORT_DISKS = ["100k", "1m"]  # full at the figures; at the page
+REPORT_DISKS = [  # (size, target, rule that fills it): the figures take 7.1 MB, the page 2.3 MB
+    ("100k", "iterations/meta-rewarding/m1.html", "write_iteration_report"),
+    ("4m", "index.html", "write_report"),  # full at the figures
+    ("8m", "index.html", "write_report"),  # full at the page
+]
 
 
 @pytest.fixture
@@ -164,16 +168,18 @@ def test_a_full_disk_is_named_and_the_run_goes_on_after_it(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", REPORT_DISKS)
-def test_a_disk_that_is_full_for_the_report_is_named_and_costs_nothing(done, size):
+@pytest.mark.parametrize(("size", "target", "rule"), REPORT_DISKS)
+def test_a_disk_that_is_full_for_the_report_is_named_and_costs_nothing(done, size, target, rule):
     before = kills.hashes(done)
     report = done / RESULTS / "report"
     shutil.rmtree(report)
     with small_disk(report, size) as enlarge:
-        run = snakemake(done, *SMOKE)
+        run = snakemake(done, f"{RESULTS}/report/{target}", *SMOKE)
         assert run.returncode != 0
-        assert f"{RESULTS}/report: the disk is full. Make room" in output_of(run)
+        assert f"ERROR {rule}: {RESULTS}/report" in output_of(run)
+        assert "the disk is full. Make room" in output_of(run)
         assert "Traceback" not in output_of(run)
+        assert (report / ".index.html.partial").exists() == (size == "8m")
         assert kills.hashes(done) == before
         enlarge()
         assert snakemake(done, *SMOKE).returncode == 0
