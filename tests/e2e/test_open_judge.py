@@ -48,9 +48,13 @@ def test_a_served_open_judge_is_calibrated_on_published_answers(project, tmp_pat
         assert stats["verdicts"] == 4
     assert "open" in (results / "calibration.txt").read_text()
 
-    # what the judge has said is kept: no server starts again
-    for path in results.glob("*/benchmarks/alpaca_eval/annotations*"):
+    # the judge's replies are kept, so no server starts again; each one that starts writes a log of its own
+    logs = [*(project / "results/smoke/logs").rglob("*.server")]
+    assert len(logs) == 2
+    for path in (*logs, *results.glob("*/benchmarks/alpaca_eval/annotations*")):
         path.unlink()
-    again = snakemake(project, "calibrate_judge", *WORDS, timeout=120)
+    again = snakemake(project, "calibrate_judge", *WORDS)
     assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-6000:]
+    assert not any(path.exists() for path in logs)
+    assert all((results / row / "benchmarks/alpaca_eval/annotations.json").is_file() for row in rows)
     assert {row["model"]: row for row in json.loads((results / "calibration.json").read_text())["rows"]} == rows

@@ -63,9 +63,10 @@ def drawn_twice(project: Path) -> int:
     return count
 
 
-def start(project: Path) -> subprocess.Popen:
+def start(project: Path, **options) -> subprocess.Popen:
+    """Start the smoke run in ``project``; ``options`` of Popen."""
     with open(project / "run.log", "ab") as log:
-        return subprocess.Popen(WORDS, cwd=project, env=environment(), stdout=log, stderr=log)
+        return subprocess.Popen(WORDS, cwd=project, env=environment(), stdout=log, stderr=log, **options)
 
 
 def unlock(project: Path) -> None:

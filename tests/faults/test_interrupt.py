@@ -9,7 +9,7 @@ from pathlib import Path
 
 import kills
 import pytest
-from conftest import environment, snakemake
+from conftest import snakemake
 from terminal import INTERRUPTED
 
 from metarewarding.jobs.driver import descendants, identity
@@ -25,16 +25,8 @@ def finished(finished_smoke, tmp_path_factory):
 
 def start_in_foreground(project: Path) -> subprocess.Popen:
     """Start Snakemake in a process group of its own, as a shell starts it in a terminal."""
-    with open(project / "run.log", "wb") as log:
-        return subprocess.Popen(
-            kills.WORDS,
-            cwd=project,
-            env=environment(),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=default_signals,
-        )
+    (project / "run.log").unlink(missing_ok=True)
+    return kills.start(project, start_new_session=True, preexec_fn=default_signals)
 
 
 def default_signals() -> None:

@@ -1,4 +1,4 @@
-"""A process that imports Snakemake and parses the scripts once and forks for each dry-run: it takes half of its time.
+"""A process that imports Snakemake and parses the scripts once, which is half of a dry-run, and forks for each of them.
 
 It reads lines ``[folder, words, file for the output]`` (JSON) and answers each with the exit status.
 """

@@ -70,8 +70,8 @@ def arguments(weights, name: str, engine: dict, port: int) -> list[str]:
         "tensor-parallel-size": engine.get("tensor_parallel", 1),
     }
     if on_cpu():  # as in engines.VllmEngine
-        given |= {"max-num-batched-tokens": max(length, 4096), "block-size": 32}
-        given["kv-cache-memory-bytes"] = int(engine.get("cpu_cache_gb", 4) * 2**30)
+        cache = int(engine.get("cpu_cache_gb", 4) * 2**30)
+        given |= {"max-num-batched-tokens": max(length, 4096), "kv-cache-memory-bytes": cache, "block-size": 32}
     flags = ["--enforce-eager", "--no-enable-chunked-prefill"] if on_cpu() else []
     return [word for key, value in given.items() for word in (f"--{key}", str(value))] + flags
 

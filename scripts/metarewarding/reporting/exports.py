@@ -87,15 +87,15 @@ def model_card(model: str, manifest: dict, training: dict | None, scores: dict[s
 
 
 def curves(training: dict) -> str:
-    """The log of a training as CSV, a row for each logged step."""
+    """Return the log of a training as CSV, with a row for each logged step."""
     return _csv([row for row in training["log"] if "loss" in row])
 
 
 def epochs(training: dict) -> str:
-    """What a training measured by epoch as CSV.
+    """Return the measurements of a training as CSV, by epoch.
 
-    Of DPO: a row for each epoch (0: before training), set and kind of pairs, with the columns of
-    `measure_pairs.summarise`; ``kl`` is empty where it was not measured. Of SFT: the means of its log, a row for each
+    DPO: a row for each epoch (0: before training), set and kind of pairs, with the columns of
+    `measure_pairs.summarise`; ``kl`` is empty where it was not measured. SFT: the means of its log, a row for each
     epoch.
     """
     return _csv(training["epochs"])
