@@ -51,10 +51,13 @@ def test_a_served_open_judge_is_calibrated_on_published_answers(project, tmp_pat
     # the judge's replies are kept, so no server starts again; each one that starts writes a log of its own
     logs = [*(project / "results/smoke/logs").rglob("*.server")]
     assert len(logs) == 2
-    for path in (*logs, *results.glob("*/benchmarks/alpaca_eval/annotations*")):
+    outputs = [
+        results / row / "benchmarks/alpaca_eval" / name for row in rows for name in ("annotations.json", "score.json")
+    ]
+    for path in (*logs, *outputs, results / "calibration.json"):
         path.unlink()
     again = snakemake(project, "calibrate_judge", *WORDS)
     assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-6000:]
     assert not any(path.exists() for path in logs)
-    assert all((results / row / "benchmarks/alpaca_eval/annotations.json").is_file() for row in rows)
+    assert all(path.is_file() for path in outputs)
     assert {row["model"]: row for row in json.loads((results / "calibration.json").read_text())["rows"]} == rows
