@@ -16,7 +16,7 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 import torch
 from metarewarding.engines.precision import resolve_dtype
-dtype = resolve_dtype("auto", gpu=False)
+dtype = resolve_dtype(sys.argv[2], gpu=False)
 a, b = (torch.randn(shape, dtype=getattr(torch, dtype)) for shape in ((512, 576), (576, 1536)))
 best = 0.0
 for _ in range(5):
@@ -28,9 +28,9 @@ print(dtype, best)
 """
 
 
-def matrix_rate(scripts: str | Path) -> tuple[str, float] | None:
-    """Return (type, FLOP/s) of matrix products in the type that `dtype: auto` chooses here; None without PyTorch."""
-    run = subprocess.run([sys.executable, "-c", _RATE, str(scripts)], capture_output=True, text=True)
+def matrix_rate(scripts: str | Path, dtype: str) -> tuple[str, float] | None:
+    """Return (type, FLOP/s) of matrix products in the type that ``dtype`` means here; None without PyTorch."""
+    run = subprocess.run([sys.executable, "-c", _RATE, str(scripts), dtype], capture_output=True, text=True)
     if run.returncode != 0:
         return None
     dtype, rate = run.stdout.split()
@@ -57,7 +57,7 @@ def line(plan: dict, settings: dict, scripts: str | Path) -> str | None:
     if gpu_hours is not None:
         hint = "workflow/plan.py --explain shows the arithmetic"
         return f"Planned in all: {gpu_hours:,.1f} GPU hours on {plan['card']} ({hint})."
-    measured = matrix_rate(scripts)
+    measured = matrix_rate(scripts, settings["engine"]["dtype"])
     if measured is None:
         return None
     dtype, rate = measured

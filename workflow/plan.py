@@ -10,6 +10,7 @@ Where results exist, the measured values are shown with the plan.
 import argparse
 import json
 import math
+import signal
 import sys
 from pathlib import Path
 
@@ -225,4 +226,5 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends this program without a traceback
     main(sys.argv[1:])

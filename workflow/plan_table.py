@@ -47,8 +47,8 @@ def as_text(plan: dict, arithmetic: bool = True) -> str:
     if plan.get("left"):
         times = ", ".join(f"{kind} {factor} times" for kind, factor in plan["left"]["times_planned"].items())
         lines.append(f"Left: {plan['left']['gpu_hours']:,.1f} GPU hours, as finished jobs took of the plan: {times}.")
-    lines.append(f"GPU hours are of {plan['card']} cards. Most disk used at one time: "
-                 f"{plan['totals']['most_disk_gb']:,.1f} GB.")  # fmt: skip
+    disk = number(plan["totals"]["most_disk_gb"])
+    lines.append(f"GPU hours are of {plan['card']} cards. Most disk used at one time: {disk} GB.")
     if plan.get("clock_hours"):
         gpus = f"{plan['gpus']} GPU{'s' if plan['gpus'] > 1 else ''}"
         lines.append(f"Wall-clock time on {gpus}: {plan['clock_hours']:,.1f} hours.")

@@ -7,6 +7,7 @@ Works while jobs run, on this machine or on a login node. A job counts as done w
 
 import argparse
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -163,4 +164,5 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends this program without a traceback
     main(sys.argv[1:])

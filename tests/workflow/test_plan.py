@@ -1,6 +1,8 @@
 """The plan: the protocol's volumes, its arithmetic, and planned and measured values together."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from math import comb
@@ -243,3 +245,13 @@ def test_the_command_loads_no_model_and_says_what_is_wrong(tmp_path):
     assert run.returncode != 0
     assert "config: run: there is no method 'nothing'" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_a_reader_that_ends_early_causes_no_traceback(command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, f"workflow/{command}.py", "--configfile", "config/smoke.yaml"]
+    run = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (-signal.SIGPIPE, "")
