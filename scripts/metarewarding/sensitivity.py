@@ -183,10 +183,12 @@ def sentence(advice: dict | None, prompts: int) -> str:
         return f"From {prompts} prompts no N can be recommended: the true gap is not above 0, or not known."
     small = f" ({prompts} prompts: within noise)" if prompts < 200 else ""
     if advice["n"] == advice["of_n"]:
-        return f"With this judge no N below {advice['of_n']} keeps {KEEP:.0%} of the true gap of its pairs{small}."
+        share = f"{100 * KEEP:.0f} %"
+        return f"With this judge no N below {advice['of_n']} keeps {share} of the true gap of its pairs{small}."
+    kept = "the whole" if advice["kept"] >= 1 else f"{100 * advice['kept']:.0f} % of the"
     return (
-        f"With this judge N = {advice['n']} instead of {advice['of_n']} keeps {advice['kept']:.0%} of the true gap "
-        f"between chosen and rejected at {advice['cost']:.0%} of the sampling cost{small}."
+        f"With this judge N = {advice['n']} instead of {advice['of_n']} keeps {kept} true gap between chosen and "
+        f"rejected at {100 * advice['cost']:.0f} % of the sampling cost{small}."
     )
 
 

@@ -112,7 +112,7 @@ def benchmarks(metrics: dict, chain: dict) -> list[dict | None]:
             f"preference_{name.replace(', ', '_')}",
             "judging",
             title_of(metrics, name).replace(", %", ""),
-            "Accuracy, ties as half; bars are 95 % intervals, by prompt where scores are pointwise.",
+            "Accuracy, ties as half. Intervals are clustered by prompt where scores are pointwise.",
             lambda model, name=name: value_of(by_model[model], name),
             chain,
             lambda model: None,
