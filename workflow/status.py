@@ -2,7 +2,8 @@
 
     envs/run python workflow/status.py --configfile config/paper.yaml [more.yaml ...] [--watch]
 
-Works while jobs run, on this machine or on a login node. A job counts as done when its stats or manifest is there.
+Works while jobs run, on this machine or on a login node. Each part of a stage (responses, judgments, answers to one
+benchmark) writes a stats file, and each model a manifest; these are counted, for all shards.
 """
 
 import argparse
@@ -120,8 +121,8 @@ def status(settings: dict, now: float) -> str:
     names = [name for row in progress["rows"] for name in row["files"]]
     done = sum((root / name).is_file() for name in names)
     trained = [model for model in planned.trained if (root / model / "manifest.json").is_file()]
-    lines = [f"{root}: {done} of {len(names)} jobs have results; {len(trained)} of {len(planned.trained)} models "
-             "are trained by DPO."]  # fmt: skip
+    lines = [f"{root}: {done} of {len(names)} stats files and manifests are there; {len(trained)} of "
+             f"{len(planned.trained)} models are trained by DPO."]  # fmt: skip
     lines += ["", *scoreboard.table(*table(progress["rows"], planned.models, root), 200, False)]
     finished = {("train_dpo", model) for model in trained}
     finished |= {("train_sft", "m0")} if (root / "m0/manifest.json").is_file() else set()
