@@ -76,7 +76,7 @@ def board_caption(heads: list[str], eft: dict) -> str:
         "controlled.",
         "length, chars": "Length: mean characters of a benchmark answer.",
         "win rate vs seed, %": "Win rate vs seed: answers scored by M0 against the seed's answers; a tie is half; 95 % "
-        "bootstrap interval over prompts.",
+        "bootstrap interval over prompts (Wilson's where all prompts have the same outcome).",
         "agreement": f"Judge parse, agreement, Spearman: each model's judgments of {eft['eval_replies']} replies to "
         f"{eft['eval_prompts']} held-out prompts against human rankings.",
         "pairs a/j": "Pairs a/j: actor and judge pairs that the model was trained on.",

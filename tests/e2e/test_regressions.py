@@ -10,6 +10,8 @@ import yaml
 from conftest import environment, snakemake
 from jobs import LM_EVAL_TASK, write
 
+from metarewarding.intervals import Z
+
 MODELS = ("seed", "m0", "meta-rewarding/m1", "meta-rewarding/m2", "self-rewarding/m1")
 ROWS = 6
 WORDS = ("--configfile", "config/smoke.yaml", "regressions.yaml")
@@ -47,8 +49,8 @@ def test_regressions_run_to_the_page(project, monkeypatch):
     for model, score in scores.items():
         row = page[page.index(f">{model}</th>", page.index("few_rows: acc")) :]
         difference = f"{score['value'] - seed['value']:+.3f}".replace("-", "−")
-        error = 1.96 * (score["stderr"] ** 2 + seed["stderr"] ** 2) ** 0.5
-        expected = f"{score['value']:.3f} ± {1.96 * score['stderr']:.3f}; {difference} ± {error:.3f}"
+        error = Z * (score["stderr"] ** 2 + seed["stderr"] ** 2) ** 0.5
+        expected = f"{score['value']:.3f} ± {Z * score['stderr']:.3f}; {difference} ± {error:.3f}"
         assert row[: row.index("</tr>")].count(expected) == 1
     stages = {row["stage"]: row for row in json.loads((root / "report/plan.json").read_text())["rows"]}
     assert stages["measure_regressions"]["measured"]["jobs"] == len(MODELS)

@@ -10,6 +10,7 @@ from conftest import ROOT
 from differences import differences
 from jobs import job
 
+from metarewarding.intervals import share_interval
 from metarewarding.reporting import alerts, exports, job_times, metrics, page, paper, scoreboard, summary, tables
 from metarewarding.reporting.figures import cost
 from metarewarding.reporting.measured import measure
@@ -35,7 +36,7 @@ def row(model, parent=None, **facts):
     ("share", "n", "low", "high"), [(0.5, 100, 40.38, 59.62), (1.0, 3, 43.85, 100.0), (0.0, 10, 0.0, 27.75)]
 )
 def test_the_interval_of_a_share_is_wilsons(share, n, low, high):
-    assert paper.share_interval(share, n) == pytest.approx((low, high), abs=0.01)
+    assert share_interval(share, n) == pytest.approx((low, high), abs=0.01)
 
 
 def test_a_difference_is_noise_when_both_intervals_explain_it():

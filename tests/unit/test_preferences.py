@@ -669,8 +669,12 @@ def test_the_interval_is_that_of_the_bootstrap():
     # one win and one loss: a round gives 0, 50 or 100 with 1/4, 1/2, 1/4, so 2.5 % and 97.5 % are 0 and 100
     result = win_rate({"a": 2, "b": 1}, {"a": 1, "b": 2}, 1000, np.random.default_rng(0))
     assert (result["win_rate"], result["ci_low"], result["ci_high"]) == (50, 0, 100)
+
+
+def test_the_interval_of_equal_outcomes_has_a_width():
+    # Wilson's interval of n wins out of n: from n / (n + 1.96^2) to 1
     certain = win_rate({"a": 2, "b": 2}, {"a": 1, "b": 1}, 1000, np.random.default_rng(0))
-    assert (certain["ci_low"], certain["ci_high"]) == (100, 100)
+    assert (certain["ci_low"], certain["ci_high"]) == pytest.approx((100 * 2 / (2 + 1.959964**2), 100), abs=1e-3)
 
 
 def test_the_interval_narrows_with_the_number_of_prompts():

@@ -36,7 +36,7 @@ def test_a_faster_machine_and_a_half_finished_run_take_less(laptop, tmp_path):
     assert estimate.seconds(result, tmp_path, 1e11, parameters) == 0
 
 
-@pytest.mark.parametrize("asked, used", [("auto", resolve_dtype("auto", gpu=False)), ("float32", "float32")])
+@pytest.mark.parametrize(("asked", "used"), [("auto", resolve_dtype("auto", gpu=False)), ("float32", "float32")])
 def test_the_rate_is_measured_in_the_type_that_the_engine_uses(laptop, tmp_path, asked, used):
     result, resolved = laptop
     settings = {**resolved, "engine": {**resolved["engine"], "dtype": asked}, "pathvars": {"results": str(tmp_path)}}

@@ -54,6 +54,8 @@ rule judge_answers:
         stats="<results>/{model}/benchmarks/arena_laptop/verdicts.stats.json",
     log:
         "<results>/logs/judge_answers/{model}.log",
+    benchmark:
+        "<results>/logs/judge_answers/{model}.tsv"
     conda:
         environment("sample")
     threads: NEEDS["engine"]["threads"]

@@ -6,6 +6,7 @@ from metarewarding import ties
 from metarewarding.errors import UserError
 from metarewarding.evaluation import shared
 from metarewarding.evaluation.registry import OWN_WIN_RATE, Benchmark
+from metarewarding.intervals import share_interval
 from metarewarding.records import Judgment, Prompt, Question, Response, read_jsonl
 
 
@@ -24,7 +25,8 @@ def by_prompt(verdicts) -> dict[str, float]:
 def win_rate(scores: dict, baseline: dict, rounds: int, generator) -> dict:
     """Return the win rate in percent over the prompts that both were scored on.
 
-    Its 95 % interval is from a bootstrap over prompts.
+    Its 95 % interval is from a bootstrap over prompts. Where all prompts have the same outcome, which would leave it
+    without a width, it is Wilson's.
     """
     import numpy as np
 
@@ -35,11 +37,13 @@ def win_rate(scores: dict, baseline: dict, rounds: int, generator) -> dict:
     outcomes = np.array([(1 + ties.compare(*of)) / 2 for of in zip(model, seed, strict=True)])
     n = len(shared_prompts)
     means = outcomes[generator.integers(n, size=(rounds, n))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = 100 * np.percentile(means, [2.5, 97.5])
+    if np.ptp(outcomes) == 0:
+        low, high = share_interval(outcomes[0], n)
     return {
         "win_rate": 100 * float(outcomes.mean()),
-        "ci_low": 100 * float(low),
-        "ci_high": 100 * float(high),
+        "ci_low": float(low),
+        "ci_high": float(high),
         "n": n,
         "wins": int((outcomes == 1).sum()),
         "ties": int((outcomes == 0.5).sum()),

@@ -1,14 +1,13 @@
 """Score a judge on preference rows: pointwise by its scores, pairwise by its verdicts in both orders."""
 
 from collections.abc import Iterable, Sequence
-from statistics import NormalDist
 
 import numpy as np
 
 from metarewarding.errors import UserError
+from metarewarding.intervals import Z, share_interval
 from metarewarding.ties import TOLERANCE
 
-Z = NormalDist().inv_cdf(0.975)
 VERDICTS = ("1", "2", "tie", None)
 
 
@@ -98,11 +97,8 @@ def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[flo
     sums = np.bincount(of_cluster, weights=values - mean, minlength=count)
     error = float(np.sqrt(count / (count - 1) * (sums**2).sum())) / len(values)
     if error < TOLERANCE:
-        centre = (mean + Z**2 / (2 * count)) / (1 + Z**2 / count)
-        half = Z / (1 + Z**2 / count) * np.sqrt(mean * (1 - mean) / count + Z**2 / (4 * count**2))
-    else:
-        centre, half = mean, Z * error
-    return 100 * max(0.0, float(centre - half)), 100 * min(1.0, float(centre + half))
+        return share_interval(mean, count)
+    return 100 * max(0.0, mean - Z * error), 100 * min(1.0, mean + Z * error)
 
 
 def pairwise_scores(rows: Iterable[dict]) -> dict:

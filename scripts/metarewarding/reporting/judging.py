@@ -2,10 +2,8 @@
 
 from math import sqrt
 
+from metarewarding.intervals import Z, share_interval
 from metarewarding.reporting.metrics import chains, value_at
-from metarewarding.reporting.paper import share_interval
-
-Z = 1.96
 
 
 def section(metrics: dict) -> dict | None:

@@ -10,6 +10,7 @@ from math import sqrt
 from pathlib import Path
 
 from metarewarding.evaluation import registry
+from metarewarding.intervals import Z, share_interval
 from metarewarding.reporting.metrics import judge_name, value_at
 
 # measures of every run: titles and labels, whether scores are in [0, 1], and the paper's number of pairs
@@ -94,7 +95,7 @@ def ours(score: dict | None, benchmark: str, metric: str) -> tuple[float, float 
     if is_share(benchmark) and metric != "spearman":
         return 100 * value, *share_interval(value, counted(score, metric))
     if f"{metric}_se" in score:
-        return value, *bounds(value, score[f"{metric}_se"] and 1.96 * score[f"{metric}_se"])
+        return value, *bounds(value, score[f"{metric}_se"] and Z * score[f"{metric}_se"])
     figure = registry.get(benchmark).figure if "ci_low" in score else None
     if figure and metric == figure[0]:
         return value, score["ci_low"], score["ci_high"]
@@ -113,16 +114,6 @@ def counted(score: dict, metric: str) -> int | None:
     if counts.get("pairs") is None:
         return None
     return counts["pairs"] - (counts.get("ties", 0) if metric.endswith("without_ties") else 0)
-
-
-def share_interval(share: float, n: int | None) -> tuple[float | None, float | None]:
-    """Return Wilson's 95 % interval, in percent, of a share in [0, 1] of ``n``; it is valid for small n too."""
-    if not n:
-        return None, None
-    z = 1.96
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    width = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return 100 * max(0.0, middle - width), 100 * min(1.0, middle + width)
 
 
 def bounds(value: float, width: float | None) -> tuple[float | None, float | None]:
