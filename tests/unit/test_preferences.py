@@ -677,6 +677,12 @@ def test_the_interval_of_equal_outcomes_has_a_width():
     assert (certain["ci_low"], certain["ci_high"]) == pytest.approx((100 * 2 / (2 + 1.959964**2), 100), abs=1e-3)
 
 
+def test_the_seed_against_itself_is_a_draw_without_a_width():
+    seed = {"a": 2, "b": 5}
+    itself = win_rate(seed, seed, 200, np.random.default_rng(0))
+    assert (itself["ci_low"], itself["win_rate"], itself["ci_high"]) == (50, 50, 50)
+
+
 def test_the_interval_narrows_with_the_number_of_prompts():
     # 200 wins and 200 losses: a standard error of 50 / sqrt(400) = 2.5, so about 50 - 4.9 to 50 + 4.9
     model = {str(i): i % 2 for i in range(400)}

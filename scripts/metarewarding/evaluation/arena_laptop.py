@@ -26,7 +26,7 @@ def win_rate(scores: dict, baseline: dict, rounds: int, generator) -> dict:
     """Return the win rate in percent over the prompts that both were scored on.
 
     Its 95 % interval is from a bootstrap over prompts. Where all prompts have the same outcome, which would leave it
-    without a width, it is Wilson's.
+    without a width, it is Wilson's. ``baseline`` against itself is a draw without any uncertainty.
     """
     import numpy as np
 
@@ -38,7 +38,7 @@ def win_rate(scores: dict, baseline: dict, rounds: int, generator) -> dict:
     n = len(shared_prompts)
     means = outcomes[generator.integers(n, size=(rounds, n))].mean(axis=1)
     low, high = 100 * np.percentile(means, [2.5, 97.5])
-    if np.ptp(outcomes) == 0:
+    if np.ptp(outcomes) == 0 and scores is not baseline:
         low, high = share_interval(outcomes[0], n)
     return {
         "win_rate": 100 * float(outcomes.mean()),
@@ -68,7 +68,8 @@ def score(files, own, model: str, seed: int) -> dict:
     from metarewarding.engines.sampling import rng
 
     answers = read_jsonl(files["answers"], Response)
-    scores, baseline = (by_prompt(read_jsonl(files[name], Judgment)) for name in ("verdicts", "baseline"))
+    baseline = by_prompt(read_jsonl(files["baseline"], Judgment))
+    scores = baseline if model == "seed" else by_prompt(read_jsonl(files["verdicts"], Judgment))
     return {
         **win_rate(scores, baseline, own["bootstrap_rounds"], rng(seed, "arena bootstrap")),
         "judge": "m0",
