@@ -43,10 +43,10 @@ def become_driver(workflow) -> None:
     if threading.current_thread() is not threading.main_thread():
         return
     # under nohup and in the background of a script they are ignored, and stay so
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, terminal.interrupt)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def plan_without_conda(workflow) -> None:

@@ -43,7 +43,7 @@ def wait_for(condition) -> None:
 
 
 def handles_hangup(pid: int) -> bool:
-    """Whether the process has set its handlers, as it does when it reads the Snakefile."""
+    """Whether the process has set its handlers, that of SIGHUP last, as it does when it reads the Snakefile."""
     status = Path(f"/proc/{pid}/status").read_text()
     return bool(int(status.partition("SigCgt:")[2].split()[0], 16) & 1 << (signal.SIGHUP - 1))
 
