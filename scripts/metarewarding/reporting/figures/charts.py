@@ -14,7 +14,7 @@ COLOURS = ["#0072B2", "#D55E00", "#007a5a", "#AA4499", "#8f7500", "#2E8BC0", "#0
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
 
 
-OUTCOMES = ["#0072B2", "#C77700", "#2E8BC0", "#D55E00", "#7a7a7a", "#8f7500", "#007a5a", "#b05c8c"]
+OUTCOMES = ["#0072B2", "#C77700", "#7a7a7a", "#007a5a", "#b05c8c", "#8f7500", "#2E8BC0", "#D55E00"]
 
 
 RAMPS = [  # light to dark; the lightest has a contrast of 3:1 with white
