@@ -93,6 +93,8 @@ def interpreter() -> tuple[dict, str]:
 
 
 def main(channel: Path) -> None:
+    if sys.base_prefix == "/usr":  # Debian's own looks for packages in dist-packages, so a copy would not find pip
+        sys.exit("the cluster test cannot copy the system's Python: make .venv with another Python 3.11 (PYTHON=...)")
     for subdir in SUBDIRS:
         (channel / subdir).mkdir(parents=True, exist_ok=True)
         empty = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": {}, "removed": [], "repodata_version": 1}
