@@ -70,9 +70,12 @@ def hub(tmp_path):
 
 
 def in_process(address, code, folder, **environment):
-    """Run ``code`` in a process of its own, as the hub's address is read when its library is imported."""
+    """Run ``code`` in a process of its own, as the hub's address is read when its library is imported.
+
+    The library tries again without waiting: its 5 pauses would take 23 s where the hub is out of reach.
+    """
     home = {"HF_ENDPOINT": address, "HF_HOME": str(folder) + ".home", "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-c", code, str(folder)]
+    command = [sys.executable, "-c", f"import time; time.sleep = lambda seconds: None\n{code}", str(folder)]
     return subprocess.run(command, cwd=ROOT, env=os.environ | home | environment, capture_output=True, text=True)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ pytestmark = [
 
 
 def test_a_served_open_judge_is_calibrated_on_published_answers(project, tmp_path):
-    """Two servers, one for each published model. AlpacaEval needs log-probabilities, which the small model gives."""
+    """AlpacaEval needs log-probabilities, which the small model gives."""
+    published = published_answers(tmp_path)["alpaca_eval"]
+    shutil.rmtree(f"{published}/worse")  # one model is enough: each has a server of its own
     judge = {"weights": str(LAPTOP_MODEL), "tensor_parallel": 1, "max_model_len": 2048, "concurrency": 4}
     change = {
         "engine": {"cpu_cache_gb": 2},
@@ -30,34 +33,30 @@ def test_a_served_open_judge_is_calibrated_on_published_answers(project, tmp_pat
             "run": ["alpaca_eval"],
             "files": question_files(tmp_path),
             "judges": {"open": judge},
-            "calibration": {"alpaca_eval": published_answers(tmp_path)["alpaca_eval"]},
+            "calibration": {"alpaca_eval": published},
         },
     }
     (project / "mine.yaml").write_text(yaml.safe_dump(change))
     run = snakemake(project, "calibrate_judge", *WORDS)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
     results = project / "results/smoke/published"
-    rows = {row["model"]: row for row in json.loads((results / "calibration.json").read_text())["rows"]}
-    assert set(rows) == {"better", "worse"}
-    for row, published in ((rows["better"], 90), (rows["worse"], 10)):
-        assert (row["judge"], row["judge_model"]) == ("open", "Meta-Llama-3-70B-Instruct")
-        assert row["published"] == pytest.approx(published)
-        assert row["shift"] == pytest.approx(row["substitute"] - published)
-        assert 0 < row["substitute"] < 100  # log-probabilities, not a verdict that is all or nothing
-        stats = json.loads((results / row["model"] / "benchmarks/alpaca_eval/annotations.stats.json").read_text())
-        assert stats["verdicts"] == 4
+    rows = json.loads((results / "calibration.json").read_text())["rows"]
+    assert [row["model"] for row in rows] == ["better"]
+    assert (rows[0]["judge"], rows[0]["judge_model"]) == ("open", "Meta-Llama-3-70B-Instruct")
+    assert rows[0]["published"] == pytest.approx(90)
+    assert rows[0]["shift"] == pytest.approx(rows[0]["substitute"] - 90)
+    assert 0 < rows[0]["substitute"] < 100  # log-probabilities, not a verdict that is all or nothing
+    folder = results / "better/benchmarks/alpaca_eval"
+    assert json.loads((folder / "annotations.stats.json").read_text())["verdicts"] == 4
     assert "open" in (results / "calibration.txt").read_text()
 
-    # the judge's replies are kept, so no server starts again; each one that starts writes a log of its own
-    logs = [*(project / "results/smoke/logs").rglob("*.server")]
-    assert len(logs) == 2
-    outputs = [
-        results / row / "benchmarks/alpaca_eval" / name for row in rows for name in ("annotations.json", "score.json")
-    ]
-    for path in (*logs, *outputs, results / "calibration.json"):
+    # the judge's replies are kept, so no server starts again; one that starts writes a log of its own
+    (log,) = (project / "results/smoke/logs").rglob("*.server")
+    outputs = [folder / "annotations.json", folder / "score.json", results / "calibration.json"]
+    for path in (log, *outputs):
         path.unlink()
     again = snakemake(project, "calibrate_judge", *WORDS)
     assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-6000:]
-    assert not any(path.exists() for path in logs)
+    assert not log.exists()
     assert all(path.is_file() for path in outputs)
-    assert {row["model"]: row for row in json.loads((results / "calibration.json").read_text())["rows"]} == rows
+    assert json.loads((results / "calibration.json").read_text())["rows"] == rows
