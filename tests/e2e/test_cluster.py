@@ -59,7 +59,7 @@ def site(tmp_path_factory):
         run(CLUSTER / "conda/install.sh", folder, env=os.environ | {"PYTHON": sys.executable})
         run(sys.executable, "-m", "venv", folder / "login")
         pins = ROOT / "envs/snakemake.lock"
-        run(folder / "login/bin/pip", "install", "--quiet", "--no-deps", "--no-compile", "--requirement", pins)
+        run(folder / "login/bin/pip", "install", "--quiet", "--no-deps", "--requirement", pins)
         poll_every_second(folder / "login")
         outside = [p for p in os.environ["PATH"].split(":") if p != str(Path(sys.executable).parent)]
         yield {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")} | {
@@ -67,7 +67,6 @@ def site(tmp_path_factory):
             "CONDA_CHANNEL_ALIAS": f"file://{folder}/channels",
             "SNAKEMAKE_CONDA_PREFIX": str(folder / "envs"),
             "PIP_NO_DEPS": "1",
-            "PIP_NO_COMPILE": "1",  # each module is compiled at its first import: a minute less
             "HF_TOKEN": CANARY,
             "WITNESS": str(folder / "witness.jsonl"),
         }

@@ -128,6 +128,7 @@ def test_a_second_snakemake_in_the_same_folder_is_refused(tmp_path):
     project = kills.copy_project(tmp_path / "project")
     first = kills.start(project)
     kills.time.sleep(6)
+    first.send_signal(kills.signal.SIGSTOP)  # it holds its locks, and leaves the processor to the others
     second = snakemake(project, *SMOKE)
     assert second.returncode != 0
     assert "lock" in output_of(second).lower()
@@ -137,6 +138,7 @@ def test_a_second_snakemake_in_the_same_folder_is_refused(tmp_path):
     assert f"{RESULTS}: another Snakemake (process {first.pid} on " in output_of(second)
     assert snakemake(project, "-n", *SMOKE).returncode == 0
     first.send_signal(kills.signal.SIGHUP)  # as a terminal that is closed
+    first.send_signal(kills.signal.SIGCONT)
     first.wait()
     assert snakemake(project, f"{RESULTS}/seed/weights", *SMOKE).returncode == 0  # there is no lock left
 
