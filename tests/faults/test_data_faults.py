@@ -49,6 +49,7 @@ PROMPTS = [
     (prompt("a\u202eb"), "control characters are not allowed"),
     (prompt("a\u2028b"), "control characters are not allowed"),
     (prompt("\ufeffa"), "control characters are not allowed"),
+    (prompt("a\u2060b"), "control characters are not allowed"),
     (prompt("../a"), "contains a slash"),
     (prompt("b/r0"), "contains a slash"),
     (prompt("a"), "occurs twice (also in line 1)"),
