@@ -111,16 +111,14 @@ def config_changes(configs: list[dict], now: dict) -> dict:
 
 
 def in_words(job: dict, changes: dict) -> list[str]:
-    """Return why a job runs that follows from no other one; empty where it only follows from others."""
+    """Return why a finished job runs again; empty for a new job, and for one that only follows from others."""
     reason, parts = job["reason"], []
-    for label, words in (("Missing output files: ", "missing"), ("Updated input files: ", "changed file")):
-        if label in reason:
-            files = reason.partition(label)[2].partition(";")[0]
-            # a new job also has missing outputs
-            parts += [f"{words}: {name}" for name in files.split(", ")] if label.startswith("Updated") else ["missing"]
+    label = "Updated input files: "
+    if label in reason:
+        parts += [f"changed file: {name}" for name in reason.partition(label)[2].partition(";")[0].split(", ")]
     for name, (old, new) in changed_params(reason).items():
         parts.append(_changed(name, old, new, job, changes))
-    if "Set of input files has changed" in reason and not parts:
+    if "Set of input files has changed" in reason and "Missing output files" not in reason and not parts:
         parts.append("other input files than before")
     return parts
 
@@ -213,8 +211,7 @@ def main(words: list[str]) -> None:
     causes: dict[str, Counter] = {}
     for job in planned:
         for cause in in_words(job, changes):
-            if cause != "missing":
-                causes.setdefault(cause, Counter())[job["rule"]] += 1
+            causes.setdefault(cause, Counter())[job["rule"]] += 1
     also = also_changed(root, planned, now, "\n".join(causes))
     absent = [job for job in planned if "Missing output files" in job["reason"]]
     print("Why:")

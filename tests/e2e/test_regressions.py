@@ -12,7 +12,7 @@ from jobs import LM_EVAL_TASK, write
 
 from metarewarding.intervals import Z
 
-MODELS = ("seed", "m0", "self-rewarding/m1")
+MODELS = ("seed", "m0", "meta-rewarding/m1", "meta-rewarding/m2", "self-rewarding/m1")
 ROWS = 6
 WORDS = ("--configfile", "config/smoke.yaml", "regressions.yaml")
 
@@ -24,7 +24,7 @@ def project(finished_smoke, tmp_path):
     data = write(folder / "rows.jsonl", *({"question": f"Is {n} even?", "answer": n % 2} for n in range(ROWS)))
     (folder / "tasks").mkdir()
     (folder / "tasks/few_rows.yaml").write_text(LM_EVAL_TASK.format(data=data))
-    change = {"run": ["self-rewarding"], "benchmarks": {"lm_eval": {"tasks": ["few_rows"], "folder": "tasks"}}}
+    change = {"benchmarks": {"lm_eval": {"tasks": ["few_rows"], "folder": "tasks"}}}
     (folder / "regressions.yaml").write_text(yaml.safe_dump(change))
     return folder
 
