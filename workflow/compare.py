@@ -49,11 +49,11 @@ def compare(roots: list[str]) -> str:
 
 def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("roots", nargs="+", metavar="ROOT", help="a results root; two at least")
+    parser.add_argument("roots", nargs="+", metavar="ROOT", help="a results root; at least two")
     parser.add_argument("--output", default="compare.html", help="the page to write")
     given = parser.parse_args(words)
     if len(given.roots) < 2:
-        parser.error("two results roots at least are needed.")
+        parser.error("at least two results roots are needed.")
     try:
         html = compare(given.roots)
     except UserError as error:

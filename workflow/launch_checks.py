@@ -97,7 +97,7 @@ def _check_processes(key: str, path: str, launch: dict, gpus: int) -> list[str]:
 
 
 def _check_batches(settings: dict, read: dict[str, dict]) -> list[str]:
-    """Return the faults of batches that cannot be split over the processes with the recipe's examples each."""
+    """Return the faults of batches that cannot be split over the processes, and of losses that the recipe disables."""
     trainings = [("sft", settings["sft"])] + [
         (f"methods.{name}.iterations[{number}]", own)
         for name in settings["methods"]
@@ -115,4 +115,12 @@ def _check_batches(settings: dict, read: dict[str, dict]) -> list[str]:
                 f"{each} examples each (per_device_train_batch_size in {own['recipe']}): it must be a multiple of "
                 f"{each * processes}."
             )
+        for loss in own.get("loss_type", []):
+            if loss in ("robust", "exo_pair") and not float(recipe.get("label_smoothing", 0)) > 0:
+                needed = "label_smoothing above 0: with 0, robust is sigmoid and exo_pair is refused by TRL"
+            elif loss == "aot" and each == 1:
+                needed = "per_device_train_batch_size above 1: aot sorts the pairs of a batch; with one it is sigmoid"
+            else:
+                continue
+            faults[loss, own["recipe"]] = f"config: {where}.loss_type: {loss} needs, in {own['recipe']}, {needed}."
     return list(faults.values())

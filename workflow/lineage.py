@@ -59,6 +59,16 @@ def uses_judgments(settings: dict, model: str) -> bool:
     return scored_by(settings, model) is None or trains_judge(settings, model)
 
 
+def first_judged(settings: dict, trained: list[str], judge: str) -> dict | None:
+    """Return the settings of the first round of ``trained`` whose actor pairs ``judge`` scores; None without one."""
+    for model in trained:
+        method, iteration = split_model(model)
+        own = iterations(settings, method)[iteration - 1]
+        if parent(settings, method, iteration) == judge and "actor" in own["train_on"] and own["scored_by"] is None:
+            return own
+    return None
+
+
 def pool_sizes(settings: dict) -> list[int]:
     """Return the number of prompts of each pool; for a file, of its lines, some of which may be repeats."""
     prompts = settings["prompts"]

@@ -46,7 +46,9 @@ def as_text(plan: dict, arithmetic: bool = True) -> str:
     lines = scoreboard.table(heads, rows)
     if plan.get("left"):
         times = ", ".join(f"{kind} {factor} times" for kind, factor in plan["left"]["times_planned"].items())
-        lines.append(f"Left: {plan['left']['gpu_hours']:,.1f} GPU hours, as finished jobs took of the plan: {times}.")
+        lines.append(
+            f"Left: {plan['left']['gpu_hours']:,.1f} GPU hours. Finished jobs took, against the plan: {times}."
+        )
     disk = number(plan["totals"]["most_disk_gb"])
     lines.append(f"GPU hours are of {plan['card']} cards. Most disk used at one time: {disk} GB.")
     if plan.get("clock_hours"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from metarewarding import consistency, reliability, sensitivity
+from metarewarding import consistency, pairs, reliability, sensitivity
 from metarewarding.engines import sampling
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import logger
@@ -25,7 +25,7 @@ def rows_without_texts(paths, kind) -> list[dict]:
 def arrays(responses, judgments, allow_truncated: bool):
     """Return (scores (prompts, K, N), lengths (prompts, K), may_be_chosen (prompts, K)).
 
-    Missing values are NaN in the first two and False in the last.
+    A missing score is NaN; a missing response has length 0 and may not be chosen.
     """
     by_prompt: dict[str, list[dict]] = {}
     for row in responses:
@@ -40,7 +40,7 @@ def arrays(responses, judgments, allow_truncated: bool):
     for p, rows in enumerate(by_prompt.values()):
         for r, row in enumerate(rows):
             lengths[p, r] = len(row["text"])
-            may[p, r] = allow_truncated or row["finish_reason"] != "length"
+            may[p, r] = pairs.may_be_chosen(row, allow_truncated)
             for j, score in enumerate(of_response.get(row["response_id"], [])):
                 scores[p, r, j] = np.nan if score is None else score
     return scores, lengths, may

@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from metarewarding import ties
+from metarewarding.intervals import clustered_interval
 
 
 def pairwise(judge_scores: Sequence[float], human_ranks: Sequence[float]) -> dict:
@@ -38,14 +39,27 @@ def pairwise(judge_scores: Sequence[float], human_ranks: Sequence[float]) -> dic
 
 
 def over_prompts(results: Sequence[dict]) -> dict:
-    """Return the agreement over many prompts: pairs are pooled, Spearman is averaged over the prompts that have one."""
+    """Return the agreement over many prompts: pairs are pooled, Spearman is averaged over the prompts that have one.
+
+    ``agreement_ci``, ``agreement_without_ties_ci``: 95 % intervals in percent, clustered by prompt, because a prompt's
+    pairs share replies.
+    """
     pairs = sum(result["pairs"] for result in results)
     tied = sum(result["ties"] for result in results)
-    right = sum(result["agreement"] * result["pairs"] - result["ties"] / 2 for result in results if result["pairs"])
+    # whole numbers, which a product of floats is not always
+    right_of = [round(of["agreement"] * of["pairs"] - of["ties"] / 2) if of["pairs"] else 0 for of in results]
+    right = sum(right_of)
+    values, decided = [], []  # (value, prompt) of each pair
+    for prompt, (of, count) in enumerate(zip(results, right_of, strict=True)):
+        told_apart = [(1.0, prompt)] * count + [(0.0, prompt)] * (of["pairs"] - of["ties"] - count)
+        values += told_apart + [(0.5, prompt)] * of["ties"]
+        decided += told_apart
     spearmans = [result["spearman"] for result in results if result["spearman"] is not None]
     return {
         "agreement": (right + tied / 2) / pairs if pairs else None,
         "agreement_without_ties": right / (pairs - tied) if pairs > tied else None,
+        "agreement_ci": clustered_interval(*zip(*values, strict=True)) if values else (None, None),
+        "agreement_without_ties_ci": clustered_interval(*zip(*decided, strict=True)) if decided else (None, None),
         "spearman": sum(spearmans) / len(spearmans) if spearmans else None,
         "pairs": pairs,
         "ties": tied,

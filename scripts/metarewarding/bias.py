@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from metarewarding.intervals import clustered_interval
 from metarewarding.records import Judgment, MetaJudgment
 
 
@@ -18,9 +19,10 @@ def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[
     - ``first_wins``: of all verdicts, those for the judgment shown first.
     - ``longer_wins``: of the verdicts on judgments of different length in characters.
 
-    Also ``presentations``, ``verdicts``, ``pairs`` (those with a verdict in both orders), ``pairs_of_same_score``
-    and ``agreeing_pairs`` (those of different scores whose two verdicts agree). Rows are joined by judgment id; a
-    verdict on an unknown judgment raises KeyError.
+    The shares of pairs have a 95 % interval in percent, ``<share>_ci``, clustered by response, because a response's
+    pairs are of the same few judgments. Also ``presentations``, ``verdicts``, ``pairs`` (those with a verdict in both
+    orders), ``pairs_of_same_score`` and ``agreeing_pairs`` (those of different scores whose two verdicts agree). Rows
+    are joined by judgment id; a verdict on an unknown judgment raises KeyError.
     """
     by_id = {row["judgment_id"]: row for row in judgments}
     presentations = higher = lower = longer = shorter = first_wins = 0
@@ -38,30 +40,35 @@ def meta_judge_bias(meta_judgments: Iterable[MetaJudgment], judgments: Iterable[
         lower += by_id[won]["score"] < by_id[lost]["score"]
         longer += len(by_id[won]["text"]) > len(by_id[lost]["text"])
         shorter += len(by_id[won]["text"]) < len(by_id[lost]["text"])
-    flips: dict[bool, list[bool]] = {True: [], False: []}
-    agreed_higher = agreed = 0
+    flips: dict[bool, list] = {True: [], False: []}  # (whether the verdict flips, response) of each pair
+    agreed = []  # (whether the higher score wins, response) of each pair of different scores without a flip
     for (a, b), won in winners.items():
         if a < b and (b, a) in winners:
             same_score, flip = by_id[a]["score"] == by_id[b]["score"], won != winners[b, a]
-            flips[same_score].append(flip)
+            response = by_id[a]["response_id"]
+            flips[same_score].append((flip, response))
             if not same_score and not flip:
-                agreed += 1
-                agreed_higher += by_id[won]["score"] == max(by_id[a]["score"], by_id[b]["score"])
+                agreed.append((by_id[won]["score"] == max(by_id[a]["score"], by_id[b]["score"]), response))
     return {
-        "higher_score_wins": _share(agreed_higher, agreed),
-        "lower_score_wins": _share(agreed - agreed_higher, agreed),
+        **_with_interval("higher_score_wins", agreed),
+        **_with_interval("lower_score_wins", [(not won, response) for won, response in agreed]),
         "higher_score_wins_all_verdicts": _share(higher, higher + lower),
-        "position_bias_same_score": _share(sum(flips[True]), len(flips[True])),
-        "position_bias_different_score": _share(sum(flips[False]), len(flips[False])),
-        "position_bias": _share(sum(flips[True] + flips[False]), len(flips[True] + flips[False])),
+        **_with_interval("position_bias_same_score", flips[True]),
+        **_with_interval("position_bias_different_score", flips[False]),
+        **_with_interval("position_bias", flips[True] + flips[False]),
         "first_wins": _share(first_wins, len(winners)),
         "longer_wins": _share(longer, longer + shorter),
         "presentations": presentations,
         "verdicts": len(winners),
         "pairs": len(flips[True] + flips[False]),
         "pairs_of_same_score": len(flips[True]),
-        "agreeing_pairs": agreed,
+        "agreeing_pairs": len(agreed),
     }
+
+
+def _with_interval(name: str, pairs: list[tuple[bool, str]]) -> dict:
+    values, responses = [value for value, _ in pairs], [response for _, response in pairs]
+    return {name: _share(sum(values), len(values)), f"{name}_ci": clustered_interval(values, responses)}
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from metarewarding import agreement
+from metarewarding import agreement, ties
 from metarewarding.errors import UserError
 from metarewarding.records import RankedReply, SftExample
 from metarewarding.templates import fill
@@ -118,7 +118,7 @@ def accepted(mean_scores: Sequence[float], ranks: Sequence[int], acceptance: str
     if agrees["spearman"] is None or agrees["spearman"] <= 0:
         return False
     best, second = sorted(range(len(ranks)), key=lambda i: ranks[i])[:2]
-    return ranks[best] == ranks[second] or mean_scores[best] >= mean_scores[second]
+    return ranks[best] == ranks[second] or ties.compare(mean_scores[best], mean_scores[second]) >= 0
 
 
 def examples(
@@ -145,7 +145,7 @@ def nearest_to_mean(judgments: Sequence[tuple[str, float]], count: int | None) -
     that was drawn first comes first.
     """
     mean = sum(score for _, score in judgments) / len(judgments)
-    return sorted(judgments, key=lambda judgment: abs(judgment[1] - mean))[:count]
+    return sorted(judgments, key=lambda judgment: round(abs(judgment[1] - mean), 9))[:count]
 
 
 def rebalance(rows: Sequence[SftExample], rng: np.random.Generator) -> list[SftExample]:

@@ -14,7 +14,8 @@ def select_actor_pair(
 
     ``scores`` are mean judge scores, ``lengths`` characters, 0 <= rho <= 1. Chosen is the shortest
     response of the top tier [(1 - rho) S_max + rho S_min, S_max]; rejected is the longest of the
-    bottom tier [S_min, (1 - rho) S_min + rho S_max]. Tiers come from all scores; ``may_be_chosen``
+    bottom tier [S_min, (1 - rho) S_min + rho S_max]. From rho 0.5 on the tiers overlap, and chosen may
+    score lower than rejected: at 1 the length alone decides. Tiers come from all scores; ``may_be_chosen``
     (default: all) then restricts the choice. Within a tier equal lengths go by score (higher for
     chosen, lower for rejected), then by index.
 
@@ -32,6 +33,11 @@ def select_actor_pair(
     chosen = min(top_tier, key=lambda i: (lengths[i], -level[i], i))
     rejected = min(bottom_tier, key=lambda i: (-lengths[i], level[i], i))
     return None if chosen == rejected else (chosen, rejected)
+
+
+def may_be_chosen(response: dict, allow_truncated: bool) -> bool:
+    """Return whether a response may be chosen: it must not be empty, nor truncated unless that is allowed."""
+    return bool(response["text"].strip()) and (allow_truncated or response["finish_reason"] != "length")
 
 
 def tiers(scores: Sequence[float], rho: float) -> tuple[list[int], list[int]]:

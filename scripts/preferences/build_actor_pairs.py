@@ -85,7 +85,7 @@ def actor_pairs(
                     "finish_reason": row["finish_reason"],
                 }
             )
-        may = [may_be_chosen(row, allow_truncated_chosen) for row in scored]
+        may = [pairs.may_be_chosen(row, allow_truncated_chosen) for row in scored]
         picked = pairs.select_actor_pair(scores, lengths, rho, may)
         if picked is None:
             different = len(by_prompt.get(prompt["prompt_id"], []))
@@ -124,11 +124,6 @@ def actor_pairs(
         "mean_score": sum(row["score"] for row in score_rows) / len(score_rows) if score_rows else None,
     }
     return score_rows, pair_rows, facts
-
-
-def may_be_chosen(response, allow_truncated) -> bool:
-    """Return whether a response may be chosen: it must not be empty, nor truncated unless that is allowed."""
-    return bool(response["text"].strip()) and (allow_truncated or response["finish_reason"] != "length")
 
 
 def why_none(scores, may, rho) -> str:

@@ -268,7 +268,7 @@ def test_cancelled_jobs_and_a_killed_driver_change_nothing(site, smoke, tmp_path
     assert done.count("train_sft") == 1
     assert done.count("sample_and_judge") == 2  # one a shard: what was whole is not made again
     assert done.count("meta_judge") == 2  # the orphans' files count
-    assert "going on from" in (project / "results/smoke/logs/train_sft.log").read_text()
+    assert "resuming from" in (project / "results/smoke/logs/train_sft.log").read_text()
     assert not (m0 / "checkpoints").exists()
 
     undisturbed = smoke[0] / "results/smoke"

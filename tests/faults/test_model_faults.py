@@ -99,7 +99,7 @@ FAULTS = [
     (put(WEIGHTS, safetensors(TENSORS, fill=float("inf"))), "contains NaN or infinity"),
     (put(WEIGHTS, safetensors(TENSORS, "F16", float("nan"))), "contains NaN or infinity"),
     (put(WEIGHTS, safetensors(TENSORS, "BF16", 0x7FC0)), "contains NaN or infinity"),
-    (put(INDEX, {"weight_map": {"a": "gone.safetensors"}}), "names gone.safetensors, which is not there"),
+    (put(INDEX, {"weight_map": {"a": "gone.safetensors"}}), "1 of its 1 files are missing, such as gone.safetensors"),
     (put(INDEX, {"weight_map": {"a": WEIGHTS}}), "lists the tensor a, which is in none of the files"),
     (put(INDEX, b"{"), "is not a complete JSON file"),
     (put("zz.safetensors", b""), "zz.safetensors is empty or cut off"),
@@ -127,7 +127,7 @@ def test_whole_models_pass(whole, tmp_path):
     (shards / INDEX).write_text(json.dumps({"weight_map": names}))
     check_files(shards, "model.path")
     (shards / "1.safetensors").unlink()
-    with pytest.raises(UserError, match=r"names 1\.safetensors, which is not there: 1 of 3 files"):
+    with pytest.raises(UserError, match=r"1 of its 3 files are missing, such as 1\.safetensors"):
         check_files(shards, "model.path")
 
 

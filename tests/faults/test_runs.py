@@ -145,7 +145,7 @@ def test_a_second_snakemake_in_the_same_folder_is_refused(tmp_path):
 
 @contextmanager
 def small_disk(folder, size: str):
-    """A block with a file system of ``size`` mounted at ``folder``; it yields a function that enlarges it."""
+    """A block with a file system of ``size`` mounted at ``folder``; it yields a function that sets its size."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small disk")
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ def small_disk(folder, size: str):
     if mounted.returncode != 0:
         pytest.skip("no file system can be mounted here")
     try:
-        yield lambda: subprocess.run(["mount", "-o", "remount,size=200m", folder], check=True)
+        yield lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
     finally:
         subprocess.run(["umount", folder], check=True)
 
@@ -166,25 +166,26 @@ def test_a_full_disk_is_named_and_the_run_goes_on_after_it(tmp_path):
         run = snakemake(project, *words)
         assert run.returncode != 0
         assert "the disk is full. Make room" in output_of(run)
-        enlarge()
+        enlarge("200m")
         assert snakemake(project, *words).returncode == 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("size", "target", "rule"), REPORT_DISKS)
-def test_a_disk_that_is_full_for_the_report_is_named_and_costs_nothing(done, size, target, rule):
+def test_a_disk_that_is_full_for_the_report_is_named_and_costs_nothing(done):
     before = kills.hashes(done)
     report = done / RESULTS / "report"
     shutil.rmtree(report)
-    with small_disk(report, size) as enlarge:
-        run = snakemake(done, f"{RESULTS}/report/{target}", *SMOKE)
-        assert run.returncode != 0
-        assert f"ERROR {rule}: {RESULTS}/report" in output_of(run)
-        assert "the disk is full. Make room" in output_of(run)
-        assert "Traceback" not in output_of(run)
-        assert (report / ".index.html.partial").exists() == (size == "8m")
-        assert kills.hashes(done) == before
-        enlarge()
+    with small_disk(report, "100k") as enlarge:
+        for size, target, rule in REPORT_DISKS:
+            enlarge(size)
+            run = snakemake(done, f"{RESULTS}/report/{target}", *SMOKE)
+            assert run.returncode != 0, size
+            assert f"ERROR {rule}: {RESULTS}/report" in output_of(run), size
+            assert "the disk is full. Make room" in output_of(run), size
+            assert "Traceback" not in output_of(run), size
+            assert (report / ".index.html.partial").exists() == (size == "8m")
+            assert kills.hashes(done) == before
+        enlarge("200m")
         assert snakemake(done, *SMOKE).returncode == 0
         assert planned_rules(done) == []
 

@@ -98,7 +98,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, dpo):  # noqa
     run = Run(tmp_path / "killed", model, pairs(12), **(DPO | LORA))
     run.kill_after_checkpoint(6)
     run()
-    assert f"going on from {run.folder}/c/checkpoint-" in run.printed
+    assert f"resuming from {run.folder}/c/checkpoint-" in run.printed
     for name in ("weights/model.safetensors", "adapter/adapter_model.safetensors"):
         assert (run.folder / name).read_bytes() == (dpo.folder / name).read_bytes()
     assert run.stats["epochs"] == dpo.stats["epochs"]

@@ -130,6 +130,24 @@ def test_pooled_ties_count_half_and_are_left_out_without_ties():
     assert (result["pairs"], result["ties"]) == (4, 2)
 
 
+def test_the_interval_is_clustered_by_prompt():
+    """Ten prompts of three pairs: five with all pairs right, five with all wrong; an interval as of ten questions."""
+    right, wrong = pairwise([3, 2, 1], [0, 1, 2]), pairwise([1, 2, 3], [0, 1, 2])
+    result = over_prompts([right] * 5 + [wrong] * 5)
+    assert (result["agreement"], result["pairs"]) == (0.5, 30)
+    assert result["agreement_ci"] == pytest.approx((50 - 196 / 6, 50 + 196 / 6), abs=0.01)
+    tied = over_prompts([right] * 5 + [wrong] * 5 + [pairwise([1, 1], [0, 1])] * 10)
+    assert tied["agreement_without_ties_ci"] == pytest.approx(result["agreement_ci"])
+    assert tied["agreement_ci"][0] > result["agreement_ci"][0]
+    assert over_prompts([])["agreement_ci"] == (None, None)
+
+
+def test_a_share_is_never_above_1():
+    # 2 of 19 pairs right and 17 tied: 19 * (10.5 / 19) is above 10.5 in floats
+    one = {"agreement": 10.5 / 19, "pairs": 19, "ties": 17, "spearman": None}
+    assert over_prompts([one])["agreement_without_ties"] == 1
+
+
 def test_prompts_without_a_spearman_are_left_out_of_its_mean():
     result = over_prompts([pairwise([5, 1], [0, 1]), pairwise([3, 3], [0, 1]), pairwise([3], [0])])
     assert result["spearman"] == pytest.approx(1)

@@ -1,5 +1,6 @@
 """Meta-judge bias, computed by hand."""
 
+from itertools import combinations
 from random import Random
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from metarewarding.bias import meta_judge_bias
 
 
-def judgment(identity, score, text=None):
-    return {"judgment_id": identity, "score": score, "text": text or "same length"}
+def judgment(identity, score, text=None, response="r"):
+    return {"judgment_id": identity, "response_id": response, "score": score, "text": text or "same length"}
 
 
 def verdict(first, second, winner):
@@ -41,6 +42,24 @@ def test_every_share_by_hand():
     assert result["first_wins"] == 4 / 8
     assert result["longer_wins"] == 1 / 2
     assert (result["presentations"], result["verdicts"], result["pairs"], result["pairs_of_same_score"]) == (9, 8, 3, 1)
+
+
+def test_intervals_are_clustered_by_response():
+    """Ten responses of three judgments: on five the higher score wins each pair, on five it loses each."""
+    judgments = [judgment(f"{r}/{j}", 1 + j, response=f"{r}") for r in range(10) for j in range(3)]
+    rows = []
+    for r in range(10):
+        for a, b in combinations(range(3), 2):
+            won = max(a, b) if r < 5 else min(a, b)
+            for first, second in ((a, b), (b, a)):
+                rows.append(verdict(f"{r}/{first}", f"{r}/{second}", "first" if won == first else "second"))
+    result = meta_judge_bias(rows, judgments)
+    assert (result["higher_score_wins"], result["agreeing_pairs"]) == (0.5, 30)
+    # as wide as that of ten questions: a standard error of 0.5 / sqrt(9), and not of 30
+    assert result["higher_score_wins_ci"] == pytest.approx((50 - 196 / 6, 50 + 196 / 6), abs=0.01)
+    assert result["lower_score_wins_ci"] == pytest.approx(result["higher_score_wins_ci"])
+    assert result["position_bias_ci"] == pytest.approx((0, 100 * 3.8415 / 13.8415), abs=0.01)  # Wilson's of 0 of 10
+    assert result["position_bias_same_score_ci"] == (None, None)
 
 
 def test_nothing_counted_is_none_and_not_zero():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jobs import judgment, response, verdict
 
-from benchmarks.measure_sensitivity import measure
+from benchmarks.measure_sensitivity import arrays, measure
 from metarewarding import consistency
 from metarewarding.reporting import judging
 from metarewarding.reporting.figures.sensitivity import sensitivity as figures
@@ -151,3 +151,14 @@ def test_figures_are_drawn_for_what_there_is(measured):
     }
     for figure in drawn:
         assert figure["chart"].to_dict()
+
+
+def test_an_empty_or_truncated_response_may_not_be_chosen():
+    rows = [("a", "", "stop"), ("b", "cut o", "length"), ("c", "whole", "stop")]
+    responses = [{"prompt_id": "p", "response_id": f"p/{r}", "text": t, "finish_reason": f} for r, t, f in rows]
+    judgments = [{"response_id": row["response_id"], "score": 3.0} for row in responses]
+    scores, lengths, may = arrays(responses, judgments, allow_truncated=False)
+    assert scores.shape == (1, 3, 1)
+    assert lengths.tolist() == [[0, 5, 5]]
+    assert may.tolist() == [[False, False, True]]
+    assert arrays(responses, judgments, allow_truncated=True)[2].tolist() == [[False, True, True]]

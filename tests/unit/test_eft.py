@@ -259,6 +259,7 @@ def test_too_few_prompts_are_refused(ift, held_out, comparison, exclude):
         # ranks by score 3, 1, 4, 2 and by people 4, 3, 2, 1: 1 - 6 * (1 + 4 + 4 + 1) / 60 = 0; the top pair is right
         ([3, 1, 4, 2], [0, 1, 2, 3], False, False),
         ([4, 4, 4], [0, 1, 2], False, False),  # no order at all
+        ([4.499999999999999, 4.5, 1], [0, 1, 2], False, True),  # the top pair is tied, but for rounding
         ([5], [0], False, False),
         ([5, 3], [0, 0], False, False),  # people order nothing
         # two replies that people put first together may be scored in any order
@@ -409,6 +410,7 @@ def test_unparsed_and_truncated_judgments_are_neither_counted_nor_learned_from()
         ([1, 5, 3], 1, [3]),
         ([5, 4, 4, 3], 2, [4, 4]),
         ([2, 4], 1, [2]),  # equally near: the earlier drawn
+        ([4.1, 4.7], 1, [4.1]),  # also where the mean, 4.4, is rounded
         ([5, 1, 1], 2, [1, 1]),  # mean 2.33
         ([1, 5, 3], None, [3, 1, 5]),
         ([4], 3, [4]),

@@ -298,13 +298,25 @@ def test_the_reference_reads_a_pair_once(tmp_path, model, monkeypatch):
     assert len(forwards) == 8 + 2 * 8 + 2 * 8
 
 
-def test_a_run_goes_on_from_checkpoints_of_its_own_dtype_alone(tmp_path, model, monkeypatch):
+def test_a_run_goes_on_from_checkpoints_of_its_own_settings_alone(tmp_path, model, monkeypatch):
     options = SFT | {"stop_epoch": 2, "num_train_epochs": 2, "save_strategy": "epoch"}
     runs = {bf16: Run(tmp_path, model, sft_rows(2), **options, bf16=bf16) for bf16 in ("false", "true")}
+    other = Run(tmp_path, model, sft_rows(2), **options, bf16="true", adam_beta2=0.9)
     monkeypatch.setattr(training_run, "write_json", None)  # so that a run ends before it removes its checkpoints
     assert [runs["false"].here()[0] for _ in range(2)] == [1, 1]
-    assert "going on from" in runs["false"].here()[2]
-    assert "going on from" not in runs["true"].here()[2]
+    assert "resuming from" in runs["false"].here()[2]
+    assert "resuming from" not in runs["true"].here()[2]
+    assert "resuming from" not in other.here()[2]
+
+
+@pytest.mark.parametrize(
+    ("counts", "tokens"),
+    [([], 0), ([10, 25, 40], 40), ([10, 25, 12, 30], 55), ([10, 10, 5, 5, 2], 17)],
+    ids=["nothing", "one go", "resumed", "resumed twice"],
+)
+def test_tokens_of_a_resumed_run_are_those_of_all_its_steps(counts, tokens):
+    log = [{"num_tokens": count, "loss": 1.0} for count in counts] + [{"train_runtime": 1.0}]
+    assert training_run.trained_tokens(log) == tokens
 
 
 def test_each_epoch_is_measured_by_set_and_kind(undisturbed):
@@ -388,11 +400,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, model, undisturbed):
     half.mkdir()
     (half / "model.safetensors").write_bytes(b"half")
     run()
-    assert f"going on from {run.folder}/c/checkpoint-" in run.printed
+    assert f"resuming from {run.folder}/c/checkpoint-" in run.printed
     assert "checkpoint-999" not in run.printed
     names = [folder / "weights/model.safetensors" for folder in (run.folder, undisturbed.folder)]
     assert names[0].read_bytes() == names[1].read_bytes()
     assert run.stats["epochs"] == undisturbed.stats["epochs"]
+    assert run.manifest["tokens"] == undisturbed.manifest["tokens"]
     assert sorted(path.name for path in run.folder.iterdir()) == [
         ".kept",
         "data.jsonl",

@@ -25,10 +25,6 @@ def sampled_of(wildcards):
     return {name: expand(file, shard=SHARDS) for name, file in files.items()}
 
 
-def rho_of_child(wildcards):
-    """Return the rho of the first iteration with actor pairs from a model's judgments."""
-    for model in TRAINED:
-        if PARENTS[model] == wildcards.model and lineage.uses_judgments(SETTINGS, model):
-            method, number = lineage.split_model(model)
-            return lineage.iterations(SETTINGS, method)[number - 1]["rho"]
-    return SETTINGS["pairs"]["rho"]
+def of_child(key):
+    """Return a function of a model's wildcards: ``key`` of the first iteration whose actor pairs the model judges."""
+    return lambda wildcards: (lineage.first_judged(SETTINGS, TRAINED, wildcards.model) or SETTINGS["pairs"])[key]

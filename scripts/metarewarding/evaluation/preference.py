@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from metarewarding.errors import UserError
-from metarewarding.intervals import Z, share_interval
+from metarewarding.intervals import clustered_interval
 from metarewarding.ties import TOLERANCE
 
 VERDICTS = ("1", "2", "tie", None)
@@ -78,27 +78,6 @@ def _summary(counted: Sequence[tuple[float, bool]], prompts: Sequence) -> dict:
 
 def _percent(values: Sequence[float]) -> float | None:
     return 100 * float(np.mean(values)) if len(values) else None
-
-
-def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[float | None, float | None]:
-    """Return a 95 % interval, in percent, of the mean of ``values`` in [0, 1] that are dependent within a cluster.
-
-    Mean +- 1.96 cluster-robust standard errors, with the factor G / (G - 1) for G clusters, cut at 0 and 100. Where the
-    clusters do not vary at all (all right, or all wrong) the standard error is 0 and has no meaning, so the Wilson
-    interval of G independent clusters is used instead. (None, None) with fewer than two clusters.
-    """
-    index: dict = {}
-    of_cluster = np.array([index.setdefault(cluster, len(index)) for cluster in clusters], dtype=int)
-    count = len(index)
-    if count < 2:
-        return None, None
-    values = np.asarray(values, dtype=float)
-    mean = float(values.mean())
-    sums = np.bincount(of_cluster, weights=values - mean, minlength=count)
-    error = float(np.sqrt(count / (count - 1) * (sums**2).sum())) / len(values)
-    if error < TOLERANCE:
-        return share_interval(mean, count)
-    return 100 * max(0.0, mean - Z * error), 100 * min(1.0, mean + Z * error)
 
 
 def pairwise_scores(rows: Iterable[dict]) -> dict:

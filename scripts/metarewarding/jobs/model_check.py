@@ -93,7 +93,7 @@ def _weights_fault(folder: Path, values: bool) -> str | None:
         named = set(index.get("weight_map", {}).values())
         missing = sorted(name for name in named if not (folder / str(name)).is_file())
         if missing:
-            return f"{index_file} names {missing[0]}, which is not there: {len(missing)} of {len(named)} files lack."
+            return f"{index_file}: {len(missing)} of its {len(named)} files are missing, such as {missing[0]}."
     for file in files:
         header = read_header(file)
         if isinstance(header, str):

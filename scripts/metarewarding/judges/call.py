@@ -72,15 +72,18 @@ class Call:
             raise UserError(
                 f"judge '{self.judge['name']}': {about['requests']} requests would cost at least "
                 f"{about['cost_low']:.4g} US dollars for their prompts alone, with {paid:.4g} paid before, and "
-                f"{self.where}.max_cost is {ceiling:.4g}. Nothing was asked. Raise it, or send fewer requests."
+                f"{self.where}.max_cost is {ceiling:.4g}. No request was sent. Raise max_cost, or send fewer requests."
             )
         if self.judge["api_key_env"]:
             self.key = os.environ.get(self.judge["api_key_env"], "").strip()
-            if not self.key.isascii() or not self.key.isprintable() or not self.key:
+            fault = None if self.key else "is not set"
+            if not self.key.isascii() or not self.key.isprintable():
+                fault = "has characters that a key cannot have"
+            if fault:
                 raise UserError(
                     f"judge '{self.judge['name']}': the environment variable {self.judge['api_key_env']} "
-                    f"({self.where}.api_key_env) is {'no key' if self.key else 'not set'}. Set it to the server's key, "
-                    "or set api_key_env to null for a server without a key. Nothing was asked."
+                    f"({self.where}.api_key_env) {fault}. Set it to the server's key, or set api_key_env to null for"
+                    " a server without a key. No request was sent."
                 )
         self.base_url = self.judge["base_url"]() if callable(self.judge["base_url"]) else self.judge["base_url"]
         end_last_line(self.store)

@@ -4,6 +4,7 @@ from math import sqrt
 
 from metarewarding.intervals import Z, share_interval
 from metarewarding.reporting.metrics import chains, value_at
+from metarewarding.reporting.paper import limits
 
 
 def section(metrics: dict) -> dict | None:
@@ -19,7 +20,7 @@ def section(metrics: dict) -> dict | None:
     rows = []
     for row in metrics["models"]:
         values = [value_of(row, name) for name in measures]
-        values += [binomial(value_at(row, share), value_at(row, count)) for share, count in TABLE_5.values()]
+        values += [share_of(row["bias"], share, count) for share, count in TABLE_5.values()]
         rows.append([row["model"], *map(interval_text, values)])
     return {
         "verdict": verdict(metrics, measures),
@@ -37,8 +38,8 @@ def section(metrics: dict) -> dict | None:
 
 # column: (share, the number of pairs that it is a share of)
 TABLE_5 = {
-    "Higher score wins, % (table 5)": ("bias.higher_score_wins", "bias.agreeing_pairs"),
-    "Position bias, % (table 5)": ("bias.position_bias", "bias.pairs"),
+    "Higher score wins, % (table 5)": ("higher_score_wins", "agreeing_pairs"),
+    "Position bias, % (table 5)": ("position_bias", "pairs"),
 }
 
 
@@ -58,28 +59,27 @@ def measured(metrics: dict) -> list[str]:
 def value_of(row: dict, name: str) -> tuple[float, float, float] | None:
     """Return (accuracy in percent, 95 % from, to) of a model's judge; None where it was not measured."""
     if name == "table 7":
-        return binomial(value_at(row, "agreement.agreement"), value_at(row, "agreement.pairs"))
+        return share_of(row["agreement"], "agreement", "pairs")
     if name == "table 3":
-        score = value_at(row, "judged.judge_vs_gpt4.gpt4_chosen")
-        return binomial(value_at(score, "agreement"), value_at(score, "pairs"))
+        return share_of(value_at(row, "judged.judge_vs_gpt4.gpt4_chosen"), "agreement", "pairs")
     benchmark, _, pairwise = name.partition(", ")
     score = row.get("preferences", {}).get(benchmark)
     if score is None:
         return None
     if pairwise:
         of = score["pairwise"]
-        return of and binomial(of["average"] / 100 if of["n"] else None, of["n"])
+        return (of["average"], *share_interval(of["average"] / 100, of["n"])) if of and of["n"] else None
     of = score["pointwise"]
     if of["accuracy"] is None or of["ci_low"] is None:
         return None
     return of["accuracy"], of["ci_low"], of["ci_high"]
 
 
-def binomial(share: float | None, count: int | None) -> tuple[float, float, float] | None:
-    """Return (percent, from, to) of a share of ``count`` pairs, as the comparison with the paper does."""
-    if share is None or not count:
+def share_of(score: dict | None, name: str, count: str) -> tuple[float, float, float] | None:
+    """Return (percent, from, to) of a share of ``score[count]`` pairs, as the comparison with the paper does."""
+    if value_at(score, name) is None or not score[count]:
         return None
-    return 100 * share, *share_interval(share, count)
+    return 100 * score[name], *limits(score, name, score[count])
 
 
 def title_of(metrics: dict, name: str) -> str:

@@ -1,7 +1,7 @@
 """Compare the paper's values with this run's: value, difference, interval, and whether the difference is noise.
 
-Our 95 % interval is the benchmark's own where it has one, else the binomial one of a share of that many pairs;
-the paper's is the printed one, else the binomial one of as many pairs or questions as its tables imply, else as wide
+Our 95 % interval is the benchmark's own where it has one, else Wilson's of a share of that many pairs;
+the paper's is the printed one, else Wilson's of as many pairs or questions as its tables imply, else as wide
 as ours. A difference is within noise when it is no larger than both half widths together (root of their squares).
 """
 
@@ -93,13 +93,24 @@ def ours(score: dict | None, benchmark: str, metric: str) -> tuple[float, float 
     if value is None or score.get("complete") is False:  # a subset's score is not comparable
         return None
     if is_share(benchmark) and metric != "spearman":
-        return 100 * value, *share_interval(value, counted(score, metric))
+        return 100 * value, *limits(score, metric, counted(score, metric))
     if f"{metric}_se" in score:
         return value, *bounds(value, score[f"{metric}_se"] and Z * score[f"{metric}_se"])
     figure = registry.get(benchmark).figure if "ci_low" in score else None
     if figure and metric == figure[0]:
         return value, score["ci_low"], score["ci_high"]
     return value, None, None
+
+
+def limits(score: dict, place: str, count: int | None) -> tuple[float | None, float | None]:
+    """Return the 95 % interval, in percent, of the share at ``place``: the score's own, else Wilson's of ``count``.
+
+    A share of a single cluster has no interval of its own, and gets that of one question.
+    """
+    own = value_at(score, f"{place}_ci")
+    if own is None:
+        return share_interval(value_at(score, place), count)
+    return tuple(own) if None not in own else share_interval(value_at(score, place), 1)
 
 
 def counted(score: dict, metric: str) -> int | None:

@@ -39,6 +39,32 @@ def loss_by_epoch(log: list[dict]) -> list[dict]:
     ]
 
 
+def trained_tokens(log: list[dict]) -> int:
+    """Return the tokens of all steps in ``log``; TRL's count starts at 0 again where a run was resumed."""
+    total = last = 0
+    for entry in log:
+        count = entry.get("num_tokens", last)
+        total, last = total + (last if count < last else 0), count
+    return int(total + last)
+
+
+# Arguments of TRL and of ours, by the start of their names, that change no weights: where a run reads and writes, how
+# it logs and saves, what is only measured, and how data reach the device.
+_CHANGE_NOTHING = (
+    "engine_weights", "checkpoint_epochs", "log_file", "output_dir", "logging_", "log_", "report_to", "run_name",
+    "project", "trackio_", "disable_tqdm", "save_", "hub_", "push_to_hub", "do_", "eval_", "per_device_eval_",
+    "prediction_", "dataloader_num_", "dataloader_pin_", "dataloader_pers", "dataloader_pref", "ddp_timeout",
+    "local_rank",
+)  # fmt: skip
+
+
+def settings_of(run: RunArguments, args) -> dict:
+    """Return the arguments that a training depends on: of ``run``, and of TRL all but _CHANGE_NOTHING."""
+    every = vars(run) | args.to_dict() | {"world_size": args.world_size}
+    kept = {name: value for name, value in every.items() if not name.startswith(_CHANGE_NOTHING)}
+    return json.loads(json.dumps(kept, default=str))
+
+
 def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dict]], config) -> None:
     """Train, resuming from the last checkpoint of this same run where there is one, and write the three outputs.
 
@@ -50,9 +76,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     rule = Path(sys.argv[0]).stem  # programs are named after their rules
     identity = {
         "dtype": compute_dtype(args),
-        "settings": {name: value for name, value in vars(run).items() if name not in _CHANGE_NOTHING}
-        | {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)}
-        | adapters.adapter_settings(config),
+        "settings": settings_of(run, args) | adapters.adapter_settings(config),
         "data_sha256": {path: sha256(path) for path in run.data},
         "trained_from_sha256": weights_sha256(run.model),
     }
@@ -70,7 +94,7 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
     trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
     check_disk(args, trained)
     if checkpoint:
-        logger.info(f"going on from {checkpoint}")
+        logger.info(f"resuming from {checkpoint}")
     trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
 
     partial, adapter = Path(run.weights + ".partial"), Path(run.weights).with_name("adapter")
@@ -114,18 +138,10 @@ def train(trainer, run: RunArguments, facts: dict, epochs: Callable[[], list[dic
             "weights_sha256": weights_sha256(run.weights),
             "devices": args.world_size,
             "device": str(args.device),
-            "tokens": int(max((entry.get("num_tokens", 0) for entry in trainer.state.log_history), default=0)),
+            "tokens": trained_tokens(trainer.state.log_history),
             "seconds": round(elapsed(), 1),
             **provenance(),
         },
     )
     keep([run.weights, run.stats, run.manifest])
     shutil.rmtree(folder)
-
-
-_CHANGE_NOTHING = ("engine_weights", "checkpoint_epochs")  # the tokens that are trained on
-_SETTINGS = (
-    "learning_rate", "beta", "num_train_epochs", "lr_scheduler_type", "warmup_steps", "weight_decay", "optim",
-    "per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing", "seed", "max_grad_norm",
-    "precompute_ref_log_probs", "loss_type", "world_size", "model_init_kwargs",
-)  # fmt: skip
