@@ -4,6 +4,7 @@ from metarewarding import judging
 from metarewarding.engines.sampling import distinct, parse_facts
 from metarewarding.evaluation import judge_vs_gpt4
 from metarewarding.jobs.job import logged
+from metarewarding.judges.asking import job_facts
 from metarewarding.judges.client import ask, connect
 from metarewarding.records import Judgment, Prompt, Response, read_jsonl, write_json, write_jsonl
 
@@ -27,6 +28,7 @@ def main(job):
     rows = judge_vs_gpt4.verdicts(requests, replies, judge)
     write_jsonl(job.output.verdicts, rows)
     facts |= {"rule": job.rule, "pairs": len(pairs)} | parse_facts(row["winner"] for row in rows)
+    facts |= job_facts(served_here=weights is not None)
     write_json(job.output.stats, facts)
 
 

@@ -1,9 +1,12 @@
 """Fetch one file of a benchmark from its pinned place (metarewarding/evaluation/) or a local path."""
 
+import base64
+import http.client
 import re
 import shutil
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,11 +55,22 @@ def without_login(url: str) -> str:
     return re.sub(r"//[^/@]*@", "//", url)
 
 
+def opened(url: str):
+    """Open ``url``; a name and password in it are sent as a header, because urllib reads them as a part of the port."""
+    parts = urllib.parse.urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=host)))
+    if at:
+        encoded = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {encoded}")
+    return urllib.request.urlopen(request, timeout=TIMEOUT)
+
+
 def download(url: str, file: Path, key: str, mirror: str) -> None:
     fix = f"Fetch it elsewhere and set {key} to its path, or set {mirror} in the environment to a mirror."
     for attempt in range(1, TRIES + 1):
         try:
-            with urllib.request.urlopen(url, timeout=TIMEOUT) as reply, open(file, "wb") as out:
+            with opened(url) as reply, open(file, "wb") as out:
                 shutil.copyfileobj(reply, out)
                 size = reply.headers.get("Content-Length")
             if size is None or file.stat().st_size == int(size):
@@ -66,7 +80,8 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
             problem = f"the server answered {error.code} {error.reason}"
             if error.code < 500 and error.code != 429:
                 raise UserError(f"{key}: {without_login(url)} could not be downloaded: {problem}. {fix}") from None
-        except (OSError, ValueError) as error:  # no connection, a time-out, a malformed address
+        # no connection, a time-out, a malformed address, a reply that breaks off
+        except (OSError, ValueError, http.client.HTTPException) as error:
             problem = str(getattr(error, "reason", error))
         if attempt < TRIES:
             logger.warning(f"{without_login(url)}: {problem}; retrying")

@@ -1,8 +1,8 @@
 """Ask a benchmark judge about a model's answers; the requests come from metarewarding/evaluation/<benchmark>.py."""
 
 from metarewarding.evaluation import registry
-from metarewarding.jobs.job import elapsed, logged
-from metarewarding.judges.asking import Asking
+from metarewarding.jobs.job import logged
+from metarewarding.judges.asking import Asking, job_facts
 from metarewarding.judges.client import connect
 from metarewarding.records import write_json, write_jsonl
 
@@ -18,18 +18,13 @@ def main(job):
     with connect(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         asking = Asking(judge, p.store, served_here=weights is not None)
         rows, facts = benchmark.judge(asking, questions, answers, files, p.settings, job.wildcards.model)
-    facts = (
-        {"rule": job.rule}
-        | asking.facts()
-        | facts
-        | {"questions": len(questions), "process_seconds": round(elapsed(), 1)}
-    )
+    facts = {"rule": job.rule} | asking.facts() | facts | {"questions": len(questions)}
     if str(job.output.verdicts).endswith(".jsonl"):
         who = {"judge": judge["name"], "judge_model": judge["model"]}
         write_jsonl(job.output.verdicts, [row | who for row in rows])
     else:  # rows in the format of a package
         write_json(job.output.verdicts, rows)
-    write_json(job.output.stats, facts | {"process_seconds": round(elapsed(), 1)})
+    write_json(job.output.stats, facts | job_facts(served_here=weights is not None))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from metarewarding.errors import UserError
 from metarewarding.evaluation import alpaca_categories, alpaca_eval, registry
 from metarewarding.jobs.job import logged
 from metarewarding.jobs.logs import in_words, logger
+from metarewarding.judges.asking import job_facts
 from metarewarding.judges.client import ask, connect
 from metarewarding.records import write_json
 
@@ -16,7 +17,8 @@ def main(job):
     p = job.params
     rows = registry.questions(alpaca_eval.BENCHMARK, job.input.reference, p.subset)
     requests = alpaca_categories.requests(rows, templates.load(job.input.template, "category"))
-    with connect(p.judge, job.input.get("judge_weights"), p.engine, f"{job.log[0]}.server") as judge:
+    weights = job.input.get("judge_weights")
+    with connect(p.judge, weights, p.engine, f"{job.log[0]}.server") as judge:
         replies, facts = ask(requests, judge, p.store)
     read = {row["turns"][0]: alpaca_categories.read_category(replies[row["prompt_id"]]["text"]) for row in rows}
     labels = {instruction: category for instruction, category in read.items() if category is not None}
@@ -30,7 +32,7 @@ def main(job):
             "to a file or null."
         )
     write_json(job.output.categories, labels)
-    write_json(job.output.stats, {"rule": job.rule} | facts)
+    write_json(job.output.stats, {"rule": job.rule} | facts | job_facts(served_here=weights is not None))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def page_facts(collected: dict, printed: list[dict], p) -> dict:
         "verdict_line": summary.verdict(collected, p.progress),
         "tiles": summary.tiles(collected, [] if collected["differs"] else printed),
         "board": scoreboard.board(collected),
-        "board_caption": board_caption(heads, collected["eft"]),
+        "board_caption": board_caption(heads, collected),
         "even": tables.win_rate_sentence(collected),
         "tables": paper.tables(collected["beside_the_paper"]),
         "verdict": paper.verdict,
@@ -69,11 +69,12 @@ def page_facts(collected: dict, printed: list[dict], p) -> dict:
     }
 
 
-def board_caption(heads: list[str], eft: dict) -> str:
-    """Return the meaning of the scoreboard's columns, of those that it has."""
+def board_caption(heads: list[str], collected: dict) -> str:
+    """Return the meaning of the scoreboard's columns, of those that it has, and the judges of its scores."""
+    eft = collected["eft"]
     captions = {
-        "LC win rate, %": "LC win rate: length-controlled win rate on AlpacaEval 2; the other win rate is not "
-        "controlled.",
+        "LC win rate, %": "LC win rate: length-controlled win rate on AlpacaEval 2.",
+        "win rate, %": "Win rate: on AlpacaEval 2, not length-controlled.",
         "length, chars": "Length: mean characters of a benchmark answer.",
         "win rate vs seed, %": "Win rate vs seed: answers scored by M0 against the seed's answers; a tie is half; 95 % "
         "bootstrap interval over prompts (Wilson's where all prompts have the same outcome).",
@@ -81,12 +82,17 @@ def board_caption(heads: list[str], eft: dict) -> str:
         f"{eft['eval_prompts']} held-out prompts against human rankings.",
         "pairs a/j": "Pairs a/j: actor and judge pairs that the model was trained on.",
     }
-    return " ".join(text for head, text in captions.items() if head in heads)
+    judges = [f"{table['title']}: {metrics.judge_name(table)}" for table in collected["judged"]]
+    parts = [text for head, text in captions.items() if head in heads]
+    parts += [f"Judges: {'; '.join(judges)}."] * bool(judges)
+    if not all(table["complete"] for table in collected["judged"]):
+        parts.append("Subset: from a part of the benchmark's questions, so not comparable with other scores.")
+    return " ".join(parts)
 
 
 def texts(inputs: dict, examples: dict, p) -> dict:
     """Return the values of the template that contain what models wrote."""
-    same, score = [], "The number is the mean score that M0 gives the answer, 0 to 5."
+    same, score = [], f"The number is the mean score that M0 gives the answer, 0 to {p.max_score}."
     if inputs.get("answers"):
         files = [{metrics.of_model(f, p.root): f for f in inputs.get(k, [])} for k in ("answers", "verdicts")]
         same = same_prompts.side_by_side(p.same_benchmark, inputs["questions"][0], *files)

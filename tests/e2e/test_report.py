@@ -11,8 +11,19 @@ from differences import differences
 from jobs import job
 
 from metarewarding.intervals import share_interval
-from metarewarding.reporting import alerts, exports, job_times, metrics, page, paper, scoreboard, summary, tables
-from metarewarding.reporting.figures import cost
+from metarewarding.reporting import (
+    alerts,
+    comparison,
+    exports,
+    job_times,
+    metrics,
+    page,
+    paper,
+    scoreboard,
+    summary,
+    tables,
+)
+from metarewarding.reporting.figures import charts, cost
 from metarewarding.reporting.measured import measure
 from report import summarise_iteration
 
@@ -292,6 +303,7 @@ def test_a_log_says_which_job_it_was_and_when_it_ran(tmp_path):
         ("sample_and_judge/meta-rewarding/m1/0", "2026-01-01 10:00:00 INFO sample_and_judge: done in 12 s\n"),
         ("train_sft", "{'loss': '0.5', 'epoch': '1'}\n"),
         ("fit_elo/a/m2", "2026-01-01 10:00:00 ERROR fit_elo: no rows\n"),
+        ("score_benchmark/alpaca_eval/seed", "2026-01-01 10:00:00 INFO score_benchmark: done in 1 s\n"),
     ):
         path = tmp_path / f"logs/{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -302,7 +314,71 @@ def test_a_log_says_which_job_it_was_and_when_it_ran(tmp_path):
     assert sampled["end"] - sampled["start"] == 12
     assert (result["train_sft"]["model"], result["train_sft"]["state"]) == ("m0", "running")
     assert (result["fit_elo"]["model"], result["fit_elo"]["state"]) == ("a/m2", "failed")
-    assert [job["stage"] for job in job_times.finished(tmp_path)] == ["sample_and_judge"]
+    scored = result["score_benchmark"]
+    assert (scored["model"], scored["shard"]) == ("seed", "alpaca_eval")
+    assert {job["stage"] for job in job_times.finished(tmp_path)} == {"sample_and_judge", "score_benchmark"}
+
+
+def test_the_first_and_the_last_loss_are_those_of_steps_however_long_the_run():
+    log = [{"epoch": i / 1000, "loss": float(i)} for i in range(1000)]
+    result = metrics.thinned({"log": log})
+    assert len(result["log"]) <= metrics.STEPS_SHOWN
+    assert (result["first_loss"], result["last_loss"]) == (0, 999)
+    assert result["log"][0]["loss"] > 0
+    assert metrics.thinned({"log": []})["last_loss"] is None
+
+
+def test_a_models_shade_is_the_same_in_every_figure():
+    def colours(*models):
+        return dict(zip(models, charts.models_scale(list(models)).range, strict=True))
+
+    every = colours("seed", "m0", *(f"a/m{t}" for t in range(1, 7)))
+    assert colours("a/m4") == {"a/m4": every["a/m4"]}
+    assert colours("m0", "a/m1", "a/m2")["a/m2"] == every["a/m2"]
+    assert len(set(every.values())) == 7  # the sixth iteration shares the darkest shade
+
+
+def arena(score):
+    return {"win_rate": score, "ci_low": score - 5, "ci_high": score + 5}
+
+
+def hard(score, judge, **more):
+    return {"score": score, "ci_low": score - 2, "ci_high": score + 2, "judge": judge, "judge_model": judge} | more
+
+
+def scored(*scores):
+    rows = [
+        {"model": model, "parent": None, "arena": arena(50.0), "judged": {"arena_hard": score}}
+        | {"agreement": None, "bias": None, "pairs": None}
+        for model, score in zip(("seed", "m0"), scores, strict=True)
+    ]
+    return {"models": rows}
+
+
+def test_scores_of_different_judges_are_named_and_not_subtracted():
+    runs = {"one": scored(hard(20.0, "old"), hard(30.0, "old")), "two": scored(hard(20.0, "old"), hard(50.0, "old"))}
+    (table,) = (of for of in comparison.scoreboard(runs) if "Arena-Hard" in of["title"])
+    assert table["heads"] == ["Model", "one", "two", "two − one"]
+    assert table["rows"][1][-1] == "+20.0 ± 2.8 †"
+    runs["two"] = scored(hard(20.0, "new"), hard(50.0, "new"))
+    (table,) = (of for of in comparison.scoreboard(runs) if "Arena-Hard" in of["title"])
+    assert table["heads"] == ["Model", "one (judge: old)", "two (judge: new)"]
+    assert [len(row) for row in table["rows"]] == [3, 3]
+    (table,) = (of for of in comparison.scoreboard(runs) if "own seed" in of["title"])
+    assert table["heads"] == ["Model", "one (judge: its M0)", "two (judge: its M0)"]
+    (figure,) = (of for of in comparison.figures(runs) if of["id"] == "compare_arena_hard_score")
+    assert {row["method"] for row in figure["rows"]} == {"one (judge: old): m0", "two (judge: new): m0"}
+
+
+def test_the_score_of_a_subset_is_marked():
+    heads, rows = scoreboard.board(scored(hard(20.0, "j", complete=True), hard(30.0, "j", complete=False)))
+    place = heads.index("Arena-Hard, %")
+    assert [row[place] for row in rows] == ["20.0", "30.0 (subset)"]
+    card = exports.model_card(
+        "m0", {}, None, {"arena_hard": hard(30.0, "j", complete=False), "arena_laptop": arena(40.0)}
+    )
+    assert "| arena_hard | score | 30 | j | a part of them: not comparable |" in card
+    assert "| arena_laptop | win_rate | 40 | – | all |" in card
 
 
 def test_stages_are_those_of_the_plan():

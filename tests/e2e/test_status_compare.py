@@ -67,14 +67,16 @@ def test_two_runs_are_compared_on_one_page(project):
     metrics = json.loads((second / "report/metrics.json").read_text())
     for row in metrics["models"]:
         row["arena"] |= {"win_rate": 90.0, "ci_low": 85.0, "ci_high": 95.0}
+        row["agreement"] |= {"agreement": 1.0} if row["agreement"]["agreement"] is not None else {}
     (second / "report/metrics.json").write_text(json.dumps(metrics))
     run(project, "compare", "results/smoke", "results/other")
     page = (project / "compare.html").read_text()
     assert "Comparison: smoke, other" in page
     assert ">dpo.beta</th><td>0.1</td><td>0.5</td>" in page
     assert "90.0 (85.0 to 95.0)" in page
-    ours = next(row["arena"] for row in json.loads((first / "report/metrics.json").read_text())["models"])
-    assert f"{90 - ours['win_rate']:+.1f} ± " in page
+    rows = json.loads((first / "report/metrics.json").read_text())["models"]
+    ours = next(row["agreement"]["agreement"] for row in rows if row["agreement"]["agreement"] is not None)
+    assert f"{100 - 100 * ours:+.1f} ± " in page
     with chromium() as browser:
         check(browser, project / "compare.html", figures=2)
         for scheme in ("light", "dark"):

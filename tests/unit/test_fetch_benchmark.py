@@ -1,6 +1,8 @@
 """A benchmark's file from its pinned source, with a stand-in server on the loopback address."""
 
+import base64
 import hashlib
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -19,11 +21,12 @@ KEY = "benchmarks.toy.questions"
 @pytest.fixture
 def server(monkeypatch):
     """Return a server that gives FILE, after the replies in ``first``; ``paths`` are those asked for."""
-    state = SimpleNamespace(first=[], paths=[])
+    state = SimpleNamespace(first=[], paths=[], logins=[])
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             state.paths.append(self.path)
+            state.logins.append(self.headers.get("Authorization"))
             status, sent, length = state.first.pop(0) if state.first else (200, FILE, len(FILE))
             self.send_response(status)
             self.send_header("Content-Length", str(length))
@@ -98,6 +101,20 @@ def test_a_file_that_is_not_given_gets_one_message(tmp_path, server, faults, out
 def test_a_server_out_of_reach_gets_one_message(tmp_path, server, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert "set HF_ENDPOINT in the environment to a mirror" in refused(tmp_path, name="toy_hub")
+
+
+def test_a_mirrors_login_is_sent_as_a_header_and_stands_in_no_message(tmp_path, server, monkeypatch, caplog):
+    address = os.environ["GITHUB_RAW_ENDPOINT"]
+    monkeypatch.setenv("GITHUB_RAW_ENDPOINT", address.replace("//", "//user:s%40cret@"))
+    fetch(tmp_path)
+    assert server.logins == ["Basic " + base64.b64encode(b"user:s@cret").decode()]
+    server.first = [(404, b"", 0)]
+    assert "cret" not in refused(tmp_path / "again") + caplog.text
+
+
+def test_a_malformed_address_is_one_message(tmp_path, monkeypatch, server):
+    monkeypatch.setenv("GITHUB_RAW_ENDPOINT", "http://127.0.0.1:port/")
+    assert "could not be downloaded in 4 tries" in refused(tmp_path)
 
 
 def test_a_local_file_replaces_the_download(tmp_path, server):

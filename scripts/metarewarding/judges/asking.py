@@ -2,9 +2,16 @@
 
 from pathlib import Path
 
+from metarewarding.jobs.job import elapsed
+from metarewarding.jobs.provenance import host
 from metarewarding.judges.client import ask
 from metarewarding.judges.store import read_store
 from metarewarding.records import Reply
+
+
+def job_facts(served_here: bool) -> dict:
+    """Return the seconds of this job's process and, where it served the judge, its machine with the GPUs."""
+    return {"process_seconds": round(elapsed(), 1)} | ({"host": host()} if served_here else {})
 
 
 class Asking:

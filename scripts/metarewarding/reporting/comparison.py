@@ -2,7 +2,7 @@
 
 from metarewarding.evaluation import registry
 from metarewarding.reporting.figures.charts import by_iteration
-from metarewarding.reporting.metrics import chains, value_at
+from metarewarding.reporting.metrics import chains, judge_name, value_at
 from metarewarding.reporting.paper import half, noise, ours, scores_by_model
 
 
@@ -17,7 +17,7 @@ def _outcomes():
 # (title, benchmark, metric, axis); "arena" is the win rate of a run against its own seed
 MEASURES = [
     *_outcomes(),
-    ("Win rate against the run's own seed, %", "arena", "win_rate", "Win rate, %"),
+    ("Win rate against the run's own seed, by its own M0, %", "arena", "win_rate", "Win rate, %"),
     ("Judge's agreement with people, %", "judge_agreement", "agreement", "Agreement, %"),
     ("Mean characters of an answer", "arena", "mean_length", "Characters"),
 ]
@@ -40,26 +40,46 @@ def value(metrics: dict, model: str, benchmark: str, metric: str) -> tuple | Non
     return ours(scores_by_model(metrics).get(model, {}).get(benchmark), benchmark, metric)
 
 
+def judges(runs: dict[str, dict], benchmark: str) -> dict[str, str]:
+    """Return {label: the judge, or judges, of the run's scores on ``benchmark``}, where the runs' judges differ.
+
+    A run's answers in the arena are scored by its own M0, so there the judges always differ.
+    """
+    if benchmark == "arena":
+        return dict.fromkeys(runs, "its M0")
+    names = {}
+    for name, metrics in runs.items():
+        scores = [of[benchmark] for of in scores_by_model(metrics).values() if of.get(benchmark)]
+        names[name] = ", ".join(sorted({judge_name(score) for score in scores if score.get("judge")}))
+    return names if len({name for name in names.values() if name}) > 1 else {}
+
+
 def scoreboard(runs: dict[str, dict]) -> list[dict]:
     """Return [{title, heads, rows}], a table for each measure that a run has; ``runs``: {label: metrics}.
 
-    The differences are from the first run; ``±`` is the half width of their 95 % interval, from both runs' own.
+    The differences are from the first run; ``±`` is the half width of their 95 % interval, from both runs' own. Where
+    the runs have different judges, the heads name them and there are no differences.
     """
     first, tables = next(iter(runs)), []
     models = list(dict.fromkeys(row["model"] for metrics in runs.values() for row in metrics["models"]))
     for title, benchmark, metric, _ in MEASURES:
-        rows = []
+        rows, judged_by = [], judges(runs, benchmark)
+        others = [] if judged_by else [label for label in runs if label != first]
         for model in models:
             values = {label: value(metrics, model, benchmark, metric) for label, metrics in runs.items()}
             if not any(values.values()):
                 continue
             cells = [interval(of) for of in values.values()]
-            cells += [difference(values[first], of) for label, of in values.items() if label != first]
+            cells += [difference(values[first], values[label]) for label in others]
             rows.append([model, *cells])
         if rows:
-            heads = ["Model", *runs, *(f"{label} − {first}" for label in runs if label != first)]
+            heads = ["Model", *(named(label, judged_by) for label in runs), *(f"{label} − {first}" for label in others)]
             tables.append({"title": title, "heads": heads, "rows": rows})
     return tables
+
+
+def named(label: str, judged_by: dict[str, str]) -> str:
+    return f"{label} (judge: {judged_by[label]})" if judged_by.get(label) else label
 
 
 def interval(score: tuple | None) -> str:
@@ -98,13 +118,14 @@ def leaves(value, path: str = ""):
 
 def figures(runs: dict[str, dict]) -> list[dict]:
     """Return a figure for each measure, a line for each run and method."""
-    chain = {
-        f"{label}: {method}": [f"{label}|{model}" for model in models]
-        for label, metrics in runs.items()
-        for method, models in chains(metrics).items()
-    }
     drawn = []
     for title, benchmark, metric, axis in MEASURES:
+        judged_by = judges(runs, benchmark)
+        chain = {
+            f"{named(label, judged_by)}: {method}": [f"{label}|{model}" for model in models]
+            for label, metrics in runs.items()
+            for method, models in chains(metrics).items()
+        }
 
         def of_model(name, benchmark=benchmark, metric=metric):
             label, _, model = name.partition("|")

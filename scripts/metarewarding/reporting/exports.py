@@ -4,6 +4,7 @@ import csv
 import io
 
 from metarewarding.records import Question
+from metarewarding.reporting.metrics import judge_name
 
 _CARD = """---
 {front}
@@ -75,9 +76,10 @@ def model_card(model: str, manifest: dict, training: dict | None, scores: dict[s
     lines += [f"- {key}: {settings[key]}" for key in shown if key in settings]
     if training:
         lines.append(f"- steps: {training.get('steps')}")
-    table = ["", "| benchmark | measure | value |", "|---|---|---|"]
+    table = ["", "| benchmark | measure | value | judge | questions |", "|---|---|---|---|---|"]
     table += [
-        f"| {benchmark} | {key} | {value:.4g} |"
+        f"| {benchmark} | {key} | {value:.4g} | {judge_name(score) if score.get('judge') else '–'} "
+        f"| {'a part of them: not comparable' if score.get('complete') is False else 'all'} |"
         for benchmark, score in scores.items()
         for key, value in score.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)

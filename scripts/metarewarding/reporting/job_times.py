@@ -7,17 +7,20 @@ from metarewarding.records import read_json
 
 _DONE = re.compile(r"^(?:\S+ \S+ INFO \w+: )?done in (\d+) s", re.MULTILINE)
 _TAIL = 4000  # bytes at the end of a log that are read
-_MODEL = re.compile(r"seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*")
+_MODEL = re.compile(r"(?:^|/)(seed|m0|[a-z][a-z0-9-]*/m[1-9][0-9]*)(?=/|$)")
 _TRAINING = {"train_sft", "train_dpo"}  # run by accelerate: the seconds are in their manifest, not in their log
 
 
 def of_log(path: Path, logs: Path) -> dict:
-    """Return {stage, model, shard} from a log's path `<stage>/<model>/<shard>.log`, None for a missing part."""
+    """Return {stage, model, shard} from a log's path, None for a missing part.
+
+    It is `<stage>/<model>/<shard>.log`, or `<stage>/<benchmark>/<model>.log`, whose benchmark stands for the shard.
+    """
     stage, *rest = path.relative_to(logs).with_suffix("").parts
     fixed = {"fetch_seed_model": "seed", "train_sft": "m0"}.get(stage)
-    match = _MODEL.match("/".join(rest))
-    left = "/".join(rest)[match.end() :].strip("/") if match else "/".join(rest)
-    return {"stage": stage, "model": match.group() if match else fixed, "shard": left or None}
+    match = _MODEL.search("/".join(rest))
+    left = _MODEL.sub("", "/".join(rest), count=1).strip("/")
+    return {"stage": stage, "model": match[1] if match else fixed, "shard": left or None}
 
 
 def jobs(root: str | Path) -> list[dict]:

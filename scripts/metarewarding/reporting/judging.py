@@ -77,7 +77,7 @@ def value_of(row: dict, name: str) -> tuple[float, float, float] | None:
 
 def share_of(score: dict | None, name: str, count: str) -> tuple[float, float, float] | None:
     """Return (percent, from, to) of a share of ``score[count]`` pairs, as the comparison with the paper does."""
-    if value_at(score, name) is None or not score[count]:
+    if value_at(score, name) is None or not value_at(score, count):
         return None
     return 100 * score[name], *limits(score, name, score[count])
 

@@ -68,14 +68,18 @@ def of_model(path: str, root: str) -> str:
 
 
 def thinned(training: dict | None) -> dict | None:
-    """Return ``training`` with at most STEPS_SHOWN losses, each the mean of as many neighbouring steps."""
+    """Return ``training`` with at most STEPS_SHOWN losses, each the mean of as many neighbouring steps.
+
+    ``first_loss`` and ``last_loss`` are those of single steps; None without a logged step.
+    """
     if training is None:
         return None
     losses = [(entry["epoch"], entry["loss"]) for entry in training["log"] if "loss" in entry]
     size = -(-len(losses) // STEPS_SHOWN) or 1
     groups = [losses[start : start + size] for start in range(0, len(losses), size)]
     log = [{"epoch": group[-1][0], "loss": sum(loss for _, loss in group) / len(group)} for group in groups]
-    return training | {"log": log}
+    first, last = (losses[0][1], losses[-1][1]) if losses else (None, None)
+    return training | {"log": log, "first_loss": first, "last_loss": last}
 
 
 def judge_name(score: dict) -> str:

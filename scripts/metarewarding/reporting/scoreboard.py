@@ -25,7 +25,7 @@ def board(metrics: dict) -> tuple[list[str], list[list[str]]]:
     """
     rows = [facts(row) for row in metrics["models"]]
     columns = [
-        (head, [cell(value_at(score_of(row, name), place), form, None) for row in rows])
+        (head, [cell(value_at(score_of(row, name), place), form, None) + subset(score_of(row, name)) for row in rows])
         for name, known in registry.every().items()
         for head, place, form in known.board
     ]
@@ -52,6 +52,11 @@ def facts(row: dict) -> dict:
         "length": next((length for length in lengths if length is not None), None),
         "trained": counts if pairs else None,
     }
+
+
+def subset(score: dict | None) -> str:
+    """Return a mark for a score of a part of the benchmark's questions, which is not comparable with others."""
+    return " (subset)" if score and score.get("complete") is False else ""
 
 
 def cell(value, form: str, factor: float | None) -> str:

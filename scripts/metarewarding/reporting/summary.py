@@ -55,7 +55,7 @@ def facts(metrics: dict, run: dict) -> list[tuple[str, str]]:
     together = sum(stage["seconds"] for stage in metrics["stages"].values())
     time = f"{duration(wall)} from the first job to the last" if wall else f"{duration(together)} of jobs"
     rounds = len(chains(metrics)[next(iter(chains(metrics)))]) - 2
-    size = f"{rounds} iterations of {run['per_iteration']:,} prompts"
+    size = f"{rounds} iteration{'s' * (rounds != 1)} of {run['per_iteration']:,} prompts"
     return [
         (name, str(value))
         for name, value in (
@@ -133,7 +133,7 @@ def tiles(metrics: dict, printed: list[dict]) -> list[dict]:
     gpu_hours = sum(stage["gpu_hours"] or 0 for stage in metrics["stages"].values())
     cost = {"value": f"{gpu_hours:,.1f} h" if gpu_hours else duration(seconds), "compared": ""}
     cost["what"] = "GPU hours of all jobs" if gpu_hours else "Time of all jobs, no GPU"
-    dollars = sum(table["cost"] for table in metrics["judged"])
+    dollars = sum(stage["cost_usd"] or 0 for stage in metrics["stages"].values())
     cost["compared"] = f"and {dollars:,.2f} US dollars for judges" if dollars else ""
     return [*result, last | {"compared": ""}, cost][:4] if len(result) < 4 else result[:4]
 

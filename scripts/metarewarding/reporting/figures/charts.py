@@ -71,14 +71,17 @@ def methods_scale(names: list[str], values: list[str]):
 
 
 def models_scale(models: list[str]):
-    """Return grey for the seed and M0, and for each method a colour that grows darker with its iterations."""
+    """Return grey for the seed and M0, and for each method a colour that grows darker with its iterations.
+
+    The shade follows from the iteration, so that a model has the same one in each figure.
+    """
     methods: dict[str, list[str]] = {}
     for model in models:
         methods.setdefault(method_of(model), []).append(model)
     colours = {"seed": "#8a8a8a", "m0": "#444444"}
     for number, own in enumerate(chain for method, chain in methods.items() if method != SHARED):
         ramp = RAMPS[number % len(RAMPS)]
-        colours |= {model: ramp[i * (len(ramp) - 1) // max(len(own) - 1, 1)] for i, model in enumerate(own)}
+        colours |= {model: ramp[min(int(model.rpartition("/m")[2]), len(ramp)) - 1] for model in own}
     return alt.Scale(domain=models, range=[colours[model] for model in models])
 
 

@@ -101,7 +101,8 @@ def hours(metrics):
 
 
 def timeline(metrics):
-    jobs = metrics.get("jobs") or []
+    shown = [row["model"] for row in metrics["models"]]
+    jobs = [job for job in metrics.get("jobs") or [] if job["model"] in (None, *shown)]
     if not jobs:
         return None
     unit, seconds = ("Hours", 3600) if max(job["end"] for job in jobs) > 3 * 3600 else ("Minutes", 60)
@@ -111,7 +112,7 @@ def timeline(metrics):
         for job in jobs
     ]
     order = list(dict.fromkeys(row["stage"] for row in sorted(rows, key=lambda row: row["start"])))
-    models = [row["model"] for row in metrics["models"] if any(job["model"] == row["model"] for job in jobs)]
+    models = [model for model in shown if any(job["model"] == model for job in jobs)]
     scale = models_scale(models)
     if any(row["model"] == "data" for row in rows):
         scale.domain, scale.range = ["data", *scale.domain], ["#b05c8c", *scale.range]

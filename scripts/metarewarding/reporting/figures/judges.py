@@ -158,5 +158,7 @@ def meta_judge_bias(metrics, paper, chain):
         caption,
         rows,
         chart,
-        series_as_text(rows, "kind", "model", "value", " %"),
+        series_as_text(
+            [row | {"series": f"{row['kind']} ({row['source']})"} for row in rows], "series", "model", "value", " %"
+        ),
     )

@@ -148,5 +148,7 @@ def categories(metrics, paper, chain):
         caption,
         rows,
         chart,
-        series_as_text(rows, "model", "category", "value", " %"),
+        series_as_text(
+            [row | {"series": f"{row['model']} ({row['source']})"} for row in rows], "series", "category", "value", " %"
+        ),
     )

@@ -112,8 +112,8 @@ def benchmarks(metrics: dict, chain: dict) -> list[dict | None]:
             f"preference_{name.replace(', ', '_')}",
             "judging",
             title_of(metrics, name).replace(", %", ""),
-            "Responses that share the highest score share the point; a pairwise verdict that cannot be read counts as wrong. "
-            "Intervals are clustered by prompt where scores are pointwise.",
+            "Responses that share the highest score share the point; a pairwise verdict that cannot be read counts as "
+            "wrong. Intervals are clustered by prompt where scores are pointwise.",
             lambda model, name=name: value_of(by_model[model], name),
             chain,
             lambda model: None,
