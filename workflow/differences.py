@@ -7,12 +7,12 @@ from pathlib import Path
 import yaml
 from config_text import YAML_LOADER
 from lineage import iterations
-from settings import schema, with_defaults
+from settings import read_texts, schema, with_defaults
 
 # settings of the machine, the budget and paths, which results do not depend on
 _NOT_SCIENCE = re.compile(
-    r"engine\.(?!max_model_len|dtype)|run\b|gates\.|pathvars|resources|environments|plan\.|.*\b(recipe|accelerate|shards|trees_sha256)$"
-    r"|benchmarks\.(judges|files|calibration|run|arena_laptop|.*\.(max_missing|categories|bootstrap_rounds))|prompts\.path"
+    r"engine\.(?!max_model_len|dtype|quantization)|run\b|gates\.|pathvars|resources|environments|plan\.|.*\b(recipe|accelerate|shards|trees_sha256)$"
+    r"|benchmarks\.judges($|\.(?!.*\.(model|weights)$))|benchmarks\.(files|calibration|run|arena_laptop|.*\.(max_missing|categories|bootstrap_rounds))|prompts\.path"
     # measures that the paper does not have
     r"|benchmarks\.(lm_eval|llmbar|judgebench|pandalm|reward_bench_2|own_preferences|held_out_preferences)\."
     r"|sampling\.meta_judgments\.repeats|templates\.pairwise"
@@ -22,10 +22,11 @@ _NOT_SCIENCE = re.compile(
 def differences(settings: dict, other: Path) -> list[list[str]]:
     """Return [key, value in the file ``other``, value in ``settings``] of differing settings that results depend on.
 
-    Only methods that ``settings`` runs and both have are compared; keys with a default may be absent from ``other``.
+    Only methods that ``settings`` runs and both have are compared, and judges that both have; keys with a default may
+    be absent from ``other``.
     """
-    loaded = yaml.load(Path(other).read_text(encoding="utf-8"), YAML_LOADER)
     full = schema()
+    loaded = read_texts(yaml.load(Path(other).read_text(encoding="utf-8"), YAML_LOADER), full, full["$defs"])
     theirs, ours = _science(with_defaults(loaded, full, full["$defs"])), _science(settings)
     shared = set(settings["run"]) & set(loaded["methods"])
     keys = [key for key in {**theirs, **ours} if not key.startswith("methods.") or key.split(".")[1] in shared]
@@ -33,6 +34,7 @@ def differences(settings: dict, other: Path) -> list[list[str]]:
         [key, *("—" if key not in of else str(of[key]) for of in (theirs, ours))]
         for key in keys
         if theirs.get(key) != ours.get(key)
+        and (not key.startswith("benchmarks.judges.") or (key in theirs and key in ours))
     ]
 
 

@@ -47,6 +47,8 @@ def seconds(plan: dict, root: str | Path, rate: float, parameters: float) -> flo
         work += (row["output_tokens"] * WRITING + row["distinct_prompt_tokens"] * READING) * flop / rate
         if row["kind"] == "train":
             work = row["prompt_tokens"] * row["passes"] * flop * TRAINING / rate
+        if row["kind"] == "ask" and row["cost_usd"] is not None:  # a server elsewhere computes these verdicts
+            work = 0
         total += left * (row["jobs"] * STARTS[row["kind"]] + work)
     return total
 
@@ -61,7 +63,7 @@ def line(plan: dict, settings: dict, scripts: str | Path) -> str | None:
     if measured is None:
         return None
     dtype, rate = measured
-    minutes = seconds(plan, root, rate, settings["plan"]["parameters"]) / 60
+    minutes = seconds(plan, root, rate, plan["parameters"]) / 60
     if minutes < 0.5:
         return None
     return (

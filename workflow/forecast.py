@@ -16,20 +16,24 @@ def hours_left(plan: dict) -> dict | None:
         if row["gpu_hours"] and row.get("measured") and row["measured"]["gpu_hours"]:
             for key in (row["stage"], row["kind"]):
                 took[key] = took.get(key, 0) + row["measured"]["gpu_hours"]
-                planned[key] = planned.get(key, 0) + row["gpu_hours"] * done(row)
+                planned[key] = planned.get(key, 0) + row["gpu_hours"] * done(row, plan["rows"])
     if not took:
         return None
     factor = {key: took[key] / planned[key] for key in took}
     left = sum(
-        (row["gpu_hours"] or 0) * (1 - done(row)) * factor.get(row["stage"], factor.get(row["kind"], 1.0))
+        (row["gpu_hours"] or 0) * (1 - done(row, plan["rows"])) * factor.get(row["stage"], factor.get(row["kind"], 1.0))
         for row in plan["rows"]
     )
     kinds = {kind: round(factor[kind], 2) for kind in ("sample", "train") if kind in factor}
     return {"gpu_hours": round(left, 2), "times_planned": kinds}
 
 
-def done(row: dict) -> float:
-    """Return the share of a row's jobs that are finished."""
+def done(row: dict, rows: list[dict]) -> float:
+    """Return the share of a row's jobs that are finished; checkpoints are saved by the jobs that train."""
+    if row["kind"] == "save":
+        trained = [(done(other, rows), other["gpu_hours"] or 0) for other in rows if other["kind"] == "train"]
+        hours = sum(of for _, of in trained)
+        return sum(share * of for share, of in trained) / hours if hours else 0.0
     return min(1.0, row["measured"]["jobs"] / row["jobs"]) if row.get("measured") and row["jobs"] else 0.0
 
 
@@ -44,7 +48,7 @@ def hours_on_the_clock(plan: dict, settings: dict, gpus: int) -> float | None:
         return None
     rows = {row["stage"]: row for row in plan["rows"]}
     shards = settings["sampling"]["shards"]
-    width = min(shards, gpus // engine) * engine
+    width = min(shards, gpus // engine) * engine if engine else 0
 
     def hours(stage: str, parts: float, on: int) -> float:
         row = rows.get(stage)
@@ -60,6 +64,8 @@ def hours_on_the_clock(plan: dict, settings: dict, gpus: int) -> float | None:
         chain, model = 0.0, f"{method}/m{len(settings['methods'][method]['iterations'])}"
         while model != "m0":
             chain += hours("sample_and_judge", files("sample_and_judge") / 2 / shards, width)
+            if lineage.scored_by(settings, model):
+                chain += hours("score_responses", files("score_responses") / shards, width)
             if lineage.trains_judge(settings, model):
                 chain += hours("meta_judge", files("meta_judge") / shards, width)
             chain += hours("train_dpo", files("train_dpo"), train) + hours("save_checkpoints", len(models), train)

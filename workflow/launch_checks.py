@@ -122,5 +122,6 @@ def _check_batches(settings: dict, read: dict[str, dict]) -> list[str]:
                 needed = "per_device_train_batch_size above 1: aot sorts the pairs of a batch; with one it is sigmoid"
             else:
                 continue
-            faults[loss, own["recipe"]] = f"config: {where}.loss_type: {loss} needs, in {own['recipe']}, {needed}."
+            fault = f"config: {where}.loss_type: {loss} needs, in {own['recipe']}, {needed}."
+            faults.setdefault((loss, own["recipe"]), fault)
     return list(faults.values())

@@ -30,7 +30,7 @@ from metarewarding.reporting.measured import measure  # noqa: E402
 
 
 def plan(settings: dict, card: str | None = None) -> dict:
-    """Return {card, rows, totals, arithmetic} of what ``run`` builds from nothing, with resolved ``settings``.
+    """Return {card, rows, totals, arithmetic, parameters} of what ``run`` builds from nothing, by ``settings``.
 
     These rows are the only list of a run's stages, which the estimate at its start, the measured values, and the
     report's time table and figures use. A row: stage (the rule), kind (fetch, sample, train, save or ask), jobs,
@@ -159,17 +159,24 @@ def plan(settings: dict, card: str | None = None) -> dict:
         )
     if meta_judges:
         shown = n * (n - 1) // (2 if sampling["meta_judgments"]["orders"] == "one" else 1)
-        judgments, first = prompts * shown, prompts * n
-        # read once: the rubric; prompt and response of each prompt; judgment A for all judgments B after it
+        again = round(prompts * sampling["meta_judgments"]["repeats"] * n * (n - 1))  # both orders of a share of pairs
+        judgments, first = prompts * shown + again, prompts * n
+        # read once: the rubric; prompt and response of each prompt; judgment A for all judgments B after it. Repeats
+        # are asked after all others, and few of a prompt share a judgment A.
         planned.sample(
             "meta_judge",
             of_models(meta_judges, "meta_judgments"),
             len(meta_judges) * judgments,
             1,
             meta_rubric + prompt + response + 2 * judgment,
-            len(meta_judges) * (meta_rubric + prompts * (prompt + response) + (first + judgments) * judgment),
+            len(meta_judges)
+            * (
+                meta_rubric
+                + (prompts + min(prompts, again)) * (prompt + response)
+                + (first + judgments + again) * judgment
+            ),
             verdict,
-            f"{len(meta_judges)} models x {prompts:,} prompts x at most {shown} presentations = "
+            f"{len(meta_judges)} models x ({prompts:,} prompts x at most {shown} presentations + {again:,} repeats) = "
             f"{len(meta_judges) * judgments:,} meta-judgments ({judgments:,} a model)",
         )
     tokens = pairs = 0
@@ -194,7 +201,8 @@ def plan(settings: dict, card: str | None = None) -> dict:
     rounds = [lineage.iterations(settings, method)[t - 1] for method, t in map(lineage.split_model, planned.trained)]
     planned.save_checkpoints({"sft": [sft["stop_epoch"]], "dpo": [own["stop_epoch"] for own in rounds]})
     benchmarks(planned, rubric, prompt, response, judgment)
-    return {"card": card, "rows": planned.rows, "totals": totals(planned.rows), "arithmetic": planned.arithmetic}
+    result = {"card": card, "rows": planned.rows, "totals": totals(planned.rows), "arithmetic": planned.arithmetic}
+    return result | {"parameters": planned.assumed["parameters"]}
 
 
 def main(words: list[str]) -> None:

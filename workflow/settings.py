@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from pathlib import Path
 
 import config_checks
@@ -11,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from metarewarding.evaluation import registry
 
+_EXPONENT = re.compile(r"[-+]?[\d.]+[eE][-+]?\d+")
 SCHEMA_FILE = Path(__file__).parent / "schemas" / "config.schema.yaml"
 
 # renamed keys of earlier versions
@@ -83,8 +85,9 @@ def check_files(files: list[str]) -> None:
 
 def resolve(config: dict) -> dict:
     """Return ``config``, checked and with every default; raise ConfigError with all faults at once."""
-    _check_values(config)
     full_schema = schema()
+    config = read_texts(config, full_schema, full_schema["$defs"])
+    _check_values(config)
     errors = sorted(Draft202012Validator(full_schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise ConfigError("\n".join(_in_words(error) for error in errors))
@@ -99,6 +102,12 @@ def resolve(config: dict) -> dict:
     if faults:
         raise ConfigError("\n".join(faults))
     return settings
+
+
+def engine_room(engine: dict) -> set[str]:
+    """Return the keys of ``engine`` that only set how much it computes at once; a change of them reruns nothing."""
+    room = {"gpu_memory_utilization", "cpu_cache_gb", "max_num_seqs", "max_num_batched_tokens"}
+    return room | ({"batch_size"} if engine["name"] == "vllm" else set())
 
 
 def secrets(settings: dict) -> list[str]:
@@ -122,9 +131,6 @@ def _in_words(error) -> str:
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return f"config: {', '.join((path + '.' if path else '') + key for key in missing)}: missing."
-    if error.validator == "type" and isinstance(error.instance, str) and _is_number(error.instance):
-        number = error.instance if "." in error.instance else error.instance.replace("e", ".0e")
-        return f"config: {path}: '{error.instance}' is a string and must be a number; write {number}, without quotes."
     if path.endswith((".api_key_env", ".base_url")):  # the value may be a secret, so it is not printed
         return f"config: {path}: not of the expected form. ({error.schema['description']})"
     description = error.schema.get("description") if isinstance(error.schema, dict) else None
@@ -145,12 +151,43 @@ def _check_values(config, path: str = "config") -> None:
         raise ConfigError(f"{path}: {config} is not allowed; a number must be finite.")
 
 
-def _is_number(text: str) -> bool:
+def read_texts(value, rule: dict, defs: dict):
+    """Return ``value`` with texts read as the numbers, booleans and nulls that the schema allows in their places.
+
+    Every value in `--config 'sampling={seed: 1}'` is a text to Snakemake, and 7.62e9 is one to YAML 1.1.
+    """
+    rule = _referred(rule, defs)
+    if isinstance(value, dict):
+        properties, other = rule.get("properties", {}), rule.get("additionalProperties") or {}
+        return {key: read_texts(inner, properties.get(key, other), defs) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [read_texts(item, rule.get("items", {}), defs) for item in value]
+    return _read_text(value, rule) if isinstance(value, str) else value
+
+
+def _read_text(text: str, rule: dict):
+    types = {*_types(rule), *(["null"] if None in rule.get("enum", ()) else [])}
+    if text in ("null", "~") and "null" in types:
+        return None
+    if not types & {"boolean", "integer", "number"}:
+        return text
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        value = float(text) if _EXPONENT.fullmatch(text) else yaml.load(text, config_text.YAML_LOADER)
+    except (yaml.YAMLError, ValueError):
+        return text
+    if isinstance(value, bool):
+        return value if "boolean" in types else text
+    return value if isinstance(value, int | float) and types & {"integer", "number"} else text
+
+
+def _types(rule: dict) -> list:
+    """Return the types that a rule allows."""
+    return rule["type"] if isinstance(rule.get("type"), list) else [rule.get("type")]
+
+
+def _referred(rule: dict, defs: dict) -> dict:
+    """Return ``rule``, or the one that it refers to."""
+    return defs[rule["$ref"].rsplit("/", 1)[1]] if "$ref" in rule else rule
 
 
 def with_defaults(value, rule: dict, defs: dict):
@@ -159,14 +196,13 @@ def with_defaults(value, rule: dict, defs: dict):
     Keys are in the schema's order (the user's own names in alphabetical order), numbers are floats, and sets are in the
     order of their enum.
     """
-    if "$ref" in rule:
-        rule = defs[rule["$ref"].rsplit("/", 1)[1]]
-    types = rule.get("type") if isinstance(rule.get("type"), list) else [rule.get("type")]
+    rule = _referred(rule, defs)
+    types = _types(rule)
     if isinstance(value, dict) and "object" in types:
         properties, other = rule.get("properties", {}), rule.get("additionalProperties")
         filled = {}
         for key, of_key in properties.items():
-            of_key = defs[of_key["$ref"].rsplit("/", 1)[1]] if "$ref" in of_key else of_key
+            of_key = _referred(of_key, defs)
             if key in value or "default" in of_key:
                 filled[key] = with_defaults(value.get(key, copy.deepcopy(of_key.get("default"))), of_key, defs)
         for key in sorted(set(value) - set(properties)):

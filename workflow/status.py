@@ -30,7 +30,7 @@ QUIET = 600  # seconds without a line in its log after which a job may have been
 RATE = 1e11  # FLOP/s assumed for a plan without GPUs, before measured seconds correct it
 WATCH = 5  # seconds
 _PREFIX = re.compile(r"^\S+ \S+ [A-Z]+ \w+: ")  # date, time, level and rule of a line in a log
-_LOSS = re.compile(r"'loss': '?([\d.]+)'?.*?'epoch': '?([\d.]+)")
+_LOSS = re.compile(r"'loss': '?([\d.]+(?:e[-+]?\d+)?)'?.*?'epoch': '?([\d.]+)")
 
 
 def table(rows: list[dict], models: list[str], root: Path) -> tuple[list[str], list[list[str]]]:
@@ -51,17 +51,19 @@ def table(rows: list[dict], models: list[str], root: Path) -> tuple[list[str], l
     return ["stage", *columns], lines
 
 
-def seconds_left(rows: list[dict], root: Path, parameters: float) -> tuple[float, bool]:
+def seconds_left(rows: list[dict], root: Path, parameters: float, resources: dict) -> tuple[float, bool]:
     """Return (seconds of the remaining jobs, one after the other; whether measured seconds correct the plan).
 
     Each stage is corrected by its own measured seconds; a stage without any is corrected by those of all stages.
     """
     planned, took, left = {}, {}, {}
+    trained = [name for row in rows if row["kind"] == "train" for name in row["files"]]
     for row in rows:
-        stage = row["stage"]
-        done = sum((root / name).is_file() for name in row["files"]) / max(len(row["files"]), 1)
+        stage, files = row["stage"], trained if row["kind"] == "save" else row["files"]  # training saves checkpoints
+        done = sum((root / name).is_file() for name in files) / max(len(files), 1)
         if row.get("gpu_hours") is not None:
-            whole = 3600 * row["gpu_hours"]
+            job = "train" if row["kind"] in ("train", "save") else "engine"
+            whole = 3600 * row["gpu_hours"] / resources[job]["gpu"]  # a job has all its GPUs at once
         else:
             flat = row | {"files": ["nothing"]}
             whole = estimate.seconds({"rows": [flat]}, root / "nowhere", RATE, parameters) - estimate.LOCAL_JOBS
@@ -133,14 +135,13 @@ def status(settings: dict, now: float) -> str:
         lines.append(f"Newest loss: {loss} at epoch {epoch} ({job['stage']}, {job['model']}).")
     for alert in warnings(planned.models, planned.parents, root):
         lines.append(f"! {alert['title']}: {'; '.join(alert['cases'])}")
-    left, corrected = seconds_left(progress["rows"], root, settings["plan"]["parameters"])
+    left, corrected = seconds_left(progress["rows"], root, planned.assumed["parameters"], settings["resources"])
     planned_gpus = progress["totals"]["gpu_hours"] is not None
     if (root / "report/index.html").is_file() and done == len(names):
         lines.append(f"Finished. Page: {root / 'report/index.html'}")
     elif corrected or planned_gpus:
-        unit = "job time" if corrected else "GPU time"
         basis = "from the plan, corrected by what finished jobs took" if corrected else "from the plan alone"
-        lines.append(f"Left: about {duration(left)} of {unit}, all jobs added up ({basis}).")
+        lines.append(f"Left: about {duration(left)} of job time, all jobs added up ({basis}).")
     return "\n".join(lines)
 
 

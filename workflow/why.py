@@ -19,12 +19,12 @@ from tempfile import TemporaryDirectory
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "scripts")]
 from lineage import iterations  # noqa: E402
+from settings import engine_room  # noqa: E402
 
 # a Python string literal with the JSON of a rule's params by name
 _BY_NAME = re.compile(r"'(\{\"(?:[^'\\]|\\.)*\})'")
-# the config sections that a model depends on, in addition to its method, and their keys that do not matter
+# the config sections that a model depends on, in addition to its method
 SHAPING = ("model", "engine", "eft", "prompts", "templates", "sampling", "sft")
-SHAPES_NOTHING = ("engine.gpu_memory_utilization", "engine.cpu_cache_gb")
 KEPT = ("weights", "responses", "judgments", "meta_judgments", "pairs", "benchmarks")
 
 
@@ -128,7 +128,7 @@ def also_changed(root: Path, planned: list[dict], now: dict, reported: str) -> l
 
     Snakemake does not look for further reasons where a job runs because of another one.
     """
-    changes = {}
+    changes, room = {}, {f"engine.{key}" for key in engine_room(now["engine"])}
     for job in planned:
         manifest = next((Path(name) for name in job["output"] if name.endswith("/manifest.json")), None)
         if job["rule"] not in ("train_sft", "train_dpo") or not manifest.is_file():
@@ -147,12 +147,7 @@ def also_changed(root: Path, planned: list[dict], now: dict, reported: str) -> l
             for key in {**old[section], **new[section]}:
                 was, becomes = old[section].get(key), new[section].get(key)
                 change = f"{section.format(key) if '{}' in section else key}: {_text(was)} -> {_text(becomes)}"
-                if (
-                    was != becomes
-                    and key not in SHAPES_NOTHING
-                    and change not in reported
-                    and f"config: {key})" not in reported
-                ):
+                if was != becomes and key not in room and change not in reported and f"config: {key})" not in reported:
                     changes[change] = None
     return list(changes)
 
@@ -216,7 +211,7 @@ def main(words: list[str]) -> None:
     absent = [job for job in planned if "Missing output files" in job["reason"]]
     print("Why:")
     for cause, rules in causes.items():
-        print(f"  {cause}\n    at first: {_counted(rules)}")
+        print(f"  {cause}\n    reruns first: {_counted(rules)}")
     if also:
         print("  also changed, for jobs that run anyway:")
         print("\n".join(f"    {line}" for line in also))
@@ -240,7 +235,7 @@ def _counted(rules: Counter) -> str:
 def _place(job: dict, root: Path) -> str:
     """Return the model that a job writes for, or the first folder under the root."""
     parts = Path(job["output"][0]).relative_to(root).parts
-    return "/".join(parts[:2]) if re.fullmatch(r"m\d+", parts[1]) and parts[0] not in ("seed", "m0") else parts[0]
+    return "/".join(parts[:2]) if re.fullmatch(r"m\d+", "".join(parts[1:2])) else parts[0]
 
 
 if __name__ == "__main__":

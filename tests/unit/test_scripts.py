@@ -18,7 +18,7 @@ from sample import meta_judge, sample_and_judge
 
 
 def test_fetch_seed_model_links_a_local_folder(tmp_path, weights):
-    params = {"model": {"source": "path", "path": str(weights)}}
+    params = {"model": {"source": "path", "path": str(weights)}, "key": "model"}
     built = job(tmp_path, {}, {"weights": "seed", "manifest": "manifest.json"}, params)
     fetch_seed_model.main(built)
     assert (tmp_path / "seed/config.json").is_file()
@@ -27,17 +27,17 @@ def test_fetch_seed_model_links_a_local_folder(tmp_path, weights):
 
 
 @pytest.mark.parametrize(
-    ("model", "output"),
+    ("path", "key", "output"),
     [
-        ({"source": "path", "path": "/nowhere"}, "model.path: /nowhere is not a folder"),
-        (
-            {"source": "path", "path": str(ROOT / "config")},
-            "the model lacks config.json, safetensors weights, a tokenizer",
-        ),
+        ("/nowhere", "model", "model.path: /nowhere is not a folder"),
+        ("/nowhere", "eft.annotator", "eft.annotator: /nowhere is not a folder"),
+        (str(ROOT / "config"), "model", "model: the model lacks config.json, safetensors weights, a tokenizer"),
+        (str(ROOT / "config"), "eft.annotator", "eft.annotator: the model lacks config.json"),
     ],
 )
-def test_fetch_seed_model_says_what_a_folder_lacks(tmp_path, model, output, refused):
-    assert output in refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, {"model": model}))
+def test_fetch_seed_model_says_what_a_folder_lacks(tmp_path, path, key, output, refused):
+    params = {"model": {"source": "path", "path": path}, "key": key}
+    assert output in refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, params))
 
 
 def test_fetch_seed_model_refuses_a_model_without_a_chat_template(tmp_path, refused):
@@ -46,7 +46,7 @@ def test_fetch_seed_model_refuses_a_model_without_a_chat_template(tmp_path, refu
         file.unlink()
     settings = tmp_path / "bare/tokenizer_config.json"
     settings.write_text(json.dumps({k: v for k, v in json.loads(settings.read_text()).items() if k != "chat_template"}))
-    params = {"model": {"source": "path", "path": str(tmp_path / "bare")}}
+    params = {"model": {"source": "path", "path": str(tmp_path / "bare")}, "key": "model"}
     output = refused(fetch_seed_model, job(tmp_path, {}, {"weights": "w", "manifest": "m"}, params))
     assert "no chat template" in output
 
@@ -459,7 +459,13 @@ def test_write_report_shows_what_is_there_and_escapes_it(tmp_path):
     } | {kind: [] for kind in ("training", "pairs", "elo", "arena", "bias", "summaries", "examples")}
     params = {"root": str(root), "models": ["seed"], "parents": {}, "per_iteration": 8}
     params |= {"model": {"source": "path", "path": "<script>alert(1)</script>"}, "differs": [["seed", "0", "<i>1"]]}
-    params |= {"seed": 0, "configfiles": ["config/smoke.yaml"], "same_benchmark": None, "progress": None}
+    params |= {
+        "seed": 0,
+        "configfiles": ["config/smoke.yaml"],
+        "same_benchmark": None,
+        "progress": None,
+        "max_score": 5,
+    }
     outputs = {"page": "p.html", "scoreboard": "s.txt", "metrics": "m.json", "tables": "tables", "figures": "figures"}
     write_report.main(job(tmp_path, inputs, outputs, params))
     page = (tmp_path / "p.html").read_text()

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import config_files
@@ -284,7 +285,11 @@ def put(path, value):
         ("sampling.responses.temperature", -1, "sampling.responses.temperature: -1 is less than the minimum"),
         ("sampling.responses.top_p", 0, "sampling.responses.top_p"),
         ("sampling.responses.n", "four", "sampling.responses.n: 'four' is not of type 'integer'"),
-        ("dpo.learning_rate", "5e-6", "dpo.learning_rate"),
+        ("dpo.learning_rate", "fast", "dpo.learning_rate: 'fast' is not of type 'number'"),
+        ("dpo.learning_rate", "nan", "dpo.learning_rate: 'nan' is not of type 'number'"),
+        ("dpo.learning_rate", "1e999", "dpo.learning_rate: inf is not allowed"),
+        ("dpo.learning_rate", "true", "dpo.learning_rate: 'true' is not of type 'number'"),
+        ("sampling.seed", "0.5", "sampling.seed: 0.5 is not of type 'integer'"),
         ("methods.meta-rewarding.iterations.1.rho", 1.2, "methods.meta-rewarding.iterations[1].rho: 1.2"),
         ("methods.meta-rewarding.iterations.0.temperature", 1, "iterations[0].temperature: no such key"),
         (
@@ -361,8 +366,101 @@ def test_a_missing_key_is_named(key):
     assert f"{key}: missing" in faults(lambda config: config.pop(key))
 
 
-def test_a_number_that_yaml_reads_as_text_is_explained():
-    assert "5.0e-6" in faults(put("dpo.learning_rate", "5e-6"))
+def test_texts_are_read_as_the_values_that_the_schema_allows():
+    """Whatever stands in `--config 'sampling={seed: 1}'` is a text to Snakemake, and 7.62e9 is one to YAML."""
+    changes = [
+        "sampling={seed: 1, responses: {temperature: 8E-1, n: 4}, system_prompt: null}",
+        "plan={parameters: 7.62e9, kv_bytes_per_token: 57344}",
+        "eft={exclude_ift_prompts: true, train_examples: ~, eval_ids: null}",
+        "engine={quantization: null, max_num_seqs: 16}",
+        "dpo={loss_type: [sigmoid, sft], loss_weights: [1, 5e-1]}",
+        "model={revision: 12345678, template_options: {enable_thinking: false, strftime_now: 26 Jul 2024}}",
+        "resources={limits: {mem_mb: 480000, runtime: 1440}}",
+    ]
+    resolved = settings.resolve(settings.load(["config/paper.yaml"], changes))
+    sampling, plan = resolved["sampling"], resolved["plan"]
+    assert (sampling["seed"], sampling["responses"]["temperature"], sampling["responses"]["n"]) == (1, 0.8, 4)
+    assert sampling["system_prompt"] is None
+    assert (plan["parameters"], plan["kv_bytes_per_token"]) == (7.62e9, 57344)
+    assert resolved["eft"].items() >= {"exclude_ift_prompts": True, "train_examples": None, "eval_ids": None}.items()
+    assert resolved["engine"].items() >= {"quantization": None, "max_num_seqs": 16}.items()
+    assert resolved["dpo"]["loss_weights"] == [1.0, 0.5]
+    assert resolved["model"]["revision"] == "12345678"  # a text where the schema wants one
+    assert resolved["model"]["template_options"] == {"enable_thinking": False, "strftime_now": "26 Jul 2024"}
+    assert resolved["resources"]["limits"] == {"mem_mb": 480000, "runtime": 1440}
+
+
+@pytest.mark.parametrize("prompt", ["", "# Be brief", "12", "true", "yes"])
+def test_a_text_stays_one_where_the_schema_allows_no_such_value(prompt):
+    config = load()
+    config["sampling"]["system_prompt"] = prompt
+    assert settings.resolve(config)["sampling"]["system_prompt"] == prompt
+
+
+def examples():
+    """Return (file, text) of the YAML in the documents."""
+    pages = [ROOT / "README.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [
+        (page.name, block)
+        for page in pages
+        for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    ]
+
+
+@pytest.mark.parametrize(("page", "text"), examples(), ids=lambda value: value if value.endswith(".md") else "")
+def test_every_config_in_the_documents_is_accepted(page, text, tmp_path):
+    # the folders of models that the examples name
+    overlay = yaml.safe_load(re.sub(r"/models/[\w.-]+", str(tmp_path), text))
+    config = laid_over("paper.yaml")
+    update_config(config, overlay)
+    settings.resolve(config)
+
+
+def test_every_model_in_the_documents_has_a_plan():
+    rows = re.findall(r"`(plan: \{.*?\})`", (ROOT / "docs/models.md").read_text(encoding="utf-8"))
+    assert len(rows) > 5
+    for row in rows:
+        config = laid_over("paper.yaml")
+        update_config(config, yaml.safe_load(row))
+        settings.resolve(config)
+
+
+@pytest.mark.parametrize("name", ["data", "export", "logs", "m0", "preflight", "published", "report", "seed"])
+def test_no_method_has_the_name_of_a_folder_of_the_results(name):
+    """Those that the rules write, by their outputs."""
+    written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert f"<results>/{name}" in written
+    method = {"iterations": [{"train_on": ["actor"]}]}
+    assert "methods" in faults(lambda config: config["methods"].update({name: method}))
+
+
+def test_every_folder_of_the_results_is_no_name_of_a_method():
+    written = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk"))
+    allowed = settings.base_schema()["properties"]["methods"]["propertyNames"]["pattern"]
+    folders = set(re.findall(r"<results>/([a-z0-9-]+)", written))
+    assert {"data", "report", "export"} <= folders
+    assert [folder for folder in folders if re.match(allowed, folder)] == []
+
+
+def test_what_changes_every_text_is_listed_as_a_difference():
+    paper = ROOT / "config/paper.yaml"
+    same = settings.load(["config/paper.yaml"], ["engine={batch_invariant: true, max_num_seqs: 8}"])
+    assert differences(settings.resolve(same), paper) == []
+    changed = settings.load(["config/paper.yaml"], ["engine={quantization: fp8}"])
+    assert differences(settings.resolve(changed), paper) == [["engine.quantization", "None", "fp8"]]
+
+
+def test_another_model_under_a_judges_name_is_a_difference_and_a_further_judge_is_none():
+    paper, judges = ROOT / "config/paper.yaml", "benchmarks={judges: {%s}}"
+    further = "further: {model: x, base_url: http://localhost/v1}"
+    patience = "gpt-4-0613: {model: gpt-4-0613, price_in: 1, concurrency: 2, max_cost: 5}"
+    same = settings.load(["config/paper.yaml"], [judges % f"{further}, {patience}"])
+    assert differences(settings.resolve(same), paper) == []
+    changes = [judges % "gpt-4-0613: {model: other}, gpt-4-1106-preview: {base_url: null, weights: seed}"]
+    assert differences(settings.resolve(settings.load(["config/paper.yaml"], changes)), paper) == [
+        ["benchmarks.judges.gpt-4-0613.model", "gpt-4-0613", "other"],
+        ["benchmarks.judges.gpt-4-1106-preview.weights", "None", "seed"],
+    ]
 
 
 @pytest.mark.parametrize(("key", "value"), [("api_key_env", "sk-secret"), ("base_url", "http://me:secret@host/v1")])
@@ -410,6 +508,36 @@ def test_processes_fit_the_gpus_of_a_training_job(accelerate, gpus, output, wher
         settings.resolve(config)
     assert output in str(error.value)
     assert f"config: {where}.accelerate".replace(".1.", "[1].") in str(error.value)
+
+
+@pytest.mark.parametrize("loss", ["robust", "exo_pair", "aot"])
+def test_a_loss_that_the_recipe_disables_is_refused(loss, tmp_path):
+    config = load()
+    config["dpo"]["loss_type"] = [loss]
+    with pytest.raises(
+        settings.ConfigError, match=rf"methods\.\S+\.loss_type: {loss} needs, in config/trl/dpo_laptop\.yaml, "
+    ):
+        settings.resolve(config)
+    recipe = tmp_path / "recipe.yaml"
+    text = (ROOT / config["dpo"]["recipe"]).read_text()
+    text = text.replace("per_device_train_batch_size: 1", "per_device_train_batch_size: 2")
+    recipe.write_text(text + "label_smoothing: 0.1\n")
+    config["dpo"]["recipe"] = str(recipe)
+    settings.resolve(config)
+
+
+def test_a_models_sensitivity_is_measured_with_the_settings_of_the_actor_pairs_that_it_judges():
+    config = load()
+    judge_only = {"train_on": ["judge"], "rho": 0.3}
+    config["methods"] = {
+        "one": {"iterations": [judge_only]},
+        "two": {"iterations": [{"train_on": ["actor"], "rho": 0.2}]},
+    }
+    config["run"] = ["one", "two"]
+    resolved = settings.resolve(config)
+    assert lineage.first_judged(resolved, ["one/m1", "two/m1"], "m0")["rho"] == 0.2
+    assert lineage.first_judged(resolved, ["one/m1"], "m0") is None
+    assert lineage.first_judged(resolved, ["one/m1", "two/m1"], "two/m1") is None
 
 
 @pytest.mark.parametrize("key", ["quantization", "batch_invariant"])

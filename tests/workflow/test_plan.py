@@ -44,10 +44,17 @@ def paper():
 
 
 def test_the_protocols_volumes(paper):
-    """5,000 prompts x 7 responses x 11 judgments, and both orders of the pairs of 11: a model, of those sampled."""
+    """5,000 prompts x 7 responses x 11 judgments, and both orders of the pairs of 11: a model, of those sampled.
+
+    A twentieth of the pairs is shown again, in both orders.
+    """
     models = 1 + 3 + 3  # M0 once for both methods
     assert paper["sample_and_judge"]["completions"] == models * (35_000 + 385_000)
-    assert paper["meta_judge"]["completions"] == 2 * 2 * comb(11, 2) * 5_000 == 2 * 550_000
+    assert paper["meta_judge"]["completions"] == 2 * 1.05 * 2 * comb(11, 2) * 5_000 == 2 * (550_000 + 27_500)
+    assert paper["meta_judge"]["requests"] == paper["meta_judge"]["completions"]
+    once = {"repeats": 0.1, "orders": "one"}  # repeats are in both orders in any case
+    one = rows(plan(settings("paper.yaml", "studies/one-order.yaml", sampling__meta_judgments=once)))
+    assert one["meta_judge"]["completions"] == 2 * (1 + 0.2) * comb(11, 2) * 5_000
     assert paper["train_dpo"]["examples"] == (2 * 10_000 + 2 * 5_000) + 4 * 5_000  # bounds of section 6
 
 
@@ -153,6 +160,29 @@ def test_more_gpus_take_less_time_down_to_the_longest_chain():
     assert hours_on_the_clock(plan(settings()), settings(), 8) is None
 
 
+def test_engines_without_a_gpu_take_no_time_on_the_clock():
+    """Training on a GPU, sampling on CPUs: of sampling the plan has no hours."""
+    changed = settings("paper.yaml", resources__engine={"gpu": 0})
+    result = plan(changed)
+    assert hours_on_the_clock(result, changed, 8) == pytest.approx(result["totals"]["gpu_hours"] / 8, abs=0.1)
+
+
+def test_a_reward_model_is_part_of_the_longest_chain():
+    config = load(["config/paper.yaml"])
+    config["resources"]["train"]["gpu"] = 8
+    config["run"] = ["self-rewarding"]
+    judged, scored = (
+        resolve(
+            config | {"methods": config["methods"] | {"self-rewarding": config["methods"]["self-rewarding"] | more}}
+        )
+        for more in ({}, {"scored_by": "hf://owner/name@abc"})
+    )
+    without, with_one = plan(judged), plan(scored)
+    hours = rows(with_one)["score_responses"]["gpu_hours"] / 8  # eight shards at once, iteration after iteration
+    clock = [hours_on_the_clock(result, each, 1000) for result, each in ((without, judged), (with_one, scored))]
+    assert clock[1] - clock[0] == pytest.approx(hours, abs=0.11)
+
+
 def test_finished_jobs_correct_what_is_left():
     result = plan(settings("paper.yaml"))
     assert hours_left(result) is None
@@ -163,6 +193,20 @@ def test_finished_jobs_correct_what_is_left():
     left = hours_left(result)
     assert left["times_planned"] == {"sample": 2.0}
     assert left["gpu_hours"] == pytest.approx(2 * (of_kind - sampling["gpu_hours"] / 2) + others, abs=0.05)
+
+
+def test_nothing_is_left_of_a_finished_run():
+    """Checkpoints have no jobs of their own: they are saved as far as the trainings are done."""
+    result = plan(settings("paper.yaml"))
+    for row in result["rows"]:
+        if row["gpu_hours"] and row["jobs"]:
+            row["measured"] = {"jobs": row["jobs"], "gpu_hours": row["gpu_hours"]}
+    assert hours_left(result) == {"gpu_hours": 0, "times_planned": {"sample": 1.0, "train": 1.0}}
+    dpo, sft = (rows(result)[stage] for stage in ("train_dpo", "train_sft"))
+    dpo["measured"] = None
+    share = dpo["gpu_hours"] / (dpo["gpu_hours"] + sft["gpu_hours"])
+    left = dpo["gpu_hours"] + share * rows(result)["save_checkpoints"]["gpu_hours"]
+    assert hours_left(result)["gpu_hours"] == pytest.approx(left, abs=0.01)
 
 
 def test_the_judges_fees(paper):
@@ -188,8 +232,31 @@ def test_a_model_at_hand_is_counted(tmp_path):
     # embedding 260 x 64; a layer: attention 4 x 64 x 64, MLP 3 x 64 x 128, norms 2 x 64; the last norm 64
     parameters = 260 * 64 + 2 * (4 * 64 * 64 + 3 * 64 * 128 + 2 * 64) + 64
     assert rows(result)["fetch_seed_model"]["disk_gb"] == round(2 * parameters / 1e9, 3)
+    assert result["parameters"] == parameters  # of the estimate at a run's start
     assert model_size(tmp_path) == {"parameters": parameters, "kv_bytes_per_token": 2 * 2 * 2 * 32 * 2}
     assert model_size(tmp_path / "nothing") == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", b'{"hidden_size": 64'),
+        ("config.json", b"[]"),
+        ("config.json", b'{"n_head": 12, "n_embd": 768, "n_layer": 12}'),  # as of GPT-2
+        ("config.json", b'{"num_attention_heads": 0, "hidden_size": 64, "num_hidden_layers": 2}'),
+        ("config.json", b'{"num_attention_heads": null, "hidden_size": 64}'),
+        ("model.safetensors", b""),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"),
+        ("model.safetensors", (4).to_bytes(8, "little") + b"null"),
+        ("model.safetensors.index.json", b'{"weight_map": {"a": "model-00002-of-00002.safetensors"}}'),
+        ("model.safetensors.index.json", b"{}"),
+    ],
+)
+def test_a_damaged_model_has_no_size_and_its_check_follows(tmp_path, file, content):
+    """The plan is made while the Snakefile is read; the check of the model names the fault later."""
+    fetch_seed_model.from_random(0, tmp_path)
+    (tmp_path / file).write_bytes(content)
+    assert model_size(tmp_path) == {}
 
 
 def test_an_adapter_takes_less_than_full_fine_tuning():

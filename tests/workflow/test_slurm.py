@@ -57,6 +57,40 @@ def test_a_split_judge_stays_on_one_node(project):
     assert judging["nodes"] == "1"
 
 
+def test_a_judge_that_is_served_on_a_cpu_requests_no_gpu(project):
+    """Otherwise its job waits for ever in a partition without GPUs."""
+    judge = {"model": "own", "base_url": None, "weights": "seed"}
+    change = {"benchmarks": {"judges": {"own": judge}, "arena_hard": {"judge": "own"}}}
+    change["resources"] = {"engine": {"gpu": 0}}
+    (project / "cpu_judge.yaml").write_text(yaml.safe_dump(change))
+    target = "results/seed/benchmarks/arena_hard/verdicts.jsonl"
+    result = resources(project, target, "--configfile", "config/paper.yaml", "cpu_judge.yaml")
+    assert "judge_arena_hard" in result
+    assert [rule for rule, of in result.items() if "gpu" in of] == []
+
+
+def test_served_judges_and_regressions_wait_for_the_check_of_a_node(project):
+    judge = {"model": "own", "base_url": None, "weights": "seed"}
+    names = ("alpaca_eval", "arena_hard", "mt_bench", "judge_vs_gpt4")
+    change = {"benchmarks": {"judges": {"own": judge}, **{name: {"judge": "own"} for name in names}}}
+    change["benchmarks"]["lm_eval"] = {"tasks": ["ifeval"]}
+    (project / "served.yaml").write_text(yaml.safe_dump(change))
+    targets = [
+        *(f"results/seed/benchmarks/{name}/score.json" for name in (*names, "lm_eval")),
+        "results/data/benchmarks/alpaca_eval_categories.json",
+    ]
+    words = ("--configfile", "config/paper.yaml", "served.yaml", *SLURM)
+    out = snakemake(project, "-n", *targets, *words).stdout
+    rules = ["measure_regressions", "label_alpaca_eval", "compare_fixed_responses", "compare_best_and_worst"]
+    rules += ["judge_alpaca_eval", "judge_arena_hard", "judge_mt_bench"]
+    for rule in rules:
+        text = out[out.index(f"rule {rule}:") :]
+        assert "results/preflight/engine.txt" in text[: text.index("output:")], rule
+    paid = snakemake(project, "-n", "results/seed/benchmarks/arena_hard/verdicts.jsonl", *words[:2], *SLURM).stdout
+    text = paid[paid.index("rule judge_arena_hard:") :]
+    assert "preflight" not in text[: text.index("output:")]
+
+
 @pytest.mark.slow
 def test_the_first_jobs_on_gpus_wait_for_the_check_of_a_node(project):
     words = ("--configfile", "config/paper.yaml", *SLURM)

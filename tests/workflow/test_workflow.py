@@ -1,8 +1,12 @@
 """Dry-runs of the workflow, and its messages about bad input."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
+import settings
+import why
 import yaml
 from conftest import ROOT, copy_project, job_counts, planned, snakemake
 
@@ -101,6 +105,37 @@ def test_prompts_are_generated_on_request(project):
     jobs = planned(project, "results/data/prompts/1.jsonl", "--config", "prompts={source: generate}")
     assert jobs["generate_prompts"] == 1
     assert jobs["fetch_seed_model"] == jobs["split_rankings"] == 1
+
+
+def test_nested_values_of_the_command_line_reach_the_jobs(project):
+    """Snakemake reads each of them as a text."""
+    words = ("--configfile", "config/smoke.yaml", "--config", "sampling={seed: 1, shards: 2}", "plan={parameters: 1e9}")
+    run = snakemake(project, "-n", *words)
+    assert run.returncode == 0, run.stdout
+    assert job_counts(run.stdout)["sample_and_judge"] % 2 == 0
+    refused = snakemake(project, "-n", "--configfile", "config/smoke.yaml", "--config", "sampling={seed: one}")
+    assert refused.returncode != 0
+    assert "config: sampling.seed: 'one' is not of type 'integer'" in refused.stdout
+
+
+def test_every_output_has_a_place():
+    """The output of rule export is a folder directly under the root."""
+    outputs = ("results/export", "results/self-rewarding/m1/weights", "results/m0/weights", "results/data/checked")
+    places = [why._place({"output": [output]}, Path("results")) for output in outputs]
+    assert places == ["export", "self-rewarding/m1", "m0", "data"]
+
+
+@pytest.mark.parametrize(("name", "listed"), [("vllm", []), ("transformers", ["engine.batch_size"])])
+def test_what_only_sets_how_much_an_engine_computes_at_once_is_no_reason(tmp_path, monkeypatch, name, listed):
+    """As in the rules: such settings rerun nothing, so why.py does not list them."""
+    monkeypatch.chdir(ROOT)
+    then = settings.resolve(settings.load(["config/smoke.yaml"], [f"engine={{name: {name}}}"]))
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"config": then}))
+    room = {"max_num_seqs": 8, "max_num_batched_tokens": 2048, "gpu_memory_utilization": 0.5, "batch_size": 3}
+    job = {"rule": "train_sft", "output": [str(manifest)], "wildcards": {}}
+    changes = why.also_changed(tmp_path, [job], then | {"engine": then["engine"] | room}, "")
+    assert [change.split(":")[0] for change in changes] == listed
 
 
 def test_an_annotator_of_its_own_is_fetched_and_asked_and_every_sampling_stage_is_sharded(project):

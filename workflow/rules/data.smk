@@ -37,6 +37,7 @@ rule fetch_seed_model:
         environment("sample")
     params:
         model=SETTINGS["model"],
+        key=untracked("model"),
         code=fingerprint("data/fetch_seed_model.py"),
     script:
         "../../scripts/data/fetch_seed_model.py"
@@ -54,6 +55,8 @@ use rule fetch_seed_model as fetch_other_model with:
     localrule: True
     params:
         model=lambda wildcards: OTHER_MODELS[wildcards.role],
+        # for messages only: Snakemake tracks no function of `threads`
+        key=lambda wildcards, threads: MODEL_KEYS[wildcards.role],
         code=fingerprint("data/fetch_seed_model.py"),
 
 

@@ -4,6 +4,7 @@ TREES_ON_HUB = config_files.on_hub(EFT["trees"])
 FETCHED_TREES = "<results>/data/eft/trees.jsonl" + ".gz" * EFT["trees"].endswith(".gz")
 ANNOTATED = expand("<results>/data/eft/judgments/{shard}.jsonl", shard=SHARDS)
 OTHER_MODELS = config_files.other_models(SETTINGS)
+MODEL_KEYS = {"annotator": "eft.annotator", "generator": "prompts.generation.model"}
 
 
 def weights_of(role):
@@ -19,7 +20,7 @@ def local_models():
     """Return [(key, folder)] of the models that the config names by a local path."""
     judges = SETTINGS["benchmarks"]["judges"]
     named = [("model.path", SETTINGS["model"].get("path"))]
-    named += [(f"the {role}'s model", of.get("path")) for role, of in OTHER_MODELS.items()]
+    named += [(MODEL_KEYS[role], of.get("path")) for role, of in OTHER_MODELS.items()]
     named += [
         (f"benchmarks.judges.{name}.weights", judges[name]["weights"])
         for name in sorted({SETTINGS["benchmarks"][benchmark].get("judge") for benchmark in BENCHMARKS} & set(judges))

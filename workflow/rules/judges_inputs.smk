@@ -28,12 +28,13 @@ def published_verdicts(wildcards):
 
 
 def judge_weights(benchmark):
-    """Return the input of a judge that is served here: its weights."""
+    """Return the inputs of a judge that is served here: its weights, and the check of the node."""
     name = SETTINGS["benchmarks"][benchmark]["judge"]
     weights = (SETTINGS["benchmarks"]["judges"].get(name) or {}).get("weights")
     if weights is None:
         return {}
-    return {"judge_weights": engine_weights(weights) if weights in ("seed", "m0") else weights}
+    of_judge = engine_weights(weights) if weights in ("seed", "m0") else weights
+    return {"judge_weights": of_judge} | node_checks("engine")
 
 
 def judge_params(benchmark):
@@ -62,11 +63,14 @@ def judge_threads(benchmark):
 
 
 def judge_needs(benchmark):
-    """Return an engine's resources for a judge that is served here, with the GPUs that its model is split over."""
+    """Return an engine's resources for a judge that is served here, with the GPUs that its model is split over.
+
+    Where engines have no GPU, it has none either.
+    """
     if uses_api(benchmark):
         return {}
     split = SETTINGS["benchmarks"]["judges"][SETTINGS["benchmarks"][benchmark]["judge"]]["tensor_parallel"]
-    return needs("engine") | ({"gpu": split, "nodes": 1} if split > NEEDS["engine"]["gpu"] else {})
+    return needs("engine") | ({"gpu": split} if split > NEEDS["engine"]["gpu"] > 0 else {})
 
 
 def judge_reads(benchmark):

@@ -34,8 +34,7 @@ rule measure_sensitivity:
     conda:
         environment("sample")
     params:
-        **{key: SETTINGS["pairs"][key] for key in ("allow_truncated_chosen", "elo_l2")},
-        rho=rho_of_child,
+        **{key: of_child(key) for key in ("rho", "allow_truncated_chosen", "elo_l2")},
         draws=SENSITIVITY_DRAWS,
         seed=SEED,
         code=fingerprint("benchmarks/measure_sensitivity.py"),
@@ -63,6 +62,7 @@ rule prepare_regressions:
 rule measure_regressions:
     """A model's scores on tasks of lm-evaluation-harness, which the preference pairs do not train."""
     input:
+        **node_checks("engine"),
         data="<results>/data/benchmarks/lm_eval.json",
         weights=weights_to_sample,
     output:

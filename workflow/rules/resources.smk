@@ -63,8 +63,7 @@ def untracked(value):
 
 def engine_params():
     """Return the engine's settings, and separately those that its samples depend on, whose change causes a rerun."""
-    room = {"gpu_memory_utilization", "cpu_cache_gb", "max_num_seqs", "max_num_batched_tokens"}
-    room |= {"batch_size"} if SETTINGS["engine"]["name"] == "vllm" else set()
+    room = config_settings.engine_room(SETTINGS["engine"])
     sampling_config = {key: value for key, value in SETTINGS["engine"].items() if key not in room}
     return {"engine": untracked(SETTINGS["engine"]), "sampling_config": sampling_config}
 

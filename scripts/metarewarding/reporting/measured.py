@@ -33,13 +33,15 @@ def measure(plan: dict, root: str | Path) -> dict:
 
 def _combined(files: list[dict]) -> dict:
     jobs = {facts.get("log") or number for number, facts in enumerate(files)}  # a job may have several files
-    sums = {"jobs": len(jobs)} | {field: sum(facts.get(field) or 0 for facts in files) for field in _COUNTS}
+    repeated = [facts["repeated"] for facts in files if facts.get("repeated")]  # what the meta-judge was shown again
+    sums = {"jobs": len(jobs)} | {field: sum(of.get(field) or 0 for of in [*files, *repeated]) for field in _COUNTS}
     if any("requests" not in facts and "asked" in facts for facts in files):  # a judge's verdicts
         sums["requests"] = sums["completions"] = sum(facts["asked"] + facts["from_store"] for facts in files)
     sums["prompt_tokens"] += sum(facts.get("tokens") or 0 for facts in files)  # of a training
     sums["distinct_prompt_tokens"] = sums["prompt_tokens"] - sums["cached_prompt_tokens"]
     seconds = [facts.get("process_seconds", facts.get("seconds")) or 0 for facts in files]
     engine = sum(facts["seconds"] for facts in files if "process_seconds" in facts and "requests" in facts)
+    engine += sum(facts["seconds"] for facts in repeated)
     gpus = [len((facts.get("host") or {}).get("gpus") or []) for facts in files]
     hours = sum(s * g for s, g in zip(seconds, gpus, strict=True)) / 3600
     costs = [facts["cost"] for facts in files if "cost" in facts]
