@@ -375,10 +375,10 @@ def test_the_score_of_a_subset_is_marked():
     place = heads.index("Arena-Hard, %")
     assert [row[place] for row in rows] == ["20.0", "30.0 (subset)"]
     card = exports.model_card(
-        "m0", {}, None, {"arena_hard": hard(30.0, "j", complete=False), "arena_laptop": arena(40.0)}
+        "m0", {}, None, {"arena_hard": hard(30.0, "j", complete=False), "arena_laptop": arena(40.0) | {"judge": "m0"}}
     )
     assert "| arena_hard | score | 30 | j | a part of them: not comparable |" in card
-    assert "| arena_laptop | win_rate | 40 | – | all |" in card
+    assert "| arena_laptop | win_rate | 40 | m0 | all |" in card
 
 
 def test_stages_are_those_of_the_plan():

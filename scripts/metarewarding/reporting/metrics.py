@@ -83,8 +83,8 @@ def thinned(training: dict | None) -> dict | None:
 
 
 def judge_name(score: dict) -> str:
-    """Return "name (model)" of a benchmark judge, or the name alone where it is the model's."""
-    name, model = score["judge"], score["judge_model"]
+    """Return "name (model)" of a judge, or the name alone where it is the model's, as M0's is."""
+    name, model = score["judge"], score.get("judge_model", score["judge"])
     return name if name == model else f"{name} ({model})"
 
 
