@@ -37,7 +37,7 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
             shutil.copyfile(path, file)
         else:
             url, expected = registry.address(name, revision)
-            source = without_login(url)
+            source, _ = without_login(url)
             download(url, file, key, registry.MIRRORS[registry.sources()[name][0]][0])
         digest = sha256(file)
         if expected and digest != expected:
@@ -50,23 +50,27 @@ def fetch(name: str, target: Path, key: str, path: str | None = None, revision: 
     return digest
 
 
-def without_login(url: str) -> str:
-    """Return ``url`` without the name and password that a mirror's address may contain."""
-    return re.sub(r"//[^/@]*@", "//", url)
+def without_login(url: str) -> tuple[str, str | None]:
+    """Return ``url`` without the `name:password` that a mirror's address may contain, and these.
+
+    They end at the last @, so that no part of a password with @ or / is left; no pinned path contains an @.
+    """
+    scheme, login, address = re.fullmatch(r"(\w+://)?(?:(.*)@)?(.*)", url, re.DOTALL).groups()
+    return (scheme or "") + address, login
 
 
 def opened(url: str):
     """Open ``url``; a name and password in it are sent as a header, because urllib reads them as a part of the port."""
-    parts = urllib.parse.urlsplit(url)
-    login, at, host = parts.netloc.rpartition("@")
-    request = urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=host)))
-    if at:
+    address, login = without_login(url)
+    request = urllib.request.Request(address)
+    if login is not None:
         encoded = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {encoded}")
     return urllib.request.urlopen(request, timeout=TIMEOUT)
 
 
 def download(url: str, file: Path, key: str, mirror: str) -> None:
+    shown, _ = without_login(url)
     fix = f"Fetch it elsewhere and set {key} to its path, or set {mirror} in the environment to a mirror."
     for attempt in range(1, TRIES + 1):
         try:
@@ -79,16 +83,14 @@ def download(url: str, file: Path, key: str, mirror: str) -> None:
         except urllib.error.HTTPError as error:
             problem = f"the server answered {error.code} {error.reason}"
             if error.code < 500 and error.code != 429:
-                raise UserError(f"{key}: {without_login(url)} could not be downloaded: {problem}. {fix}") from None
+                raise UserError(f"{key}: {shown} could not be downloaded: {problem}. {fix}") from None
         # no connection, a time-out, a malformed address, a reply that breaks off
         except (OSError, ValueError, http.client.HTTPException) as error:
             problem = str(getattr(error, "reason", error))
         if attempt < TRIES:
-            logger.warning(f"{without_login(url)}: {problem}; retrying")
+            logger.warning(f"{shown}: {problem}; retrying")
             time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
-    raise UserError(
-        f"{key}: {without_login(url)} could not be downloaded in {TRIES} tries; the last error: {problem}. {fix}"
-    )
+    raise UserError(f"{key}: {shown} could not be downloaded in {TRIES} tries; the last error: {problem}. {fix}")
 
 
 @logged

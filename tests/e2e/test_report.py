@@ -11,6 +11,7 @@ from differences import differences
 from jobs import job
 
 from metarewarding.intervals import share_interval
+from metarewarding.judges import asking
 from metarewarding.reporting import (
     alerts,
     comparison,
@@ -24,6 +25,9 @@ from metarewarding.reporting import (
     tables,
 )
 from metarewarding.reporting.figures import charts, cost
+from metarewarding.reporting.figures import training as training_figures
+from metarewarding.reporting.figures.judges import BIASES, meta_judge_bias
+from metarewarding.reporting.figures.outcome import categories
 from metarewarding.reporting.measured import measure
 from report import summarise_iteration
 
@@ -326,6 +330,33 @@ def test_the_first_and_the_last_loss_are_those_of_steps_however_long_the_run():
     assert (result["first_loss"], result["last_loss"]) == (0, 999)
     assert result["log"][0]["loss"] > 0
     assert metrics.thinned({"log": []})["last_loss"] is None
+    (figure,) = training_figures({"models": [{"model": "m0", "training": result | {"epochs": []}}]})
+    assert figure["description"] == "First and last loss: m0 from 0.000 to 999.000."
+
+
+def test_the_time_line_has_only_the_pages_models():
+    jobs = [
+        {"stage": "train_dpo", "model": model, "shard": None, "start": 0.0, "end": 60.0}
+        for model in (None, "m0", "gone/m1")
+    ]
+    figure = cost.timeline({"models": [{"model": "seed"}, {"model": "m0"}], "jobs": jobs})
+    assert {row["model"] for row in figure["rows"]} == {"data", "m0"}
+    assert figure["chart"].to_dict()["encoding"]["color"]["scale"]["domain"] == ["data", "m0"]
+
+
+def test_the_texts_of_figures_keep_the_papers_values_apart():
+    score = {"judge": "j", "judge_model": "j", "categories": {"Science": {"win_rate": 40.0, "n": 9}}}
+    bias = dict.fromkeys(BIASES) | {"position_bias": 0.25, "pairs": 8}
+    result = {"models": [row("m0", judged={"alpaca_eval": score}, bias=bias)]}
+    printed = [
+        {"place": "Figure 4", "metric": "categories.Science.win_rate", "model": "m0", "value": 35.0},
+        {"place": "Table 5", "metric": "position_bias", "model": "m0", "value": 30.0},
+    ]
+    by_category = categories(result, printed, {"m0": ["m0"]})
+    assert by_category["description"] == "m0 (this run): Science 40 %. m0 (paper): Science 35 %."
+    bias_figure = meta_judge_bias(result, printed, {"m0": ["m0"]})
+    kind = BIASES["position_bias"]
+    assert bias_figure["description"] == f"{kind} (this run): m0 25 %. {kind} (paper): m0 30 %."
 
 
 def test_a_models_shade_is_the_same_in_every_figure():
@@ -368,17 +399,60 @@ def test_scores_of_different_judges_are_named_and_not_subtracted():
     assert table["heads"] == ["Model", "one (judge: its M0)", "two (judge: its M0)"]
     (figure,) = (of for of in comparison.figures(runs) if of["id"] == "compare_arena_hard_score")
     assert {row["method"] for row in figure["rows"]} == {"one (judge: old): m0", "two (judge: new): m0"}
+    assert "Not comparable: one (judge: old); two (judge: new)." in figure["caption"]
+
+
+def test_no_judge_gives_a_length():
+    runs = {name: scored(None, None) for name in ("one", "two")}
+    for of, length in (("one", 100.0), ("two", 150.0)):
+        for model in runs[of]["models"]:
+            model["arena"] = model["arena"] | {"mean_length": length}
+            model["judged"] = {}
+    (table,) = (of for of in comparison.scoreboard(runs) if of["title"].startswith("Mean characters"))
+    assert table["heads"] == ["Model", "one", "two", "two − one"]
+    assert table["rows"][0] == ["seed", "100.0", "150.0", "+50.0"]
 
 
 def test_the_score_of_a_subset_is_marked():
     heads, rows = scoreboard.board(scored(hard(20.0, "j", complete=True), hard(30.0, "j", complete=False)))
     place = heads.index("Arena-Hard, %")
     assert [row[place] for row in rows] == ["20.0", "30.0 (subset)"]
+    alpaca = {"judge": "j", "judge_model": "j", "win_rate": 40.0, "lc_win_rate": None, "complete": False}
+    subsets = scored(None, None)
+    for model in subsets["models"]:
+        model["judged"] = {"alpaca_eval": alpaca}
+    heads, rows = scoreboard.board(subsets)
+    assert "LC win rate, %" not in heads  # a subset has none
+    assert rows[0][heads.index("win rate, %")] == "40.00 (subset)"
     card = exports.model_card(
         "m0", {}, None, {"arena_hard": hard(30.0, "j", complete=False), "arena_laptop": arena(40.0) | {"judge": "m0"}}
     )
     assert "| arena_hard | score | 30 | j | a part of them: not comparable |" in card
     assert "| arena_laptop | win_rate | 40 | m0 | all |" in card
+
+
+def test_a_judge_that_is_served_here_costs_gpu_hours_and_one_behind_an_api_dollars(tmp_path, monkeypatch):
+    monkeypatch.setattr(asking, "host", lambda: {"gpus": ["H200"] * 4})
+    files = {
+        "here": asking.job_facts(served_here=True) | {"process_seconds": 1800},
+        "api": asking.job_facts(served_here=False) | {"process_seconds": 600, "cost": 1.25},
+    }
+    for name, facts in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(facts | {"asked": 9, "from_store": 1}))
+    plan = {"totals": {}, "rows": [{"stage": name, "files": [f"{name}.json"]} for name in files]}
+    here, api = (stage["measured"] for stage in measure(plan, tmp_path)["rows"])
+    assert (here["gpu_hours"], here["cost_usd"]) == (2, None)
+    assert (api["gpu_hours"], api["cost_usd"], api["seconds"]) == (None, 1.25, 600)
+    result = {"models": [row("seed"), row("m0")], "stages": {"here": here, "api": api}, "jobs": [], "judged": []}
+    assert summary.tiles(result, [])[-1]["compared"] == "and 1.25 US dollars for judges"
+
+
+def test_one_iteration_is_not_plural():
+    run = {"configfiles": [], "root": "r", "model": {}, "per_iteration": 5000, "seed": 0, "date": ""}
+    models = [row("seed"), row("m0"), row("a/m1", "m0"), row("a/m2", "a/m1")]
+    for count, text in ((3, "1 iteration of 5,000 prompts"), (4, "2 iterations of 5,000 prompts")):
+        result = {"models": models[:count], "stages": {}, "jobs": []}
+        assert dict(summary.facts(result, run))["Size"] == text
 
 
 def test_stages_are_those_of_the_plan():

@@ -112,6 +112,18 @@ def test_a_mirrors_login_is_sent_as_a_header_and_stands_in_no_message(tmp_path, 
     assert "cret" not in refused(tmp_path / "again") + caplog.text
 
 
+@pytest.mark.parametrize(
+    "start",
+    ["http://user:s@cret/one@127.0.0.1:9", "http://user:s@cret/one@127.0.0.1:port", "user:s@cret/one@mirror.org"],
+)
+def test_a_wrong_address_shows_no_part_of_its_password(tmp_path, monkeypatch, server, caplog, start):
+    caplog.set_level("INFO", "metarewarding")
+    monkeypatch.setenv("GITHUB_RAW_ENDPOINT", start)
+    texts = refused(tmp_path) + caplog.text
+    assert "could not be downloaded in 4 tries" in texts
+    assert not any(word in texts for word in ("user", "cret", "s@", "one"))
+
+
 def test_a_malformed_address_is_one_message(tmp_path, monkeypatch, server):
     monkeypatch.setenv("GITHUB_RAW_ENDPOINT", "http://127.0.0.1:port/")
     assert "could not be downloaded in 4 tries" in refused(tmp_path)

@@ -77,6 +77,8 @@ def test_instructions_are_labelled_once_and_answers_that_name_no_category_are_le
         facts = json.loads((tmp_path / "stats.json").read_text())
         assert (facts["questions"], facts["unread"], facts["asked"]) == (4, 1, 4)
         assert facts["labels"] == {"Music": 2, "other": 1}
+        assert facts["process_seconds"] > 0
+        assert "host" not in facts  # the judge is not served by this job
         assert facts["cost"] == pytest.approx(4 * (100 * 10 + 10 * 30) / 1e6)
         (tmp_path / "categories.json").unlink()
         label_alpaca_eval.main(labelling(tmp_path, server.judge()))

@@ -40,13 +40,13 @@ def value(metrics: dict, model: str, benchmark: str, metric: str) -> tuple | Non
     return ours(scores_by_model(metrics).get(model, {}).get(benchmark), benchmark, metric)
 
 
-def judges(runs: dict[str, dict], benchmark: str) -> dict[str, str]:
+def judges(runs: dict[str, dict], benchmark: str, metric: str) -> dict[str, str]:
     """Return {label: the judge, or judges, of the run's scores on ``benchmark``}, where the runs' judges differ.
 
-    A run's answers in the arena are scored by its own M0, so there the judges always differ.
+    A run's answers in the arena are scored by its own M0, so there the judges always differ; no judge gives a length.
     """
     if benchmark == "arena":
-        return dict.fromkeys(runs, "its M0")
+        return {} if metric == "mean_length" else dict.fromkeys(runs, "its M0")
     names = {}
     for name, metrics in runs.items():
         scores = [of[benchmark] for of in scores_by_model(metrics).values() if of.get(benchmark)]
@@ -63,7 +63,7 @@ def scoreboard(runs: dict[str, dict]) -> list[dict]:
     first, tables = next(iter(runs)), []
     models = list(dict.fromkeys(row["model"] for metrics in runs.values() for row in metrics["models"]))
     for title, benchmark, metric, _ in MEASURES:
-        rows, judged_by = [], judges(runs, benchmark)
+        rows, judged_by = [], judges(runs, benchmark, metric)
         others = [] if judged_by else [label for label in runs if label != first]
         for model in models:
             values = {label: value(metrics, model, benchmark, metric) for label, metrics in runs.items()}
@@ -120,7 +120,7 @@ def figures(runs: dict[str, dict]) -> list[dict]:
     """Return a figure for each measure, a line for each run and method."""
     drawn = []
     for title, benchmark, metric, axis in MEASURES:
-        judged_by = judges(runs, benchmark)
+        judged_by = judges(runs, benchmark, metric)
         chain = {
             f"{named(label, judged_by)}: {method}": [f"{label}|{model}" for model in models]
             for label, metrics in runs.items()
@@ -132,6 +132,8 @@ def figures(runs: dict[str, dict]) -> list[dict]:
             return value(runs[label], model, benchmark, metric)
 
         caption = f"{title}, by iteration and run."
+        if judged_by:  # also here, as the legend cuts long names
+            caption += f" Not comparable: {'; '.join(named(label, judged_by) for label in runs)}."
         id = f"compare_{benchmark}_{metric}"
         drawn.append(by_iteration(id, "compare", title, caption, of_model, chain, lambda model: None, axis))
     return [figure for figure in drawn if figure]

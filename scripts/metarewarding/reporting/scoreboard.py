@@ -25,7 +25,7 @@ def board(metrics: dict) -> tuple[list[str], list[list[str]]]:
     """
     rows = [facts(row) for row in metrics["models"]]
     columns = [
-        (head, [cell(value_at(score_of(row, name), place), form, None) + subset(score_of(row, name)) for row in rows])
+        (head, [marked(score_of(row, name), place, form) for row in rows])
         for name, known in registry.every().items()
         for head, place, form in known.board
     ]
@@ -54,9 +54,10 @@ def facts(row: dict) -> dict:
     }
 
 
-def subset(score: dict | None) -> str:
-    """Return a mark for a score of a part of the benchmark's questions, which is not comparable with others."""
-    return " (subset)" if score and score.get("complete") is False else ""
+def marked(score: dict | None, place: str, form: str) -> str:
+    """Return the cell of a benchmark's score, with a mark where it is from a part of the questions: not comparable."""
+    value = value_at(score, place)
+    return cell(value, form, None) + (" (subset)" if value is not None and score.get("complete") is False else "")
 
 
 def cell(value, form: str, factor: float | None) -> str:

@@ -25,7 +25,7 @@ def losses(metrics, dpo: bool) -> list[dict]:
     ]
 
 
-def loss_figure(id, title, axis, caption, steps):
+def loss_figure(metrics, id, title, axis, caption, steps):
     models, methods = (list(dict.fromkeys(row[key] for row in steps)) for key in ("model", "method"))
     chosen, opacity = toggle("model", "models")
     columns, panel = layout(len(methods))
@@ -45,10 +45,11 @@ def loss_figure(id, title, axis, caption, steps):
     )
     if len(methods) > 1:
         chart = chart.facet(facet("method", methods), columns=columns)
+    # of single steps, where a plotted point of a long run is the mean of several
     ends = [
-        f"{model} from {of[0]['loss']:.3f} to {of[-1]['loss']:.3f}"
-        for model in models
-        if (of := [row for row in steps if row["model"] == model])
+        f"{row['model']} from {row['training']['first_loss']:.3f} to {row['training']['last_loss']:.3f}"
+        for row in metrics["models"]
+        if row["model"] in models
     ]
     return figure(id, "training", title, caption, steps, chart, f"First and last loss: {', '.join(ends)}.")
 
@@ -57,10 +58,10 @@ def training(metrics):
     averaged = "measured before each step (neighbouring steps averaged in long runs)"
     if sft := losses(metrics, dpo=False):
         caption = f"Cross-entropy of the judgments that M0 is trained on, {averaged}."
-        yield loss_figure("sft_loss", "SFT loss", "Loss, nats a token", caption, sft)
+        yield loss_figure(metrics, "sft_loss", "SFT loss", "Loss, nats a token", caption, sft)
     if steps := losses(metrics, dpo=True):
         caption = f"DPO loss, {averaged}. It starts at ln 2 = 0.693, where policy and reference are the same model."
-        yield loss_figure("dpo_loss", "DPO loss", "Loss, nats a pair", caption, steps)
+        yield loss_figure(metrics, "dpo_loss", "DPO loss", "Loss, nats a pair", caption, steps)
     models = list(dict.fromkeys(row["model"] for row in steps))
     epochs = [
         {
