@@ -291,7 +291,8 @@ def write_page(root: Path, files: dict[str, list[Path]]) -> Path:
     outputs |= {"tables": "tables", "figures": "figures"}
     settings = config_settings.resolve(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
     params = {"root": str(root), "models": MODELS, "parents": PARENTS, "per_iteration": PROMPTS}
-    params |= {"seed": 0, "configfiles": ["config/paper.yaml"], "same_benchmark": None, "progress": None, "max_score": 5}
+    params |= {"seed": 0, "configfiles": ["config/paper.yaml"], "same_benchmark": None, "progress": None}
+    params |= {"max_score": 5}
     params |= {"model": settings["model"], "differs": differences(settings, ROOT / "config/paper.yaml")}
     write_report.main(job(root / "report", inputs, outputs, params))
     return root / "report/index.html"
