@@ -63,10 +63,17 @@ def drawn_twice(project: Path) -> int:
     return count
 
 
+def default_signals() -> None:
+    """Undo what a process inherits where this one runs in the background or under nohup."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start(project: Path, **options) -> subprocess.Popen:
     """Start the smoke run in ``project``; ``options`` of Popen."""
+    options |= {"cwd": project, "env": environment(), "preexec_fn": default_signals}
     with open(project / "run.log", "ab") as log:
-        return subprocess.Popen(WORDS, cwd=project, env=environment(), stdout=log, stderr=log, **options)
+        return subprocess.Popen(WORDS, stdout=log, stderr=log, **options)
 
 
 def unlock(project: Path) -> None:

@@ -26,13 +26,7 @@ def finished(finished_smoke, tmp_path_factory):
 def start_in_foreground(project: Path) -> subprocess.Popen:
     """Start Snakemake in a process group of its own, as a shell starts it in a terminal."""
     (project / "run.log").unlink(missing_ok=True)
-    return kills.start(project, start_new_session=True, preexec_fn=default_signals)
-
-
-def default_signals() -> None:
-    """Undo what the process inherits where pytest runs in the background or under nohup."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    return kills.start(project, start_new_session=True)
 
 
 def wait_for(condition) -> None:

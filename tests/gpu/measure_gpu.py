@@ -83,13 +83,13 @@ def matrix(given) -> list[dict]:
 
 
 def smoke(given) -> list[dict]:
-    """Run the smoke config with the transformers engine: completely, or up to M0's responses for the tiny size."""
+    """Run the smoke config with the transformers engine: completely, or up to M0's weights for the tiny size."""
     shutil.rmtree(ROOT / SMOKE_RESULTS, ignore_errors=True)
     words = [
         sys.executable,
         "-m",
         "snakemake",
-        *(["all"] if given.size == "8b" else [f"{SMOKE_RESULTS}/m0/responses/0.jsonl"]),
+        *(["all"] if given.size == "8b" else [f"{SMOKE_RESULTS}/m0/weights"]),
     ]
     words += ["--nolock", "--configfile", "config/smoke.yaml", "--config", f"pathvars={{results: {SMOKE_RESULTS}}}"]
     if given.device == "cuda":
