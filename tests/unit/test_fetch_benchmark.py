@@ -103,7 +103,7 @@ def test_a_server_out_of_reach_gets_one_message(tmp_path, server, monkeypatch):
     assert "set HF_ENDPOINT in the environment to a mirror" in refused(tmp_path, name="toy_hub")
 
 
-def test_a_mirrors_login_is_sent_as_a_header_and_stands_in_no_message(tmp_path, server, monkeypatch, caplog):
+def test_a_mirrors_login_is_sent_as_a_header_and_is_in_no_message(tmp_path, server, monkeypatch, caplog):
     address = os.environ["GITHUB_RAW_ENDPOINT"]
     monkeypatch.setenv("GITHUB_RAW_ENDPOINT", address.replace("//", "//user:s%40cret@"))
     fetch(tmp_path)

@@ -367,7 +367,7 @@ def test_a_missing_key_is_named(key):
 
 
 def test_texts_are_read_as_the_values_that_the_schema_allows():
-    """Whatever stands in `--config 'sampling={seed: 1}'` is a text to Snakemake, and 7.62e9 is one to YAML."""
+    """Every value in `--config 'sampling={seed: 1}'` is a text to Snakemake, and 7.62e9 is one to YAML."""
     changes = [
         "sampling={seed: 1, responses: {temperature: 8E-1, n: 4}, system_prompt: null}",
         "plan={parameters: 7.62e9, kv_bytes_per_token: 57344}",

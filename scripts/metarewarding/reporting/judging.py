@@ -4,7 +4,7 @@ from math import sqrt
 
 from metarewarding.intervals import Z, share_interval
 from metarewarding.reporting.metrics import chains, value_at
-from metarewarding.reporting.paper import limits
+from metarewarding.reporting.paper import half, noise, ours
 
 
 def section(metrics: dict) -> dict | None:
@@ -20,7 +20,7 @@ def section(metrics: dict) -> dict | None:
     rows = []
     for row in metrics["models"]:
         values = [value_of(row, name) for name in measures]
-        values += [share_of(row["bias"], share, count) for share, count in TABLE_5.values()]
+        values += [ours(row["bias"], "meta_judge", share) for share in TABLE_5.values()]
         rows.append([row["model"], *map(interval_text, values)])
     return {
         "verdict": verdict(metrics, measures),
@@ -36,10 +36,10 @@ def section(metrics: dict) -> dict | None:
     }
 
 
-# column: (share, the number of pairs that it is a share of)
+# column: the share
 TABLE_5 = {
-    "Higher score wins, % (table 5)": ("higher_score_wins", "agreeing_pairs"),
-    "Position bias, % (table 5)": ("position_bias", "pairs"),
+    "Higher score wins, % (table 5)": "higher_score_wins",
+    "Position bias, % (table 5)": "position_bias",
 }
 
 
@@ -56,12 +56,12 @@ def measured(metrics: dict) -> list[str]:
     return names
 
 
-def value_of(row: dict, name: str) -> tuple[float, float, float] | None:
+def value_of(row: dict, name: str) -> tuple[float, float | None, float | None] | None:
     """Return (accuracy in percent, 95 % from, to) of a model's judge; None where it was not measured."""
     if name == "table 7":
-        return share_of(row["agreement"], "agreement", "pairs")
+        return ours(row["agreement"], "judge_agreement", "agreement")
     if name == "table 3":
-        return share_of(value_at(row, "judged.judge_vs_gpt4.gpt4_chosen"), "agreement", "pairs")
+        return ours(value_at(row, "judged.judge_vs_gpt4"), "judge_vs_gpt4", "gpt4_chosen.agreement")
     benchmark, _, pairwise = name.partition(", ")
     score = row.get("preferences", {}).get(benchmark)
     if score is None:
@@ -73,13 +73,6 @@ def value_of(row: dict, name: str) -> tuple[float, float, float] | None:
     if of["accuracy"] is None or of["ci_low"] is None:
         return None
     return of["accuracy"], of["ci_low"], of["ci_high"]
-
-
-def share_of(score: dict | None, name: str, count: str) -> tuple[float, float, float] | None:
-    """Return (percent, from, to) of a share of ``score[count]`` pairs, as the comparison with the paper does."""
-    if value_at(score, name) is None or not value_at(score, count):
-        return None
-    return 100 * score[name], *limits(score, name, score[count])
 
 
 def title_of(metrics: dict, name: str) -> str:
@@ -101,13 +94,13 @@ def verdict(metrics: dict, measures: list[str]) -> str:
     better, worse, same = [], [], []
     for name in measures:
         before, after = value_of(by_model["m0"], name), value_of(by_model[chain[-1]], name)
-        if before is None or after is None:
+        if None in (before, after) or None in (*before, *after):
             continue
-        noise = sqrt(((before[2] - before[1]) / 2) ** 2 + ((after[2] - after[1]) / 2) ** 2)
+        allowed = noise(half(*before[1:]), half(*after[1:]))
         change = after[0] - before[0]
         signed = f"{change:+.1f}".replace("-", "−")
-        text = f"{title_of(metrics, name).replace(', %', '')} {signed} ± {noise:.1f} points"
-        (same if abs(change) <= noise else better if change > 0 else worse).append(text)
+        text = f"{title_of(metrics, name).replace(', %', '')} {signed} ± {allowed:.1f} points"
+        (same if abs(change) <= allowed else better if change > 0 else worse).append(text)
     total = len(better) + len(worse) + len(same)
     if not total:
         return f"Nothing was measured on both M0 and {chain[-1]}."
@@ -171,8 +164,10 @@ def with_difference(score: dict | None, seed: dict | None) -> str:
     return text
 
 
-def interval_text(value: tuple[float, float, float] | None) -> str:
-    return "–" if value is None else f"{value[0]:.1f} ({value[1]:.1f}–{value[2]:.1f})"
+def interval_text(value: tuple[float, float | None, float | None] | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value[0]:.1f}" + (f" ({value[1]:.1f}–{value[2]:.1f})" if value[1] is not None else "")
 
 
 def percent(value: float | None) -> str:
